@@ -1,0 +1,465 @@
+"""The order protocol as a pure state machine: `step(slice, event, now) -> slice, effects` (orders.md §2-§4).
+
+The engine only loads a slice, applies an event and performs the effects, so the same code runs live, on paper, in a
+simulated day and in simulated disasters. Creed: observe, never resend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from hedging.domain.instruments import Side
+from hedging.domain.reasons import Reason
+
+
+class OrderStatus(StrEnum):
+    """Where one slice stands between us and the broker."""
+
+    NEW = "new"
+    SENDING = "sending"
+    DENIED = "denied"
+    LAPSED = "lapsed"
+    ACKED = "acked"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+    QUEUED_UPSTREAM = "queued_upstream"
+    PARTIAL = "partial"
+    FILLED = "filled"
+    CANCEL_PENDING = "cancel_pending"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    LOST = "lost"
+    REVIEW = "review"
+
+
+_S = OrderStatus
+
+EDGES: dict[OrderStatus, frozenset[OrderStatus]] = {
+    _S.NEW: frozenset({_S.SENDING, _S.DENIED, _S.LAPSED}),
+    _S.SENDING: frozenset({_S.ACKED, _S.REJECTED, _S.NOT_SENT, _S.UNKNOWN, _S.QUEUED_UPSTREAM}),
+    _S.ACKED: frozenset({_S.PARTIAL, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELLED, _S.REJECTED, _S.EXPIRED}),
+    _S.PARTIAL: frozenset({_S.PARTIAL, _S.FILLED, _S.CANCEL_PENDING, _S.CANCELLED, _S.EXPIRED}),
+    _S.CANCEL_PENDING: frozenset({_S.ACKED, _S.PARTIAL, _S.FILLED, _S.CANCELLED, _S.REJECTED, _S.EXPIRED}),
+    _S.UNKNOWN: frozenset({_S.ACKED, _S.LOST, _S.REVIEW}),
+    _S.QUEUED_UPSTREAM: frozenset({_S.ACKED, _S.LOST, _S.REVIEW}),
+    _S.REVIEW: frozenset({_S.ACKED, _S.LOST}),
+    _S.LOST: frozenset({_S.ACKED}),  # surfaced late
+    _S.CANCELLED: frozenset({_S.PARTIAL, _S.FILLED}),  # late news: a fill that raced the cancel
+    _S.REJECTED: frozenset({_S.PARTIAL, _S.FILLED}),  # late news: adapters leak a neighbour's status
+    _S.EXPIRED: frozenset({_S.PARTIAL, _S.FILLED}),  # late news
+    _S.DENIED: frozenset(),
+    _S.LAPSED: frozenset(),
+    _S.NOT_SENT: frozenset(),
+    _S.FILLED: frozenset(),
+}
+
+LIVE = frozenset(
+    {_S.NEW, _S.SENDING, _S.UNKNOWN, _S.ACKED, _S.PARTIAL, _S.CANCEL_PENDING, _S.QUEUED_UPSTREAM, _S.REVIEW}
+)
+TERMINAL = frozenset(_S) - LIVE
+UNCERTAIN = frozenset({_S.SENDING, _S.UNKNOWN, _S.QUEUED_UPSTREAM, _S.REVIEW})
+AT_BROKER = frozenset({_S.ACKED, _S.PARTIAL, _S.CANCEL_PENDING})
+"""States in which the broker has given us an order id and the order may still fill."""
+
+
+class IllegalTransition(Exception):
+    """An event asked for an edge that is not in `EDGES`. A bug, or a lying gateway: stop and look."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookRow:
+    """What the order book says of one order: `terminal` is None while it works, else the state that it claims."""
+
+    order_id: str
+    quantity: int
+    price: Decimal
+    terminal: OrderStatus | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One trade-book row of an order: units and rupees a unit."""
+
+    quantity: int
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One freeze-sized order of an intent, as far as we know it. Quantities in units, prices in rupees.
+
+    `clean_reads` counts order books, successfully read since the outcome became unknown, without a trace of it.
+    `claimed_end` is a terminal status that the book showed once, at `claimed_end_at`: it wants a second look.
+    `refused_by_reply` marks a SENDING slice whose POST was answered with a refusal that one clean book must confirm.
+    """
+
+    status: OrderStatus
+    side: Side
+    quantity: int
+    created_at: datetime
+    valid_until: datetime
+    limit_price: Decimal | None = None
+    order_id: str | None = None
+    seen_order_ids: frozenset[str] = frozenset()
+    sent_at: datetime | None = None
+    trades: tuple[Trade, ...] = ()
+    clean_reads: int = 0
+    claimed_end: OrderStatus | None = None
+    claimed_end_at: datetime | None = None
+    refused_by_reply: bool = False
+
+    @property
+    def filled_quantity(self) -> int:
+        """Return the units filled: the sum of the trade book, never a status word."""
+        return sum(trade.quantity for trade in self.trades)
+
+    @property
+    def remaining_quantity(self) -> int:
+        """Return the units not filled."""
+        return max(0, self.quantity - self.filled_quantity)
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightPassed:
+    """Books and quote were read cleanly: send at `limit_price`, remembering the order ids seen before."""
+
+    limit_price: Decimal
+    seen_order_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightFailed:
+    """A read before sending failed, or its answer forbids the order; nothing was sent."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class FenceClosed:
+    """The last check before the socket said no. The slice was SENDING, and surely was not sent."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """The POST was answered, or surely was not. `outcome` is one of the states that follow SENDING."""
+
+    outcome: OrderStatus
+    order_id: str | None = None
+    wants_clean_book: bool = False
+    message: str = ""
+    mode_mismatch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SenderGone:
+    """A SENDING slice outlived every deadline of its sender: nobody knows whether the POST went out."""
+
+
+@dataclass(frozen=True, slots=True)
+class BooksRead:
+    """Order book and trade book were both read successfully.
+
+    `own` is the row of our order id (None when absent or not known yet); `lookalikes` are ids of rows with the same
+    contract, product, side, quantity and price that were not there before and belong to nobody else;
+    `trades` are the trade rows of our order id.
+    """
+
+    own: BookRow | None = None
+    lookalikes: tuple[str, ...] = ()
+    trades: tuple[Trade, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """We want the rest back: it rested too long, or the session is halted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRefused:
+    """The broker refused the cancel; the order still works, or has just ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayEnded:
+    """The market is closed and the final books were read: what still works has lapsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A person looked at the broker's screen: the order is `order_id`, or it never existed."""
+
+    order_id: str | None
+
+
+Event = (
+    PreflightPassed
+    | PreflightFailed
+    | FenceClosed
+    | Replied
+    | SenderGone
+    | BooksRead
+    | CancelRequested
+    | CancelRefused
+    | DayEnded
+    | Resolved
+)
+
+# --- effects --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Send the order, once, after one more look at the fence."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCancel:
+    """Ask the broker to cancel `order_id`."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFills:
+    """Store these fills; they were not known before."""
+
+    fills: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Tell the operator; `kind` names the message."""
+
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopBuying:
+    """Let nothing new be bought until a person has looked."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """The broker refused this contract: leave it alone for the day."""
+
+    detail: str
+
+
+Effect = Post | SendCancel | RecordFills | Notify | StopBuying | Quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Patience of the protocol, in seconds of market time (`sender_deadline` in wall time)."""
+
+    lost_after: int = 150
+    lost_reads: int = 3
+    second_look_after: int = 5
+
+
+Outcome = tuple[Slice, tuple[Effect, ...]]
+
+
+def step(order: Slice, event: Event, now: datetime, timing: Timing = Timing()) -> Outcome:
+    """Apply one event to a slice at market time `now`.
+
+    Returns the new slice and the effects that the engine must perform after committing it. An event that tells nothing
+    new returns the slice unchanged. Raises `IllegalTransition` for an edge outside `EDGES`.
+    """
+    return _HANDLERS[type(event)](order, event, now, timing)
+
+
+def _move(order: Slice, status: OrderStatus, **changes: object) -> Slice:
+    if status is not order.status and status not in EDGES[order.status]:
+        raise IllegalTransition(f"{order.status} may not become {status}")
+    return replace(order, status=status, **changes)  # type: ignore[arg-type]
+
+
+def _preflight_passed(order: Slice, event: PreflightPassed, now: datetime, _: Timing) -> Outcome:
+    if now > order.valid_until:
+        return _move(order, _S.LAPSED), (Notify("intent_lapsed", Reason.DENY_EXPIRED_INTENT),)
+    sending = _move(order, _S.SENDING, limit_price=event.limit_price, seen_order_ids=event.seen_order_ids, sent_at=now)
+    return sending, (Post(),)
+
+
+def _preflight_failed(order: Slice, event: PreflightFailed, _now: datetime, _: Timing) -> Outcome:
+    return _move(order, _S.LAPSED), (Notify("intent_lapsed", event.reason),)
+
+
+def _fence_closed(order: Slice, event: FenceClosed, _now: datetime, _: Timing) -> Outcome:
+    status = _S.DENIED if order.status is _S.NEW else _S.NOT_SENT
+    return _move(order, status), (Notify("order_denied", event.reason),)
+
+
+def _replied(order: Slice, event: Replied, _now: datetime, _: Timing) -> Outcome:
+    if event.outcome is _S.REJECTED and event.wants_clean_book:
+        return replace(order, refused_by_reply=True), ()
+    effects: tuple[Effect, ...] = ()
+    if event.outcome is _S.REJECTED:
+        effects = (Notify("order_rejected", event.message), Quarantine(event.message))
+    elif event.outcome is _S.UNKNOWN:
+        effects = (Notify("order_unknown", event.message),)
+    elif event.outcome is _S.QUEUED_UPSTREAM or event.mode_mismatch:
+        effects = (Notify("mode_mismatch", event.message), StopBuying("MODE_MISMATCH"))
+    return _move(order, event.outcome, order_id=event.order_id), effects
+
+
+def _sender_gone(order: Slice, _event: SenderGone, _now: datetime, _: Timing) -> Outcome:
+    if order.status is not _S.SENDING:
+        return order, ()
+    return _move(order, _S.UNKNOWN), (Notify("order_unknown", "the sender died while sending"),)
+
+
+def _books_read(order: Slice, event: BooksRead, now: datetime, timing: Timing) -> Outcome:
+    if order.order_id is None:
+        return _look_for_it(order, event, now, timing)
+    return _follow(order, event, now, timing)
+
+
+def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) -> Outcome:
+    awaiting = {_S.UNKNOWN, _S.QUEUED_UPSTREAM, _S.LOST}
+    if order.status not in awaiting and not order.refused_by_reply:
+        return order, ()
+    if len(event.lookalikes) > 1:
+        if order.status in {_S.LOST, _S.SENDING}:  # no edge to REVIEW from here: stop and let a person look
+            return order, (StopBuying("several orders look like ours"),)
+        return _move(order, _S.REVIEW), (
+            Notify("order_review", f"several orders look like ours: {', '.join(event.lookalikes)}"),
+            StopBuying("an order needs review"),
+        )
+    if event.lookalikes:
+        adopted = _move(order, _S.ACKED, order_id=event.lookalikes[0], refused_by_reply=False)
+        late = order.status is _S.LOST
+        effects: tuple[Effect, ...] = (Notify("order_adopted", event.lookalikes[0]),)
+        return adopted, (*effects, StopBuying("an order believed lost has surfaced")) if late else effects
+    if order.refused_by_reply and order.status is _S.SENDING:
+        return _move(order, _S.REJECTED, refused_by_reply=False), (
+            Notify("order_rejected"),
+            Quarantine("refused by the broker"),
+        )
+    if order.status is not _S.UNKNOWN:
+        return order, ()
+    counted = replace(order, clean_reads=order.clean_reads + 1)
+    since = order.sent_at or order.created_at
+    if counted.clean_reads >= timing.lost_reads and now - since > timedelta(seconds=timing.lost_after):
+        return _move(counted, _S.LOST), (Notify("order_lost"),)
+    return counted, ()
+
+
+def _follow(order: Slice, event: BooksRead, now: datetime, timing: Timing) -> Outcome:
+    fresh = _new_trades(order.trades, event.trades)
+    effects: list[Effect] = [RecordFills(fresh)] if fresh else []
+    known = replace(order, trades=order.trades + fresh)
+    if fresh and order.status in TERMINAL:
+        effects.append(Notify("late_fill", f"{sum(t.quantity for t in fresh)} after {order.status}"))
+    if known.filled_quantity >= order.quantity:
+        if known.filled_quantity > order.quantity:
+            effects.append(StopBuying("the broker filled more than was ordered"))
+        if order.status is _S.FILLED:
+            return known, tuple(effects)
+        effects.append(Notify("order_filled"))
+        return _move(known, _S.FILLED, claimed_end=None, claimed_end_at=None), tuple(effects)
+    if fresh:
+        status = _S.CANCEL_PENDING if order.status is _S.CANCEL_PENDING else _S.PARTIAL
+        # A claimed end is void when trades still arrive: the second look starts over.
+        return _move(known, status, claimed_end=None, claimed_end_at=None), tuple(effects)
+    if order.status not in AT_BROKER:
+        return known, tuple(effects)
+    return _second_look(known, event.own, now, timing, effects)
+
+
+def _second_look(order: Slice, row: BookRow | None, now: datetime, timing: Timing, effects: list[Effect]) -> Outcome:
+    end = row.terminal if row is not None else None
+    if end is None or end is _S.FILLED:  # "complete" without the trades proves nothing
+        return replace(order, claimed_end=None, claimed_end_at=None), tuple(effects)
+    if order.claimed_end is not end or order.claimed_end_at is None:
+        return replace(order, claimed_end=end, claimed_end_at=now), tuple(effects)
+    if now - order.claimed_end_at < timedelta(seconds=timing.second_look_after):
+        return order, tuple(effects)
+    if end is _S.REJECTED and order.filled_quantity:
+        end = _S.CANCELLED  # a part was filled, so the rest was withdrawn, whatever the word
+    if end is _S.REJECTED:
+        effects += [Notify("order_rejected"), Quarantine("rejected after acceptance")]
+    return _move(order, end), tuple(effects)
+
+
+def _new_trades(known: tuple[Trade, ...], read: tuple[Trade, ...]) -> tuple[Trade, ...]:
+    """Return the rows of `read` beyond `known`, as a multiset: trade rows carry no id, but only ever grow in number."""
+    rest = list(known)
+    fresh = []
+    for trade in read:
+        if trade in rest:
+            rest.remove(trade)
+        else:
+            fresh.append(trade)
+    return tuple(fresh)
+
+
+def _cancel_requested(order: Slice, _event: CancelRequested, _now: datetime, _: Timing) -> Outcome:
+    if order.status not in {_S.ACKED, _S.PARTIAL} or order.order_id is None:
+        return order, ()
+    return _move(order, _S.CANCEL_PENDING), (SendCancel(order.order_id),)
+
+
+def _cancel_refused(order: Slice, _event: CancelRefused, _now: datetime, _: Timing) -> Outcome:
+    if order.status is not _S.CANCEL_PENDING:
+        return order, ()
+    return _move(order, _S.PARTIAL if order.filled_quantity else _S.ACKED), ()
+
+
+def _day_ended(order: Slice, _event: DayEnded, _now: datetime, _: Timing) -> Outcome:
+    if order.status in AT_BROKER:
+        return _move(order, _S.EXPIRED), ()
+    if order.status is _S.QUEUED_UPSTREAM:
+        return _move(order, _S.LOST), (Notify("order_lost", "never approved"),)
+    if order.status is _S.NEW:
+        return _move(order, _S.LAPSED), ()
+    return order, ()
+
+
+def _resolved(order: Slice, event: Resolved, _now: datetime, _: Timing) -> Outcome:
+    if event.order_id is None:
+        return _move(order, _S.LOST), ()
+    return _move(order, _S.ACKED, order_id=event.order_id), ()
+
+
+_HANDLERS: dict[type, Callable[..., Outcome]] = {
+    PreflightPassed: _preflight_passed,
+    PreflightFailed: _preflight_failed,
+    FenceClosed: _fence_closed,
+    Replied: _replied,
+    SenderGone: _sender_gone,
+    BooksRead: _books_read,
+    CancelRequested: _cancel_requested,
+    CancelRefused: _cancel_refused,
+    DayEnded: _day_ended,
+    Resolved: _resolved,
+}
+
+
+def fingerprint_price(
+    *, side: Side, touch: Decimal, tick: Decimal, worst: Decimal, taken: frozenset[Decimal]
+) -> Decimal | None:
+    """Choose a limit price through the touch that no order of today's book carries: our only correlation id.
+
+    `touch` is the ask for a buy and the bid for a sell; `worst` the price that may not be passed; `taken` the prices of
+    today's orders of the same contract, side and quantity. Offsets of one to five ticks are tried first, prices that a
+    person would naturally choose (multiples of 0.25) last. Returns `None` when the buffer holds no free price.
+    """
+    limits = [touch + side.sign * tick * offset for offset in (3, 2, 4, 1, 5, 6, 7, 8, 9, 10, 0)]
+    allowed = [p for p in limits if p >= tick and (worst - p) * side.sign >= 0 and p not in taken]
+    odd = [p for p in allowed if p % Decimal("0.25")]
+    return next(iter(odd or allowed), None)

@@ -1,0 +1,90 @@
+"""Reason codes: why a cycle held, bought, sold or denied. One table, documented in docs/reasons.md and kept equal by a test."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A `CATEGORY_CONDITION` code; `REASON_TEXT` says it in a sentence for people."""
+
+    HOLD_WITHIN_BUDGET = "HOLD_WITHIN_BUDGET"
+    HOLD_NOTHING_DUE = "HOLD_NOTHING_DUE"
+    HOLD_AUTOMATION_OFF = "HOLD_AUTOMATION_OFF"
+    HOLD_TRADING_STATE = "HOLD_TRADING_STATE"
+    HOLD_OUT_OF_HOURS = "HOLD_OUT_OF_HOURS"
+    HOLD_DATA_UNKNOWN = "HOLD_DATA_UNKNOWN"
+    HOLD_NO_BASELINE = "HOLD_NO_BASELINE"
+    HOLD_IN_FLIGHT = "HOLD_IN_FLIGHT"
+    HOLD_COOLDOWN = "HOLD_COOLDOWN"
+    HOLD_BREAKER_OPEN = "HOLD_BREAKER_OPEN"
+    HOLD_COST_CAP = "HOLD_COST_CAP"
+    HOLD_NO_CANDIDATE_IN_BAND = "HOLD_NO_CANDIDATE_IN_BAND"
+    HOLD_UNREACHABLE = "HOLD_UNREACHABLE"
+    HOLD_NOT_RECONCILED = "HOLD_NOT_RECONCILED"
+    HOLD_NOTHING_WORTH_SELLING = "HOLD_NOTHING_WORTH_SELLING"
+    ADD_PROJECTION_OVER_TRIGGER = "ADD_PROJECTION_OVER_TRIGGER"
+    ADD_FREE_MARGIN_SHORT = "ADD_FREE_MARGIN_SHORT"
+    ADD_MANUAL = "ADD_MANUAL"
+    UNWIND_SHORTS_GONE = "UNWIND_SHORTS_GONE"
+    UNWIND_UNDER_EXIT_TRIGGER = "UNWIND_UNDER_EXIT_TRIGGER"
+    UNWIND_BEFORE_CLOSE = "UNWIND_BEFORE_CLOSE"
+    UNWIND_SESSION_END = "UNWIND_SESSION_END"
+    UNWIND_MANUAL = "UNWIND_MANUAL"
+    DENY_AUTOMATION_OFF = "DENY_AUTOMATION_OFF"
+    DENY_TRADING_STATE = "DENY_TRADING_STATE"
+    DENY_OUT_OF_HOURS = "DENY_OUT_OF_HOURS"
+    DENY_COST_CAP = "DENY_COST_CAP"
+    DENY_COOLDOWN = "DENY_COOLDOWN"
+    DENY_BREAKER_OPEN = "DENY_BREAKER_OPEN"
+    DENY_LIVE_INTENT = "DENY_LIVE_INTENT"
+    DENY_BEYOND_HELD = "DENY_BEYOND_HELD"
+    DENY_STALE_QUOTE = "DENY_STALE_QUOTE"
+    DENY_CROSSED_QUOTE = "DENY_CROSSED_QUOTE"
+    DENY_READS_FAILED = "DENY_READS_FAILED"
+    DENY_EXPIRED_INTENT = "DENY_EXPIRED_INTENT"
+    DENY_PRICE_MOVED = "DENY_PRICE_MOVED"
+    DENY_SHORT_CONTRACT = "DENY_SHORT_CONTRACT"
+    DENY_MODE_MISMATCH = "DENY_MODE_MISMATCH"
+
+
+REASON_TEXT: dict[Reason, str] = {
+    Reason.HOLD_WITHIN_BUDGET: "The projection stays under the trigger, so nothing is bought.",
+    Reason.HOLD_NOTHING_DUE: "No entry is due within the lookahead and margin is under the trigger.",
+    Reason.HOLD_AUTOMATION_OFF: "Automation is off: AUTO_HEDGE_ENABLED, or the session's toggle.",
+    Reason.HOLD_TRADING_STATE: "The session is HALTED, or REDUCING (sells only).",
+    Reason.HOLD_OUT_OF_HOURS: "Outside the hours in which we act, or the calendar does not know the day.",
+    Reason.HOLD_DATA_UNKNOWN: "Funds, positions or prices could not be read; unknown is not zero.",
+    Reason.HOLD_NO_BASELINE: "No baseline: the margin used before today's first short is not known.",
+    Reason.HOLD_IN_FLIGHT: "An order is live or unknown; its outcome comes first.",
+    Reason.HOLD_COOLDOWN: "The last hedge action was less than the cooldown ago.",
+    Reason.HOLD_BREAKER_OPEN: "Circuit breaker OPEN: the server failed several times in a row.",
+    Reason.HOLD_COST_CAP: "The day's cost cap leaves too little for the hedge that is needed.",
+    Reason.HOLD_NO_CANDIDATE_IN_BAND: "No strike satisfies premium band and distance, even with every allowed relaxation.",
+    Reason.HOLD_UNREACHABLE: "No purchasable set brings margin under any aim; the floor is on the card.",
+    Reason.HOLD_NOT_RECONCILED: "Nothing is decided at start-up until the books have been reconciled.",
+    Reason.HOLD_NOTHING_WORTH_SELLING: "Hedges could be sold, but are worth less than their charges or are still needed.",
+    Reason.ADD_PROJECTION_OVER_TRIGGER: "The projection passes the trigger: the cheapest sufficient hedge is bought.",
+    Reason.ADD_FREE_MARGIN_SHORT: "The broker's free margin would not cover the next entry: a hedge is bought.",
+    Reason.ADD_MANUAL: "Bought by hand.",
+    Reason.UNWIND_SHORTS_GONE: "The shorts that the hedge covered are gone: sold to recover cost.",
+    Reason.UNWIND_UNDER_EXIT_TRIGGER: "The book stays under the exit trigger without the hedge: sold to recover cost.",
+    Reason.UNWIND_BEFORE_CLOSE: "In the money near the close: sold, since exercise is taxed.",
+    Reason.UNWIND_SESSION_END: "The session ends and the policy closes hedges: sold.",
+    Reason.UNWIND_MANUAL: "Sold by hand.",
+    Reason.DENY_AUTOMATION_OFF: "Automation was switched off before the order was claimed or sent.",
+    Reason.DENY_TRADING_STATE: "The trading state does not allow this order.",
+    Reason.DENY_OUT_OF_HOURS: "The order would be sent outside the hours in which we act.",
+    Reason.DENY_COST_CAP: "The order's worst cost does not fit under the day's cost cap.",
+    Reason.DENY_COOLDOWN: "Another action took the cooldown first.",
+    Reason.DENY_BREAKER_OPEN: "Circuit breaker OPEN: no new order is claimed.",
+    Reason.DENY_LIVE_INTENT: "An intent on this contract and side is already live.",
+    Reason.DENY_BEYOND_HELD: "The sale is larger than what is surely held.",
+    Reason.DENY_STALE_QUOTE: "The quote is too old or absent.",
+    Reason.DENY_CROSSED_QUOTE: "The bid is above the ask.",
+    Reason.DENY_READS_FAILED: "A read before sending failed; nothing was sent.",
+    Reason.DENY_EXPIRED_INTENT: "The intent was older than its validity.",
+    Reason.DENY_PRICE_MOVED: "The price left the allowed buffer before the order was sent.",
+    Reason.DENY_SHORT_CONTRACT: "The account is short in this contract: a buy would close the short.",
+    Reason.DENY_MODE_MISMATCH: "OpenAlgo answers in another mode (analyzer, semi-auto) than ours.",
+}

@@ -1,0 +1,283 @@
+"""Decisions, intents, orders, fills and the audit trail: what was decided, what was sent, what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from django.db import models
+from django.db.models import F, Q
+
+from hedging.domain.instruments import Contract, Index, Product, Right, Side
+from hedging.domain.lifecycle import LIVE, OrderStatus
+from hedging.domain.reasons import Reason
+from hedging.querysets import FillQuerySet, OrderQuerySet, TransactionQuerySet
+from schedule.models import INDEX_CHOICES
+from sessions_app.models import Account, Mode, TradingSession
+
+
+def choices_of(enum: type[StrEnum]) -> list[tuple[str, str]]:
+    """Return an enum's members as Django choices."""
+    return [(member.value, member.value.replace("_", " ")) for member in enum]
+
+
+def values_of(members: Iterable[StrEnum]) -> list[str]:
+    """Return the sorted values of enum members, so that constraints do not change by themselves."""
+    return sorted(member.value for member in members)
+
+
+class CycleKind(StrEnum):
+    """Which beat of the loop a decision belongs to."""
+
+    MARGIN_CHECK = "margin_check"
+    ENTRY_PROJECTION = "entry_projection"
+    MANUAL = "manual"
+
+
+class Action(StrEnum):
+    """What a decision does."""
+
+    HOLD = "hold"
+    ADD = "add"
+    UNWIND = "unwind"
+
+
+class Origin(StrEnum):
+    """Who wanted the order."""
+
+    AUTO = "auto"
+    ADMIN = "admin"
+    API = "api"
+    COMMAND = "command"
+
+
+class HedgeDecision(models.Model):
+    """A decision card: what was decided at one slot, why, by which figures. UNIQUE (session, kind, slot)."""
+
+    session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="decisions")
+    mode = models.CharField(max_length=10, choices=Mode)
+    kind = models.CharField(max_length=20, choices=choices_of(CycleKind))
+    slot = models.BigIntegerField(null=True, blank=True)
+    at = models.DateTimeField()
+    action = models.CharField(max_length=10, choices=choices_of(Action))
+    reason = models.CharField(max_length=40, choices=choices_of(Reason))
+    facts = models.JSONField(default=dict)
+    gates = models.JSONField(default=list)
+    policy = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["session", "kind", "slot"], name="one_decision_per_slot"),
+            models.CheckConstraint(condition=Q(action__in=values_of(Action)), name="decision_action_known"),
+            models.CheckConstraint(condition=Q(kind__in=values_of(CycleKind)), name="decision_kind_known"),
+        ]
+        indexes = [models.Index(fields=["session", "-id"], name="decision_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.reason} at {self.at:%H:%M:%S}"
+
+
+class HedgeTransaction(models.Model):
+    """An intent: one decided leg, and what became of it. Its position is the sum of its fills.
+
+    `worst_price` is the price that no slice may pass; `reserve` the rupees set aside from the cost cap (buys only);
+    `is_live` is true until nothing of it can fill any more.
+    """
+
+    decision = models.ForeignKey(HedgeDecision, on_delete=models.PROTECT, related_name="transactions")
+    session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="transactions")
+    mode = models.CharField(max_length=10, choices=Mode)
+    index = models.CharField(max_length=12, choices=INDEX_CHOICES)
+    expiry = models.DateField()
+    strike = models.DecimalField(max_digits=10, decimal_places=2)
+    right = models.CharField(max_length=2, choices=choices_of(Right))
+    product = models.CharField(max_length=8, choices=choices_of(Product))
+    symbol = models.CharField(max_length=40)
+    side = models.CharField(max_length=4, choices=choices_of(Side))
+    quantity = models.PositiveIntegerField()
+    lot = models.PositiveIntegerField()
+    reference_price = models.DecimalField(max_digits=10, decimal_places=2)
+    worst_price = models.DecimalField(max_digits=10, decimal_places=2)
+    reserve = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+    reason = models.CharField(max_length=40, choices=choices_of(Reason))
+    origin = models.CharField(max_length=10, choices=choices_of(Origin), default=Origin.AUTO)
+    due_by_clock = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    valid_until = models.DateTimeField()
+    is_live = models.BooleanField(default=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    filled_quantity = models.PositiveIntegerField(default=0)
+    average_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    charges = models.DecimalField(max_digits=12, decimal_places=2, default=0)
+    released_margin = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+
+    objects = TransactionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session", "symbol", "side"], condition=Q(is_live=True), name="one_live_intent_per_leg"
+            ),
+            models.UniqueConstraint(
+                fields=["session", "symbol"], condition=Q(is_live=True), name="no_buy_and_sell_of_a_leg_at_once"
+            ),
+            models.CheckConstraint(condition=Q(quantity__gt=0, lot__gt=0), name="intent_quantity_positive"),
+            models.CheckConstraint(condition=Q(quantity=F("quantity") / F("lot") * F("lot")), name="intent_whole_lots"),
+            models.CheckConstraint(condition=Q(worst_price__gt=0, reserve__gte=0), name="intent_price_positive"),
+            models.CheckConstraint(condition=Q(side__in=values_of(Side)), name="intent_side_known"),
+            models.CheckConstraint(condition=Q(mode__in=sorted(m.value for m in Mode)), name="intent_mode_known"),
+            models.CheckConstraint(condition=Q(product__in=values_of(Product)), name="intent_product_known"),
+        ]
+        indexes = [
+            models.Index(fields=["session", "-id"], name="transaction_latest"),
+            models.Index(fields=["is_live"], name="transaction_live", condition=Q(is_live=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity} {self.symbol}"
+
+    @property
+    def contract(self) -> Contract:
+        """Return the contract as the domain's value."""
+        return Contract(Index(self.index), self.expiry, self.strike.normalize(), Right(self.right))
+
+    @property
+    def outcome(self) -> str:
+        """Return `working`, `filled`, `partly filled` or `nothing filled`."""
+        if self.is_live:
+            return "working"
+        if self.filled_quantity >= self.quantity:
+            return "filled"
+        return "partly filled" if self.filled_quantity else "nothing filled"
+
+
+class HedgeOrder(models.Model):
+    """A freeze-sized slice of an intent at the broker, and its place in the protocol (`domain/lifecycle.py`).
+
+    Another attempt at the same slice (a chase) is a new row; never two live ones at once. `sent_at` and
+    `claimed_end_at` are market time, `touched_wall` is the wall time of the last change.
+    """
+
+    transaction = models.ForeignKey(HedgeTransaction, on_delete=models.PROTECT, related_name="orders")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="hedge_orders")
+    trading_day = models.DateField()
+    mode = models.CharField(max_length=10, choices=Mode)
+    slice = models.PositiveSmallIntegerField()
+    attempt = models.PositiveSmallIntegerField(default=1)
+    status = models.CharField(max_length=16, choices=choices_of(OrderStatus), default=OrderStatus.NEW)
+    quantity = models.PositiveIntegerField()
+    limit_price = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
+    broker_order_id = models.CharField(max_length=60, null=True, blank=True)  # noqa: DJ001 - unknown is not empty
+    seen_order_ids = models.JSONField(default=list)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    clean_reads = models.PositiveSmallIntegerField(default=0)
+    claimed_end = models.CharField(max_length=16, blank=True)
+    claimed_end_at = models.DateTimeField(null=True, blank=True)
+    refused_by_reply = models.BooleanField(default=False)
+    message = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField()
+    touched_wall = models.DateTimeField()
+    version = models.PositiveIntegerField(default=0)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["transaction", "slice", "attempt"], name="one_row_per_attempt"),
+            models.UniqueConstraint(
+                fields=["transaction", "slice"],
+                condition=Q(status__in=values_of(LIVE)),
+                name="one_live_order_per_slice",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "trading_day", "broker_order_id"],
+                condition=Q(broker_order_id__isnull=False),
+                name="a_broker_order_belongs_to_one_slice",
+            ),
+            models.CheckConstraint(condition=Q(status__in=values_of(OrderStatus)), name="order_status_known"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="order_quantity_positive"),
+            models.CheckConstraint(condition=Q(limit_price=None) | Q(limit_price__gt=0), name="order_price_positive"),
+        ]
+        indexes = [models.Index(fields=["account"], name="order_live", condition=Q(status__in=values_of(LIVE)))]
+
+    def __str__(self) -> str:
+        return f"{self.transaction_id}/{self.slice}.{self.attempt} {self.status}"
+
+
+class Fill(models.Model):
+    """One trade-book row of an order. The ledger of positions, spend and recovery is made of these alone."""
+
+    order = models.ForeignKey(HedgeOrder, on_delete=models.PROTECT, related_name="fills")
+    mode = models.CharField(max_length=10, choices=Mode)
+    sequence = models.PositiveIntegerField()
+    quantity = models.PositiveIntegerField()
+    price = models.DecimalField(max_digits=10, decimal_places=2)
+    at = models.DateTimeField()
+
+    objects = FillQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order", "sequence"], name="one_row_per_fill"),
+            models.CheckConstraint(condition=Q(quantity__gt=0, price__gte=0), name="fill_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} at {self.price}"
+
+
+class PaperOrder(models.Model):
+    """An order that filled (or rests) on paper: the dry-run broker's own order and trade book."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="paper_orders")
+    trading_day = models.DateField()
+    order_id = models.CharField(max_length=60)
+    symbol = models.CharField(max_length=40)
+    product = models.CharField(max_length=8)
+    side = models.CharField(max_length=4, choices=choices_of(Side))
+    quantity = models.PositiveIntegerField()
+    limit_price = models.DecimalField(max_digits=10, decimal_places=2)
+    status = models.CharField(max_length=16)
+    placed_at = models.DateTimeField()
+    trades = models.JSONField(default=list, help_text="Fills as [quantity, price] pairs, in order.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "trading_day", "order_id"], name="one_paper_order_per_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.side} {self.quantity} {self.symbol}"
+
+
+class AuditEvent(models.Model):
+    """One line of the audit trail. Append-only: a trigger of the database refuses UPDATE and DELETE."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="audit_events")
+    session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, null=True, related_name="audit_events")
+    at = models.DateTimeField()
+    wall_at = models.DateTimeField()
+    actor = models.CharField(max_length=80)
+    event = models.CharField(max_length=60)
+    subject_kind = models.CharField(max_length=40)
+    subject_id = models.BigIntegerField()
+    facts = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subject_kind", "subject_id"], name="audit_subject"),
+            models.Index(fields=["session", "-id"], name="audit_latest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.subject_kind} {self.subject_id}"
+
+
+class Heartbeat(models.Model):
+    """A worker's sign of life, by queue, in wall time."""
+
+    name = models.CharField(max_length=40, unique=True)
+    wall_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.wall_at:%H:%M:%S}"

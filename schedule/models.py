@@ -1,0 +1,192 @@
+"""The timetable, the trading calendar, and the dated facts of contracts, margins and charges."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from decimal import Decimal
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import F, Q
+
+from hedging.domain.instruments import ContractSpec as ContractFacts
+from hedging.domain.instruments import Index, Right, Side
+
+INDEX_CHOICES = [(i.value, i.value) for i in Index]
+
+
+def short_straddle() -> list[dict[str, Any]]:
+    """Return the default legs: sell one at-the-money call and put. `offset` counts strike steps out of the money."""
+    return [
+        {"right": Right.CE.value, "side": Side.SELL.value, "offset": 0, "lots": 1},
+        {"right": Right.PE.value, "side": Side.SELL.value, "offset": 0, "lots": 1},
+    ]
+
+
+class Weekday(models.IntegerChoices):
+    """Days on which a seed row was written down. Informative: (index, DTE) decides when an entry is due."""
+
+    MONDAY = 0, "Monday"
+    TUESDAY = 1, "Tuesday"
+    WEDNESDAY = 2, "Wednesday"
+    THURSDAY = 3, "Thursday"
+    FRIDAY = 4, "Friday"
+
+
+class StrategyEntry(models.Model):
+    """A straddle that another tool sells at a fixed minute on days that are `dte` trading days before expiry.
+
+    Times are IST. An empty exit means held to expiry: the position leaves the book at its stop or at settlement.
+    """
+
+    portfolio = models.CharField(max_length=60, unique=True)
+    index = models.CharField(max_length=12, choices=INDEX_CHOICES)
+    dte = models.PositiveSmallIntegerField()
+    weekday = models.PositiveSmallIntegerField(choices=Weekday, null=True, blank=True)
+    entry_time = models.TimeField()
+    exit_time = models.TimeField(null=True, blank=True)
+    legs = models.JSONField(default=short_straddle)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name_plural = "strategy entries"
+        constraints = [
+            models.CheckConstraint(condition=Q(index__in=sorted(i.value for i in Index)), name="entry_index_known"),
+            models.CheckConstraint(
+                condition=Q(exit_time=None) | Q(exit_time__gt=F("entry_time")), name="entry_exits_after_entry"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio} at {self.entry_time}"
+
+
+class TradingDay(models.Model):
+    """Hours of one calendar day for index options (IST). No row, or an unknown year, means: no automatic order."""
+
+    day = models.DateField(unique=True)
+    is_open = models.BooleanField()
+    opens_at = models.TimeField(default=time(9, 15))
+    closes_at = models.TimeField(default=time(15, 40))
+    act_from = models.TimeField(default=time(9, 15))
+    act_until = models.TimeField(default=time(15, 30))
+    note = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(closes_at__gt=F("opens_at")), name="day_closes_after_open"),
+            models.CheckConstraint(
+                condition=Q(act_until__lte=F("closes_at"), act_from__gte=F("opens_at")), name="day_acts_in_hours"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {'open' if self.is_open else 'closed'}"
+
+
+class DatedQuerySet(models.QuerySet[Any]):
+    """Questions asked of rows with an effective date."""
+
+    def in_force(self, *, day: date) -> Self:
+        """Return the rows already effective on `day`, the newest first."""
+        return self.filter(effective_from__lte=day).order_by("-effective_from", "-id")
+
+
+class ContractSpec(models.Model):
+    """Lot, step, tick, freeze and OTM bounds of an index's options from a date on."""
+
+    index = models.CharField(max_length=12, choices=INDEX_CHOICES)
+    effective_from = models.DateField()
+    lot = models.PositiveIntegerField()
+    strike_step = models.DecimalField(max_digits=8, decimal_places=2)
+    tick = models.DecimalField(max_digits=6, decimal_places=2, default=Decimal("0.05"))
+    freeze_quantity = models.PositiveIntegerField(help_text="The largest quantity that one order may carry, in units.")
+    lots_per_basket = models.PositiveIntegerField(default=1)
+    otm_min = models.DecimalField(max_digits=8, decimal_places=2)
+    otm_max = models.DecimalField(max_digits=8, decimal_places=2)
+    expiry_weekday = models.PositiveSmallIntegerField(choices=Weekday)
+    weekly = models.BooleanField(default=True, help_text="Otherwise the last such weekday of the month.")
+
+    objects = DatedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["index", "effective_from"], name="one_spec_per_index_and_date"),
+            models.CheckConstraint(
+                condition=Q(lot__gte=1, freeze_quantity__gte=F("lot")), name="spec_lot_within_freeze"
+            ),
+            models.CheckConstraint(
+                condition=Q(strike_step__gt=0, tick__gt=0, otm_max__gte=F("otm_min")), name="spec_sane"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.index} from {self.effective_from}"
+
+    def as_facts(self) -> ContractFacts:
+        """Return the row as the domain's frozen value."""
+        return ContractFacts(
+            index=Index(self.index),
+            lot=self.lot,
+            strike_step=self.strike_step,
+            tick=self.tick,
+            freeze_quantity=self.freeze_quantity,
+            lots_per_basket=self.lots_per_basket,
+            otm_min=self.otm_min,
+            otm_max=self.otm_max,
+        )
+
+
+class MarginParameters(models.Model):
+    """SPAN and ELM parameters of an index from a date on (domain.md §5). Percentages as numbers: 9.3 means 9.3 %."""
+
+    index = models.CharField(max_length=12, choices=INDEX_CHOICES)
+    effective_from = models.DateField()
+    price_scan_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal("9.3"))
+    volatility_scan_points = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(4))
+    base_volatility_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(14))
+    rate_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal("6.6"))
+    calendar_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal("1.75"))
+    elm_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(2))
+    elm_deep_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(3))
+    deep_otm_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(10))
+    elm_expiry_extra_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(2))
+
+    objects = DatedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "margin parameters"
+        constraints = [
+            models.UniqueConstraint(fields=["index", "effective_from"], name="one_margin_row_per_index_and_date"),
+            models.CheckConstraint(
+                condition=Q(price_scan_pct__gt=0, base_volatility_pct__gt=0), name="margin_parameters_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.index} margins from {self.effective_from}"
+
+
+class ChargeRates(models.Model):
+    """What an executed option order costs on an exchange from a date on (domain.md §3). Percentages as numbers."""
+
+    exchange = models.CharField(max_length=8)
+    effective_from = models.DateField()
+    brokerage_per_order = models.DecimalField(max_digits=8, decimal_places=2, default=Decimal(20))
+    stt_sell_pct = models.DecimalField(max_digits=8, decimal_places=5, default=Decimal("0.15"))
+    exchange_pct = models.DecimalField(max_digits=8, decimal_places=5)
+    sebi_pct = models.DecimalField(max_digits=8, decimal_places=5, default=Decimal("0.0001"))
+    stamp_buy_pct = models.DecimalField(max_digits=8, decimal_places=5, default=Decimal("0.003"))
+    gst_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(18))
+    stt_exercise_pct = models.DecimalField(max_digits=8, decimal_places=5, default=Decimal("0.15"))
+
+    objects = DatedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "charge rates"
+        constraints = [
+            models.UniqueConstraint(fields=["exchange", "effective_from"], name="one_charge_row_per_exchange_and_date"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.exchange} charges from {self.effective_from}"

@@ -1,0 +1,183 @@
+"""Accounts and their trading sessions: budget, baseline, mode, trading state, spend and cooldown counters."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class Mode(models.TextChoices):
+    """Whether orders are real. A column of every row that is ever summed."""
+
+    LIVE = "live", "live"
+    DRY_RUN = "dry_run", "dry run"
+
+
+class TradingState(models.TextChoices):
+    """What the session may do: everything, sells only, or nothing new."""
+
+    ACTIVE = "active", "ACTIVE"
+    REDUCING = "reducing", "REDUCING"
+    HALTED = "halted", "HALTED"
+
+
+class BasketScope(models.TextChoices):
+    """What the broker's basket-margin call counts (the values of `hedging.brokers.base.BasketScope`)."""
+
+    LEGS_ONLY = "legs_only", "only the legs sent"
+    INCREMENT = "increment", "the increase over the account's book"
+    TOTAL = "total", "book and legs together"
+    NONE = "none", "the broker has no such call"
+
+
+class FreeMargin(models.TextChoices):
+    """How this broker's funds say what is free (contract.md §7.2)."""
+
+    CASH_LESS_USED = "cash_less_used", "cash + collateral - utilised"
+    CASH = "cash", "cash + collateral, already net of margin"
+
+
+class Account(models.Model):
+    """A broker account behind one OpenAlgo server, with its margin profile: what this broker's numbers contain."""
+
+    name = models.CharField(max_length=60, unique=True)
+    mode = models.CharField(max_length=10, choices=Mode, default=Mode.DRY_RUN)
+    product = models.CharField(
+        max_length=8, default="NRML", help_text="Product of the shorts; a hedge carries the same."
+    )
+    basket_scope = models.CharField(max_length=12, choices=BasketScope, default=BasketScope.INCREMENT)
+    free_margin = models.CharField(max_length=16, choices=FreeMargin, default=FreeMargin.CASH_LESS_USED)
+    premium_counted = models.BooleanField(
+        default=True, help_text="The broker's used margin contains premium paid, less received."
+    )
+    breaker_failures = models.PositiveIntegerField(default=0)
+    breaker_open_until = models.DateTimeField(
+        null=True, blank=True, help_text="Wall time until which no new order is claimed."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(mode__in=sorted(m.value for m in Mode)), name="account_mode_known"),
+            models.CheckConstraint(condition=Q(product__in=["MIS", "NRML"]), name="account_product_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TradingSessionQuerySet(models.QuerySet["TradingSession"]):
+    """Questions asked of sessions."""
+
+    def open(self) -> TradingSessionQuerySet:
+        """Return the sessions that are open: at most one for each account."""
+        return self.filter(closed_at=None).order_by("account_id")
+
+    def reserve(self, *, session_id: int, amount: Decimal, cap: Decimal) -> bool:
+        """Reserve `amount` rupees of the day's cost cap by one conditional UPDATE; return whether it fitted."""
+        return (
+            self.filter(pk=session_id, closed_at=None)
+            .filter(spent__lte=Decimal(cap) - amount - F("reserved"))
+            .update(reserved=F("reserved") + amount)
+            == 1
+        )
+
+
+class TradingSession(models.Model):
+    """One account, one trading day, one mode. The counters of invariants 2, 3 and 16 live in this row.
+
+    Nullable policy columns override the environment's figures for this session only.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sessions")
+    trading_day = models.DateField()
+    mode = models.CharField(max_length=10, choices=Mode)
+    index = models.CharField(max_length=12)
+    expiry = models.DateField()
+    dte = models.PositiveSmallIntegerField()
+    baskets = models.PositiveIntegerField(default=1)
+    budget_per_basket = models.DecimalField(max_digits=14, decimal_places=2, default=Decimal(1_000_000))
+    lots_per_basket = models.PositiveIntegerField(default=1)
+    automation = models.BooleanField(default=True)
+    trading_state = models.CharField(max_length=10, choices=TradingState, default=TradingState.ACTIVE)
+    state_reason = models.CharField(max_length=200, blank=True)
+
+    baseline = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    baseline_at = models.DateTimeField(null=True, blank=True)
+    baseline_source = models.CharField(max_length=200, blank=True)
+
+    spent = models.DecimalField(max_digits=14, decimal_places=2, default=Decimal(0))
+    reserved = models.DecimalField(max_digits=14, decimal_places=2, default=Decimal(0))
+    last_action_at = models.DateTimeField(null=True, blank=True)
+    quarantine = models.JSONField(default=list, help_text="Symbols that the broker refused today.")
+
+    trigger_pct = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
+    target_pct = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
+    exit_trigger_pct = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
+    lookahead_minutes = models.PositiveSmallIntegerField(null=True, blank=True)
+    exit_buffer_minutes = models.PositiveSmallIntegerField(null=True, blank=True)
+    min_premium = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
+    max_premium = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
+    max_cost_per_day = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    cooldown_seconds = models.PositiveIntegerField(null=True, blank=True)
+
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    summary = models.JSONField(default=dict, blank=True)
+
+    objects = TradingSessionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "trading_day", "mode"], name="one_session_per_day_and_mode"),
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(closed_at=None), name="one_open_session_per_account"
+            ),
+            models.CheckConstraint(condition=Q(mode__in=sorted(m.value for m in Mode)), name="session_mode_known"),
+            models.CheckConstraint(
+                condition=Q(trading_state__in=sorted(s.value for s in TradingState)), name="session_trading_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(baskets__gte=1, budget_per_basket__gt=0), name="session_budget_positive"
+            ),
+            models.CheckConstraint(condition=Q(spent__gte=0, reserved__gte=0), name="session_counters_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.dte}DTE {self.trading_day} ({self.get_mode_display()})"
+
+    @property
+    def budget(self) -> Decimal:
+        """Return the margin budget in rupees."""
+        return self.baskets * self.budget_per_basket
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the session has not been closed."""
+        return self.closed_at is None
+
+
+class MarginSnapshot(models.Model):
+    """What the margin looked like at one tick. `used` is null when it was unknown, and `unknown_reason` says why."""
+
+    session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="snapshots")
+    mode = models.CharField(max_length=10, choices=Mode)
+    at = models.DateTimeField()
+    broker_used = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    used = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    utilization_pct = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+    free_margin = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    spot = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    unknown_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(used__isnull=False) | ~Q(unknown_reason=""), name="snapshot_unknown_says_why"
+            ),
+        ]
+        indexes = [models.Index(fields=["session", "-at"], name="snapshot_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%H:%M:%S} {self.utilization_pct}"
