@@ -1,0 +1,1 @@
+"""Settings and wiring of the project; the Celery app is loaded with Django, so tasks find their queues."""

@@ -1,0 +1,63 @@
+"""The beat table: which task is nudged how often, written so that an operator's pause survives every start."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+
+FLOOR_SECONDS = 0.5
+LONGEST_LIFE_SECONDS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: `every_seconds` of market time if `scaled`, else of wall time."""
+
+    name: str
+    task: str
+    every_seconds: float
+    scaled: bool = True
+
+
+ENTRIES = (
+    Entry("Margin check", "hedging.tasks.check_margin", 30),
+    Entry("Entry projection", "hedging.tasks.project_entries", 10),
+    Entry("Reconcile books", "hedging.tasks.reconcile_books", 5),
+    Entry("Deliver alerts", "hedging.tasks.deliver_alerts", 5),
+    # Its age is judged on the wall clock, which no speed changes.
+    Entry("Heartbeat", "hedging.tasks.heartbeat", 30, scaled=False),
+)
+
+
+def ensure_beat_entries(speed: float) -> None:
+    """Create or correct the beat entries for a market that runs `speed` times as fast as the wall clock.
+
+    Intervals are divided by the speed, never below half a second. A tick that no worker took within about two
+    intervals is dropped; the next one does its work. Whether an entry is enabled is the operator's word, and is kept.
+    """
+    for entry in ENTRIES:
+        seconds = max(FLOOR_SECONDS, entry.every_seconds / speed) if entry.scaled else entry.every_seconds
+        fields = {
+            "task": entry.task,
+            "interval": _interval(seconds),
+            "crontab": None,
+            "solar": None,
+            "clocked": None,
+            # Only `expire_seconds` is honoured by the database scheduler; a plain `expires` date is dropped.
+            "expire_seconds": min(LONGEST_LIFE_SECONDS, max(2, math.ceil(2 * seconds))),
+        }
+        PeriodicTask.objects.update_or_create(
+            name=entry.name, defaults=fields, create_defaults=fields | {"enabled": True}
+        )
+    PeriodicTasks.update_changed()
+
+
+def _interval(seconds: float) -> IntervalSchedule:
+    if seconds == int(seconds):
+        every, period = int(seconds), IntervalSchedule.SECONDS
+    else:
+        every, period = round(seconds * 1_000_000), IntervalSchedule.MICROSECONDS
+    found = IntervalSchedule.objects.filter(every=every, period=period).order_by("pk").first()
+    return found or IntervalSchedule.objects.create(every=every, period=period)

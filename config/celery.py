@@ -1,0 +1,73 @@
+"""The Celery app: four queues, JSON only, no retries. A task is a nudge; the database row is the truth."""
+
+from __future__ import annotations
+
+import logging.config
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+HEDGE, ORDERS, BOOKS, IO = "hedge", "orders", "books", "io"
+QUEUES = (HEDGE, ORDERS, BOOKS, IO)
+
+# task: (queue, soft limit, hard limit) in seconds of wall time. The POST of an order may take 35 s beside its reads.
+TASKS = {
+    "hedging.tasks.check_margin": (HEDGE, 20, 25),
+    "hedging.tasks.project_entries": (HEDGE, 20, 25),
+    "hedging.tasks.send_order": (ORDERS, 90, 100),
+    "hedging.tasks.cancel_order": (BOOKS, 60, 70),
+    "hedging.tasks.reconcile_books": (BOOKS, 60, 70),
+    "hedging.tasks.deliver_alerts": (IO, 60, 70),
+    "hedging.tasks.heartbeat": (IO, 10, 15),
+}
+# Far above every limit: Redis hands a task out again after this time, and nothing here may run twice for that reason.
+VISIBILITY_TIMEOUT_SECONDS = 3600
+
+app = Celery("auto_hedge")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    task_queues=[Queue(name) for name in QUEUES],
+    task_default_queue=IO,
+    task_create_missing_queues=False,
+    task_routes={name: {"queue": queue} for name, (queue, _, _) in TASKS.items()},
+    task_annotations={"*": {"max_retries": 0}}
+    | {
+        name: {"soft_time_limit": soft, "time_limit": hard, "max_retries": 0} for name, (_, soft, hard) in TASKS.items()
+    },
+    task_acks_late=False,
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    task_publish_retry=False,  # the sweep of the next tick finds what a lost nudge left behind
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    worker_enable_remote_control=False,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
+        "global_keyprefix": "auto_hedge:",
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+    },
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_max_loop_interval=5,
+    timezone="UTC",
+    enable_utc=True,
+)
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def configure_logging(**_kwargs: Any) -> None:
+    """Give workers and beat the project's own logging, so redaction holds there too."""
+    from django.conf import settings  # noqa: PLC0415 - settings load when a worker starts, not when this module is read
+
+    logging.config.dictConfig(settings.LOGGING)

@@ -1,0 +1,1 @@
+"""The servers that `make run` brings along when no address of another one is given."""
