@@ -1,0 +1,83 @@
+"""The two clocks: market time, which a simulator may scale, and wall time, which nothing scales (design.md §3).
+
+Only tasks, views and commands read these; everything below takes `now` as an argument.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import requests
+from django.conf import settings
+from django.db import connection
+
+IST_NAME = "Asia/Kolkata"
+
+
+class ClockUnavailable(Exception):
+    """Market time could not be read. Nothing may be decided; try again on the next tick."""
+
+
+class MarketClock(Protocol):
+    """A source of market time."""
+
+    def now(self) -> datetime:
+        """Return market time, aware UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseClock:
+    """The real world's market time: the database's, so that all processes agree."""
+
+    def now(self) -> datetime:
+        """Return the database's time, aware UTC."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            row = cursor.fetchone()
+        moment: datetime = row[0]
+        return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorClock:
+    """The simulator's market time, asked over HTTP; it survives restarts there."""
+
+    base_url: str
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def now(self) -> datetime:
+        """Return the simulated time, aware UTC; raise `ClockUnavailable` when the simulator does not answer."""
+        try:
+            answer = self.session.get(f"{self.base_url}/simulator/clock", timeout=(1, 3))
+            return datetime.fromisoformat(answer.json()["now"]).astimezone(UTC)
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            raise ClockUnavailable(f"the simulator at {self.base_url} does not tell the time: {error}") from error
+
+
+@dataclass(slots=True)
+class VirtualClock:
+    """A clock that a simulated day moves by hand."""
+
+    moment: datetime
+
+    def now(self) -> datetime:
+        """Return the moment that was set last."""
+        return self.moment
+
+
+_simulator_clocks: dict[str, SimulatorClock] = {}
+
+
+def market_clock() -> MarketClock:
+    """Return the clock of the world that the settings describe."""
+    if settings.WORLD != "simulator":
+        return DatabaseClock()
+    url = settings.OPENALGO_BASE_URL
+    return _simulator_clocks.setdefault(url, SimulatorClock(url))
+
+
+def wall_now() -> datetime:
+    """Return wall time, aware UTC: for deadlines, ages of readings, heartbeats and the outbox."""
+    return datetime.now(UTC)

@@ -1,0 +1,220 @@
+"""Sessions: open, baseline, toggle, trading state, close. The one place where a session row is changed by hand or rule."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from hedging.domain.instruments import Index
+from hedging.engine import audit
+from notifications.models import Severity, queue_alert
+from schedule.calendar import CalendarUnknown, load_calendar
+from schedule.entries import entries_on
+from schedule.models import ContractSpec
+from sessions_app.models import Account, Mode, TradingSession, TradingState
+
+
+class SessionRefused(Exception):
+    """A session could not be opened or changed. `code` is stable, the message names the fix, `facts` the figures."""
+
+    def __init__(self, code: str, message: str, facts: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.facts = facts or {}
+
+
+def open_session(
+    *,
+    account: Account,
+    day: date,
+    now: datetime,
+    wall_now: datetime,
+    actor: str,
+    index: Index | None = None,
+    baskets: int = 1,
+    budget_per_basket: Decimal | None = None,
+) -> TradingSession:
+    """Open the account's session of `day`: index and expiry come from the timetable unless `index` names another.
+
+    Raises `SessionRefused` when the calendar does not know the day, nothing is scheduled, the day is closed, or a
+    session is already open.
+    """
+    expiry, dte, chosen = _what_trades(day=day, index=index)
+    spec = ContractSpec.objects.in_force(day=day).filter(index=chosen).first()
+    if spec is None:
+        raise SessionRefused("NO_CONTRACT_SPEC", f"No contract spec for {chosen} on {day}: add one in admin.")
+    fields: dict[str, Any] = {} if budget_per_basket is None else {"budget_per_basket": budget_per_basket}
+    try:
+        with transaction.atomic():
+            session = TradingSession.objects.create(
+                account=account,
+                trading_day=day,
+                mode=account.mode,
+                index=chosen,
+                expiry=expiry,
+                dte=dte,
+                baskets=baskets,
+                lots_per_basket=spec.lots_per_basket,
+                opened_at=now,
+                **fields,
+            )
+            _tell(session, kind="session_started", title=f"Session opened: {session}", now=now, wall_now=wall_now)
+            audit.append(
+                account_id=account.pk,
+                session_id=session.pk,
+                at=now,
+                wall_at=wall_now,
+                actor=actor,
+                event="session_opened",
+                subject=session,
+                facts={"budget": str(session.budget), "expiry": expiry.isoformat(), "dte": dte},
+            )
+    except IntegrityError as error:
+        raise SessionRefused(
+            "SESSION_EXISTS", f"{account} already has a session open, or had one on {day}: close or reopen that one."
+        ) from error
+    return session
+
+
+def _what_trades(*, day: date, index: Index | None) -> tuple[date, int, Index]:
+    try:
+        calendar = load_calendar()
+        if not calendar.is_trading_day(day):
+            raise SessionRefused("NOT_A_TRADING_DAY", f"{day} is not a trading day by the calendar.")
+        entries = entries_on(day, calendar)
+        if index is not None:
+            dte = calendar.dte(index, day)
+            return calendar.expiry_for(index, day, dte), dte, index
+    except CalendarUnknown as error:
+        raise SessionRefused("CALENDAR_UNKNOWN", str(error)) from error
+    if not entries:
+        raise SessionRefused("NOTHING_SCHEDULED", f"No active schedule entry falls on {day}: name an index.")
+    first = entries[0]
+    return first.expiry, first.dte, Index(first.index)
+
+
+def capture_baseline(
+    *, session: TradingSession, used: Decimal, source: str, now: datetime, wall_now: datetime, actor: str
+) -> bool:
+    """Set the baseline if there is none yet (compare-and-set); return whether this call set it."""
+    with transaction.atomic():
+        changed = TradingSession.objects.filter(pk=session.pk, baseline=None).update(
+            baseline=used, baseline_at=now, baseline_source=source
+        )
+        if changed:
+            audit.append(
+                account_id=session.account_id,
+                session_id=session.pk,
+                at=now,
+                wall_at=wall_now,
+                actor=actor,
+                event="baseline_captured",
+                subject=session,
+                facts={"baseline": str(used), "source": source},
+            )
+    return bool(changed)
+
+
+def set_automation(
+    *, session: TradingSession, on: bool, now: datetime, wall_now: datetime, actor: str, reason: str = ""
+) -> TradingSession:
+    """Switch the session's automation toggle; the environment's lid still applies."""
+    with transaction.atomic():
+        row = TradingSession.objects.select_for_update().get(pk=session.pk)
+        _refuse_closed(row)
+        if row.automation != on:
+            row.automation = on
+            row.save(update_fields=["automation"])
+            _record(row, "automation_on" if on else "automation_off", reason, now, wall_now, actor)
+    return row
+
+
+def set_trading_state(
+    *, session: TradingSession, state: TradingState, reason: str, now: datetime, wall_now: datetime, actor: str
+) -> TradingSession:
+    """Set ACTIVE, REDUCING or HALTED, with a reason. Halting stops order POSTs at the fence; cancels go on."""
+    with transaction.atomic():
+        row = TradingSession.objects.select_for_update().get(pk=session.pk)
+        _refuse_closed(row)
+        if row.trading_state != state:
+            row.trading_state, row.state_reason = state, reason[:200]
+            row.save(update_fields=["trading_state", "state_reason"])
+            _record(row, f"trading_state_{state}", reason, now, wall_now, actor)
+            if state != TradingState.ACTIVE:
+                _tell(
+                    row,
+                    kind="trading_state",
+                    title=f"{TradingState(state).label}: {reason}",
+                    now=now,
+                    wall_now=wall_now,
+                    severity=Severity.CRITICAL,
+                )
+    return row
+
+
+def close_session(
+    *, session: TradingSession, summary: dict[str, Any], now: datetime, wall_now: datetime, actor: str
+) -> bool:
+    """Close the session once, with the day's summary; return whether this call closed it."""
+    with transaction.atomic():
+        row = TradingSession.objects.select_for_update().get(pk=session.pk)
+        if not row.is_open:
+            return False
+        row.closed_at, row.summary = now, summary
+        row.save(update_fields=["closed_at", "summary"])
+        _record(row, "session_closed", "", now, wall_now, actor)
+        _tell(row, kind="day_summary", title=f"Day over: {row}", now=now, wall_now=wall_now, facts=summary)
+        _tell(row, kind="session_stopped", title=f"Session closed: {row}", now=now, wall_now=wall_now)
+    return True
+
+
+def live_allowed(*, mode: str, dry_run_lid: bool) -> bool:
+    """Return whether a session of this mode may run under the environment's lid."""
+    return mode == Mode.DRY_RUN or not dry_run_lid
+
+
+def _refuse_closed(row: TradingSession) -> None:
+    if not row.is_open:
+        raise SessionRefused("SESSION_CLOSED", f"The session of {row.trading_day} is closed: open today's first.")
+
+
+def _record(
+    row: TradingSession, event: str, reason: str, now: datetime, wall_now: datetime, actor: str
+) -> None:
+    audit.append(
+        account_id=row.account_id,
+        session_id=row.pk,
+        at=now,
+        wall_at=wall_now,
+        actor=actor,
+        event=event,
+        subject=row,
+        facts={"reason": reason} if reason else {},
+    )
+
+
+def _tell(
+    row: TradingSession,
+    *,
+    kind: str,
+    title: str,
+    now: datetime,
+    wall_now: datetime,
+    severity: Severity = Severity.INFO,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    queue_alert(
+        kind=kind,
+        severity=severity,
+        title=title,
+        happened_at=now,
+        wall_now=wall_now,
+        facts={"mode": row.mode, "index": row.index, "budget": str(row.budget), **(facts or {})},
+        subject_kind="tradingsession",
+        subject_id=row.pk,
+        account_id=row.account_id,
+    )
