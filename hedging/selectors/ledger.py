@@ -1,0 +1,92 @@
+"""What the fills add up to: hedges held, money spent and money recovered. Fills alone, never a status word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from hedging.domain.instruments import Contract, Index, Product, Right, Side
+from hedging.models import Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Net units of one contract and product by our own fills; `average_price` is what those units cost, in rupees each.
+
+    `since` is the fill with which the holding began. A negative quantity means that more was sold than bought: a breach
+    that is shown rather than hidden.
+    """
+
+    contract: Contract
+    product: Product
+    quantity: int
+    average_price: Decimal
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FillRow:
+    """One fill with the contract that it belongs to."""
+
+    contract: Contract
+    product: Product
+    side: Side
+    quantity: int
+    price: Decimal
+    at: datetime
+
+
+def holdings(*, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
+    """Return what an account holds by our own fills in one mode, ordered by contract; expired before `day` is gone.
+
+    Fills of earlier days count while their contract lives. One query.
+    """
+    rows = (
+        Fill.objects.filter(order__account_id=account_id, mode=mode, order__transaction__expiry__gte=day)
+        .order_by("at", "id")
+        .values_list(
+            "order__transaction__index",
+            "order__transaction__expiry",
+            "order__transaction__strike",
+            "order__transaction__right",
+            "order__transaction__product",
+            "order__transaction__side",
+            "quantity",
+            "price",
+            "at",
+        )
+    )
+    return net(
+        FillRow(
+            Contract(Index(index), expiry, strike.normalize(), Right(right)),
+            Product(product),
+            Side(side),
+            quantity,
+            price,
+            at,
+        )
+        for index, expiry, strike, right, product, side, quantity, price, at in rows
+    )
+
+
+def net(fills: Iterable[FillRow]) -> tuple[Holding, ...]:
+    """Add up fills, oldest first, to what is held. The average moves with buys, stays with sells, restarts after flat."""
+    held: dict[tuple[Contract, Product], Holding] = {}
+    for fill in fills:
+        key = (fill.contract, fill.product)
+        before = held.get(key)
+        if before is None or before.quantity == 0:
+            held[key] = Holding(
+                fill.contract, fill.product, fill.side.sign * fill.quantity, average_price=fill.price, since=fill.at
+            )
+            continue
+        after = before.quantity + fill.side.sign * fill.quantity
+        average = before.average_price
+        if fill.side is Side.BUY and before.quantity > 0:
+            average = (before.quantity * average + fill.quantity * fill.price) / after
+        elif fill.side is Side.BUY:
+            average = fill.price
+        held[key] = replace(before, quantity=after, average_price=average)
+    return tuple(held[key] for key in sorted(held) if held[key].quantity)
