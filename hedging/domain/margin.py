@@ -1,0 +1,198 @@
+"""Margin: SPAN and exposure margin of a book of options, as the clearing corporations count it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from hedging.domain.instruments import Contract, Index, Product
+from hedging.domain.pricing import FloatArray
+from hedging.domain.risk import (
+    MarginMarket,
+    MarginParameters,
+    MarketUnknown,
+    Valuation,
+    risk_arrays,
+    value_contracts,
+)
+
+__all__ = [
+    "MarginLine",
+    "MarginMarket",
+    "MarginParameters",
+    "MarginRequirement",
+    "MarketUnknown",
+    "PoolMargin",
+    "Universe",
+    "requirement",
+    "risk_arrays",
+    "rupees",
+]
+
+Key = tuple[Contract, Product]
+Pool = tuple[Index, Product]
+
+
+@dataclass(frozen=True, slots=True)
+class MarginLine:
+    """A holding as the margin sees it: signed quantity in units (short negative), market price in rupees a unit.
+
+    A long covers shorts of its own product only, so the product is a part of the line.
+    """
+
+    contract: Contract
+    quantity: int
+    price: Decimal
+    product: Product
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMargin:
+    """The margin of one index and product in float rupees. `tiers` holds the 16 scenario losses of each scan tier.
+
+    Tier `True` is what expires today, which nothing of another expiry can offset.
+    """
+
+    tiers: Mapping[bool, FloatArray]
+    calendar: float
+    nov: float
+    elm: float
+
+    @property
+    def scan(self) -> float:
+        """Return the sum over tiers of the worst scenario loss, each at least 0."""
+        return sum(max(0.0, float(losses.max())) for losses in self.tiers.values())
+
+    @property
+    def span(self) -> float:
+        """Return max(0, scan + calendar - net option value)."""
+        return max(0.0, self.scan + self.calendar - self.nov)
+
+    @property
+    def total(self) -> float:
+        """Return SPAN plus exposure margin."""
+        return self.span + self.elm
+
+
+@dataclass(frozen=True, slots=True)
+class MarginRequirement:
+    """The margin of a book in rupees. Pools (index and product) are computed apart and added.
+
+    `scenario_losses` names each pool and scan tier, such as "NIFTY NRML expiring", and its 16 losses.
+    """
+
+    scan: Decimal
+    calendar: Decimal
+    nov: Decimal
+    span: Decimal
+    elm: Decimal
+    total: Decimal
+    scenario_losses: Mapping[str, tuple[Decimal, ...]]
+
+
+class Universe:
+    """Contracts valued once, so that many books over them can be margined by arithmetic alone."""
+
+    __slots__ = ("_expiries", "_members", "_parameters", "_row", "valuation")
+
+    def __init__(self, *, prices: Mapping[Key, Decimal], market: MarginMarket, parameters: MarginParameters) -> None:
+        """Value each (contract, product) of `prices`. Raises `MarketUnknown` where an index has no spot."""
+        keys = tuple(prices)
+        self.valuation: Valuation = value_contracts(
+            contracts=[contract for contract, _ in keys],
+            prices=list(prices.values()),
+            market=market,
+            parameters=parameters,
+        )
+        self._parameters = parameters
+        self._row = {key: row for row, key in enumerate(keys)}
+        self._expiries = np.array([contract.expiry.toordinal() for contract, _ in keys])
+        members: dict[Pool, list[int]] = {}
+        for row, (contract, product) in enumerate(keys):
+            members.setdefault((contract.index, product), []).append(row)
+        self._members = {pool: np.array(rows) for pool, rows in members.items()}
+
+    @classmethod
+    def of(cls, lines: Iterable[MarginLine], *, market: MarginMarket, parameters: MarginParameters) -> Universe:
+        """Value the contracts of `lines`; of several prices for a contract the first counts."""
+        prices: dict[Key, Decimal] = {}
+        for line in lines:
+            prices.setdefault((line.contract, line.product), line.price)
+        return cls(prices=prices, market=market, parameters=parameters)
+
+    def row(self, contract: Contract, product: Product) -> int:
+        """Return the row of a contract in `valuation`."""
+        return self._row[contract, product]
+
+    def quantities(self, lines: Iterable[MarginLine]) -> FloatArray:
+        """Return the net signed units of each valued contract."""
+        vector = np.zeros(len(self._row))
+        for line in lines:
+            vector[self._row[line.contract, line.product]] += line.quantity
+        return vector
+
+    def pools(self, quantities: FloatArray) -> dict[Pool, PoolMargin]:
+        """Return the margin of each index and product for one vector of net units."""
+        return {pool: self._pool(rows, quantities[rows]) for pool, rows in self._members.items()}
+
+    def total(self, quantities: FloatArray) -> float:
+        """Return SPAN plus exposure margin of one vector of net units, in float rupees."""
+        return sum(pool.total for pool in self.pools(quantities).values())
+
+    def _pool(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], units: FloatArray) -> PoolMargin:
+        value = self.valuation
+        tiers: dict[bool, FloatArray] = {}
+        calendar = 0.0
+        expiring = value.expiring[rows]
+        for tier in (True, False):
+            inside = expiring == tier
+            if inside.any():
+                tiers[tier] = units[inside] @ value.risk[rows[inside]]
+                calendar += self._calendar_charge(rows[inside], units[inside])
+        return PoolMargin(
+            tiers=tiers,
+            calendar=calendar,
+            nov=float(units @ value.prices[rows]),
+            elm=float(np.maximum(-units, 0.0) @ value.elm[rows]),
+        )
+
+    def _calendar_charge(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], units: FloatArray) -> float:
+        expiries = self._expiries[rows]
+        if (expiries == expiries[0]).all():
+            return 0.0
+        weighted = units * self.valuation.deltas[rows]
+        net = np.array([weighted[expiries == expiry].sum() for expiry in np.unique(expiries)])
+        matched = min(float(net[net > 0].sum()), float(-net[net < 0].sum()))
+        return matched * float(self.valuation.spots[rows[0]]) * self._parameters.calendar_charge_pct / 100
+
+
+def rupees(value: float) -> Decimal:
+    """Return float rupees as `Decimal`, to the paisa: how figures leave the margin maths."""
+    return Decimal(repr(round(value, 2)))
+
+
+def requirement(
+    *, lines: Sequence[MarginLine], market: MarginMarket, parameters: MarginParameters
+) -> MarginRequirement:
+    """Return SPAN and exposure margin of a book in rupees (domain.md, SPAN as NSE Clearing and ICCL run it).
+
+    Premium paid for longs is not in it: that is a cash debit beside it. Raises `MarketUnknown` without a spot.
+    """
+    universe = Universe.of(lines, market=market, parameters=parameters)
+    pools = universe.pools(universe.quantities(lines))
+    return MarginRequirement(
+        scan=rupees(sum(pool.scan for pool in pools.values())),
+        calendar=rupees(sum(pool.calendar for pool in pools.values())),
+        nov=rupees(sum(pool.nov for pool in pools.values())),
+        span=rupees(sum(pool.span for pool in pools.values())),
+        elm=rupees(sum(pool.elm for pool in pools.values())),
+        total=rupees(sum(pool.total for pool in pools.values())),
+        scenario_losses={
+            f"{index} {product} {'expiring' if tier else 'later'}": tuple(rupees(float(loss)) for loss in losses)
+            for (index, product), pool in pools.items()
+            for tier, losses in pool.tiers.items()
+        },
+    )

@@ -1,0 +1,33 @@
+"""Margin profile: what one broker's margin numbers contain, and how well our engine fits them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+TRUSTED_ERROR_PCT = Decimal(5)
+WIDE_ERROR_PCT = Decimal(3)
+WIDENING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MarginProfile:
+    """How to read an account's broker. `scale` multiplies our engine's margin to meet the broker's.
+
+    `premium_counted`: the broker's used margin falls by premium received and rises by premium paid.
+    `error_pct` is the engine's error found by calibration, in percent of the margin; `None` means not calibrated.
+    """
+
+    premium_counted: bool = False
+    scale: Decimal = Decimal(1)
+    error_pct: Decimal | None = None
+
+    @property
+    def trusted(self) -> bool:
+        """Return whether the engine may stand beside the broker's own figures: calibrated to under 5 %."""
+        return self.error_pct is not None and self.error_pct < TRUSTED_ERROR_PCT
+
+    def buffer_pct(self, safety_buffer_pct: Decimal) -> Decimal:
+        """Return the safety buffer in percent of budget: doubled while uncalibrated or more than 3 % wrong."""
+        wide = self.error_pct is None or self.error_pct > WIDE_ERROR_PCT
+        return safety_buffer_pct * WIDENING if wide else safety_buffer_pct
