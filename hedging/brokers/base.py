@@ -44,8 +44,28 @@ class UnreadableAnswer(BrokerError):
     """
 
 
+class AnalyzerMode(BrokerRefused):
+    """OpenAlgo is in analyzer mode: what it answered is paper money and paper books. Switch it off there."""
+
+
+class NotSent(BrokerUnavailable):
+    """A write never left this machine (refused connection, DNS, TLS): nothing was done. A later cycle decides anew."""
+
+
 class OutcomeUnknown(BrokerError):
     """A write may or may not have been accepted. Never repeat it: observe the books."""
+
+
+class BasketScope(StrEnum):
+    """What a broker's margin answer for a basket covers (domain.md §6).
+
+    LEGS_ONLY: the legs sent and nothing else. INCREMENT: what the legs add to the book as it stands (Zerodha and our
+    simulator, from two legs up). TOTAL: the whole book with the legs in it.
+    """
+
+    LEGS_ONLY = "legs_only"
+    INCREMENT = "increment"
+    TOTAL = "total"
 
 
 class BrokerStatus(StrEnum):

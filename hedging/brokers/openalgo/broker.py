@@ -1,0 +1,116 @@
+"""OpenAlgo as a broker: typed reads by `OpenAlgoReader`; `OpenAlgoBroker` adds the two writes, each sent once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+from hedging.brokers.base import (
+    BrokerError,
+    CancelReply,
+    MarginLeg,
+    NotSent,
+    OrderBook,
+    OrderRequest,
+    OutcomeUnknown,
+    PlaceReply,
+    ReplyClass,
+    ServerStatus,
+    TradeBook,
+)
+from hedging.brokers.openalgo import wire
+from hedging.brokers.openalgo.client import OpenAlgoClient, OpenAlgoOrderClient
+from hedging.domain.instruments import Contract, Index
+from hedging.domain.snapshot import BasketMargin, Chain, Depth, Funds, Position
+
+
+class OpenAlgoReader:
+    """A `MarketReader` over one OpenAlgo server. It has no method that writes, and its client has none either."""
+
+    def __init__(self, client: OpenAlgoClient) -> None:
+        self._client = client
+
+    def server_status(self) -> ServerStatus:
+        """Return the broker's name and OpenAlgo's mode (two calls)."""
+        broker = wire.parse_ping(self._client.read("ping"))
+        return ServerStatus(broker, wire.parse_analyzer(self._client.read("analyzer")))
+
+    def funds(self) -> Funds:
+        """Return the account's funds; `UnreadableAnswer` for `{}`."""
+        return wire.parse_funds(self._client.read("funds"))
+
+    def positions(self) -> tuple[Position, ...]:
+        """Return the open option positions of indices that we know."""
+        return self.position_rows().positions
+
+    def position_rows(self) -> wire.PositionRows:
+        """Return the same with the number of open rows of other instruments that were left out."""
+        return wire.parse_positions(self._client.read("positionbook"))
+
+    def order_book(self) -> OrderBook:
+        """Return today's orders of the whole account."""
+        return wire.parse_order_book(self._client.read("orderbook"))
+
+    def trade_book(self) -> TradeBook:
+        """Return today's trades of the whole account."""
+        return wire.parse_trade_book(self._client.read("tradebook"))
+
+    def spot(self, index: Index) -> Decimal:
+        """Return the index's last price."""
+        return wire.parse_spot(self._client.read("quotes", wire.spot_request(index)))
+
+    def expiries(self, index: Index) -> tuple[date, ...]:
+        """Return the listed option expiries, ascending."""
+        return wire.parse_expiries(self._client.read("expiry", wire.expiry_request(index)))
+
+    def chain(self, index: Index, expiry: date, strikes_each_side: int) -> Chain:
+        """Return the option chain of 1 to 100 strikes on each side (else `ValueError`)."""
+        answer = self._client.read("optionchain", wire.chain_request(index, expiry, strikes_each_side))
+        return wire.parse_chain(answer, index, expiry)
+
+    def depth(self, contract: Contract) -> Depth:
+        """Return the price ladder of one contract."""
+        return wire.parse_depth(self._client.read("depth", wire.depth_request(contract)), contract)
+
+    def basket_margin(self, legs: Sequence[MarginLeg]) -> BasketMargin:
+        """Return the broker's margin for 1 to 50 legs (else `ValueError`); `BrokerRefused` where there is no such call."""
+        return wire.parse_margin(self._client.read("margin", wire.margin_request(legs)), legs)
+
+
+class OpenAlgoBroker(OpenAlgoReader):
+    """The live broker: every order is real."""
+
+    def __init__(self, client: OpenAlgoOrderClient) -> None:
+        super().__init__(client)
+        self._orders = client
+
+    @property
+    def paper(self) -> bool:
+        """Return False: orders fill for real."""
+        return False
+
+    def place(self, request: OrderRequest) -> PlaceReply:
+        """Send exactly one order and classify the reply. Never raises, never retries."""
+        if request.quantity <= 0 or not request.limit_price.is_finite() or request.limit_price <= 0:
+            return PlaceReply(ReplyClass.NOT_SENT, message="not an order: quantity and limit price must be positive")
+        try:
+            return wire.classify_place(self._orders.place_order(wire.place_request(request)))
+        except NotSent as error:
+            return PlaceReply(ReplyClass.NOT_SENT, message=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever broke after the claim, the order may be out
+            return PlaceReply(ReplyClass.UNKNOWN, message=_shown(error))
+
+    def cancel(self, order_id: str) -> CancelReply:
+        """Ask for a cancel, once. The books decide what became of it."""
+        try:
+            return wire.classify_cancel(self._orders.cancel_order(wire.cancel_request(order_id, "auto-hedge")))
+        except NotSent as error:
+            return CancelReply(accepted=False, message=str(error))
+        except OutcomeUnknown as error:
+            return CancelReply(accepted=None, message=str(error))
+
+
+def _shown(error: Exception) -> str:
+    # Only our own errors are known to hold no secret.
+    return str(error) if isinstance(error, BrokerError) else f"{type(error).__name__} while the order was on its way"

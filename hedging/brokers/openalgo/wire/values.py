@@ -1,0 +1,166 @@
+"""JSON values to typed ones: OpenAlgo sends numbers as strings, strings as numbers, and 0 for "I do not know".
+
+Every function raises `UnreadableAnswer` for anything that it cannot read for certain; none returns a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import cast
+
+from hedging.brokers.base import BrokerStatus, UnreadableAnswer
+from hedging.brokers.openalgo.symbols import UnknownSymbol, parse_symbol
+from hedging.domain.instruments import Contract, Index, Product, Side
+
+Json = dict[str, object]
+
+LARGEST_AMOUNT = Decimal(10) ** 12
+"""Rupees. A lakh crore: beyond any account, far below where decimals overflow."""
+LARGEST_QUANTITY = 10**9
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?([eE][+-]?[0-9]{1,2})?")
+_ORDER_ID = re.compile(r"[!-~]{1,64}")
+_OURS = re.compile(rf"({'|'.join(Index.__members__)})\d{{2}}[A-Z].*(CE|PE)", re.IGNORECASE | re.DOTALL)
+_STATUS_WORDS = {
+    "complete": BrokerStatus.COMPLETE,
+    "rejected": BrokerStatus.REJECTED,
+    "cancelled": BrokerStatus.CANCELLED,
+    "canceled": BrokerStatus.CANCELLED,
+    "expired": BrokerStatus.EXPIRED,
+}
+
+
+def as_object(value: object, name: str) -> Json:
+    """Return `value` as a JSON object."""
+    if not isinstance(value, dict):
+        raise UnreadableAnswer(f"{name} is {_shown(value)}, not an object")
+    return cast("Json", value)
+
+
+def as_list(value: object, name: str) -> list[object]:
+    """Return `value` as a JSON array."""
+    if not isinstance(value, list):
+        raise UnreadableAnswer(f"{name} is {_shown(value)}, not a list")
+    return cast("list[object]", value)
+
+
+def as_text(value: object, limit: int = 300) -> str:
+    """Return any JSON value as one printable line of at most `limit` characters; null gives an empty line."""
+    if value is None:
+        return ""
+    # Null characters and lone surrogates would be refused by the database, line breaks would forge log lines.
+    clean = "".join(c if c.isprintable() else " " for c in str(value)[: 4 * limit])
+    return " ".join(clean.split())[:limit]
+
+
+def as_amount(value: object, name: str) -> Decimal:
+    """Return a finite number of any sign, given as number or string."""
+    # bool is an int for Python, and `true` is no amount.
+    if isinstance(value, int | Decimal | str) and not isinstance(value, bool):
+        text = str(value).strip() if not isinstance(value, Decimal) else _plain(value)
+        if _NUMBER.fullmatch(text):
+            number = Decimal(text)
+            if abs(number) <= LARGEST_AMOUNT:
+                return number
+    raise UnreadableAnswer(f"{name} is {_shown(value)}, not a plausible number")
+
+
+def as_price(value: object, name: str) -> Decimal | None:
+    """Return a price in rupees; 0, null and an empty string are `None`: OpenAlgo writes 0 for a missing price."""
+    if value is None or value == "":
+        return None
+    price = as_amount(value, name)
+    if price < 0:
+        raise UnreadableAnswer(f"{name} is negative: {price}")
+    return price or None
+
+
+def as_known_price(value: object, name: str) -> Decimal:
+    """Return a price that must be there, greater than 0."""
+    price = as_price(value, name)
+    if price is None:
+        raise UnreadableAnswer(f"{name} is {_shown(value)}: no price")
+    return price
+
+
+def as_quantity(value: object, name: str) -> int:
+    """Return a signed whole number of units."""
+    number = as_amount(value, name)
+    if number != int(number) or abs(number) > LARGEST_QUANTITY:
+        raise UnreadableAnswer(f"{name} is {_shown(value)}, not a whole quantity")
+    return int(number)
+
+
+def as_open_quantity(value: object, name: str) -> int | None:
+    """Return the quantity at a touch; 0, null and an empty string are `None`, since Zerodha's chain always says 0."""
+    if value is None or value == "":
+        return None
+    quantity = as_quantity(value, name)
+    if quantity < 0:
+        raise UnreadableAnswer(f"{name} is negative: {quantity}")
+    return quantity or None
+
+
+def order_id_or_none(value: object) -> str | None:
+    """Return an order id as text (some brokers send integers), or `None` where there is none to rely on."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value).strip()
+    return text if _ORDER_ID.fullmatch(text) and text.lower() not in {"0", "null", "none"} else None
+
+
+def as_order_id(value: object) -> str:
+    """Return an order id that must be there."""
+    order_id = order_id_or_none(value)
+    if order_id is None:
+        raise UnreadableAnswer(f"orderid is {_shown(value)}")
+    return order_id
+
+
+def as_side(value: object) -> Side:
+    """Return BUY or SELL, in any case."""
+    try:
+        return Side(str(value).strip().upper())
+    except ValueError:
+        raise UnreadableAnswer(f"action is {_shown(value)}, neither BUY nor SELL") from None
+
+
+def as_product(value: object) -> Product:
+    """Return MIS or NRML. A cover or bracket product on an index option is nothing that we can count."""
+    try:
+        return Product(str(value).strip().upper())
+    except ValueError:
+        raise UnreadableAnswer(f"product is {_shown(value)}, neither MIS nor NRML") from None
+
+
+def as_status(value: object) -> BrokerStatus:
+    """Return the normalized status; unknown, empty and null words are WORKING (contract.md section 4)."""
+    word = " ".join(str(value).lower().replace("_", " ").split())
+    return _STATUS_WORDS.get(word, BrokerStatus.WORKING)
+
+
+def contract_or_none(symbol: object, exchange: object) -> Contract | None:
+    """Return the option of an index that we know, `None` for everything else (futures, equities, null).
+
+    A symbol that looks like one of our options and cannot be read, or sits on another exchange, is an error:
+    to overlook a short would be worse than to read nothing.
+    """
+    if not isinstance(symbol, str) or not _OURS.fullmatch(symbol.strip()):
+        return None
+    try:
+        contract = parse_symbol(symbol)
+    except UnknownSymbol as error:
+        raise UnreadableAnswer(str(error)) from None
+    if str(exchange) != contract.exchange:
+        raise UnreadableAnswer(f"{symbol} on exchange {_shown(exchange)}, not on {contract.exchange}")
+    return contract
+
+
+def _plain(number: Decimal) -> str:
+    # A huge exponent must not be written out: format(Decimal("1e99999999"), "f") would take all memory.
+    return format(number, "f") if number.is_finite() and -18 <= number.adjusted() <= 18 else "out of range"
+
+
+def _shown(value: object) -> str:
+    return as_text(repr(value), 60)
