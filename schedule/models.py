@@ -9,8 +9,10 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import F, Q
 
+from hedging.domain.charges import ChargeRates as ChargeFacts
 from hedging.domain.instruments import ContractSpec as ContractFacts
 from hedging.domain.instruments import Index, Right, Side
+from hedging.domain.risk import MarginParameters as MarginFacts
 
 INDEX_CHOICES = [(i.value, i.value) for i in Index]
 
@@ -166,6 +168,20 @@ class MarginParameters(models.Model):
     def __str__(self) -> str:
         return f"{self.index} margins from {self.effective_from}"
 
+    def as_facts(self) -> MarginFacts:
+        """Return the row as the domain's frozen value."""
+        return MarginFacts(
+            price_scan_minimum_pct=float(self.price_scan_pct),
+            volatility_scan_minimum_points=float(self.volatility_scan_points),
+            base_volatility_pct=float(self.base_volatility_pct),
+            rate_pct=float(self.rate_pct),
+            calendar_charge_pct=float(self.calendar_pct),
+            elm_pct=float(self.elm_pct),
+            elm_deep_otm_pct=float(self.elm_deep_pct),
+            elm_expiry_extra_pct=float(self.elm_expiry_extra_pct),
+            deep_otm_from_pct=float(self.deep_otm_pct),
+        )
+
 
 class ChargeRates(models.Model):
     """What an executed option order costs on an exchange from a date on (domain.md §3). Percentages as numbers."""
@@ -190,3 +206,14 @@ class ChargeRates(models.Model):
 
     def __str__(self) -> str:
         return f"{self.exchange} charges from {self.effective_from}"
+
+    def as_facts(self) -> ChargeFacts:
+        """Return the row as the domain's frozen value."""
+        return ChargeFacts(
+            brokerage_rupees=self.brokerage_per_order,
+            stt_sell_pct=self.stt_sell_pct,
+            exchange_pct=self.exchange_pct,
+            sebi_pct=self.sebi_pct,
+            stamp_buy_pct=self.stamp_buy_pct,
+            gst_pct=self.gst_pct,
+        )

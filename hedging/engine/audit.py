@@ -29,7 +29,7 @@ def append(
         wall_at=wall_at,
         actor=actor,
         event=event,
-        subject_kind=subject._meta.model_name or "",  # noqa: SLF001 - Django's documented model API
+        subject_kind=subject._meta.model_name or "",
         subject_id=subject.pk,
         facts=facts or {},
     )

@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from schedule.entries import entries_on
 
 from hedging.domain.instruments import Index
 from hedging.engine import audit
 from notifications.models import Severity, queue_alert
 from schedule.calendar import CalendarUnknown, load_calendar
-from schedule.entries import entries_on
 from schedule.models import ContractSpec
 from sessions_app.models import Account, Mode, TradingSession, TradingState
 
@@ -129,7 +129,7 @@ def set_automation(
         if row.automation != on:
             row.automation = on
             row.save(update_fields=["automation"])
-            _record(row, "automation_on" if on else "automation_off", reason, now, wall_now, actor)
+            _record(row, "automation_on" if on else "automation_off", reason=reason, now=now, wall_now=wall_now, actor=actor)
     return row
 
 
@@ -143,7 +143,7 @@ def set_trading_state(
         if row.trading_state != state:
             row.trading_state, row.state_reason = state, reason[:200]
             row.save(update_fields=["trading_state", "state_reason"])
-            _record(row, f"trading_state_{state}", reason, now, wall_now, actor)
+            _record(row, f"trading_state_{state}", reason=reason, now=now, wall_now=wall_now, actor=actor)
             if state != TradingState.ACTIVE:
                 _tell(
                     row,
@@ -166,7 +166,7 @@ def close_session(
             return False
         row.closed_at, row.summary = now, summary
         row.save(update_fields=["closed_at", "summary"])
-        _record(row, "session_closed", "", now, wall_now, actor)
+        _record(row, "session_closed", reason="", now=now, wall_now=wall_now, actor=actor)
         _tell(row, kind="day_summary", title=f"Day over: {row}", now=now, wall_now=wall_now, facts=summary)
         _tell(row, kind="session_stopped", title=f"Session closed: {row}", now=now, wall_now=wall_now)
     return True
@@ -182,9 +182,7 @@ def _refuse_closed(row: TradingSession) -> None:
         raise SessionRefused("SESSION_CLOSED", f"The session of {row.trading_day} is closed: open today's first.")
 
 
-def _record(
-    row: TradingSession, event: str, reason: str, now: datetime, wall_now: datetime, actor: str
-) -> None:
+def _record(row: TradingSession, event: str, *, reason: str, now: datetime, wall_now: datetime, actor: str) -> None:
     audit.append(
         account_id=row.account_id,
         session_id=row.pk,

@@ -1,0 +1,155 @@
+"""Facts: everything that one cycle knows when it decides. Read by the engine, judged by `decision.decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from hedging.domain.charges import ChargeRates
+from hedging.domain.entries import ComingEntry
+from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
+from hedging.domain.margin import MarginLine, MarginMarket
+from hedging.domain.margin_profile import MarginProfile
+from hedging.domain.policy import HedgePolicy
+from hedging.domain.projection import BrokerIncrement
+from hedging.domain.risk import MarginParameters
+from hedging.domain.snapshot import Chain, Funds, Position
+
+HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """The session's row as the decision sees it. Money in rupees; `last_action_at` is market time."""
+
+    index: Index
+    expiry: date
+    dte: int
+    product: Product
+    budget: Decimal
+    baseline: Decimal | None
+    automation: bool
+    trading_state: str
+    spent: Decimal
+    reserved: Decimal
+    last_action_at: datetime | None
+    quarantine: frozenset[Contract]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The instants of the trading day between which we act, and its close."""
+
+    act_from: datetime
+    act_until: datetime
+    closes_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeldWing:
+    """A hedge that is surely ours: net units by our own fills, less what is already being sold."""
+
+    contract: Contract
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """An intent of ours that may still fill: the units not filled yet."""
+
+    contract: Contract
+    side: Side
+    quantity: int
+    uncertain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LaterEntry:
+    """An entry of the timetable that is still to come today: when, and how many units it sells on each side."""
+
+    portfolio: str
+    at: datetime
+    units: Mapping[Right, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CycleFacts:
+    """One cycle's knowledge. A reading that failed is `None`, and `unknown` says which and why.
+
+    `coming` are entries due within the lookahead, `soon` those within the exit buffer (a superset of `coming`), `later`
+    all entries still to come today. `just_due` tells that an entry fell due so recently that its orders may still be on
+    the way. `used_correction` and `order_correction` (rupees) are what the broker's basket call found the engine to
+    underestimate; `chain` is `None` when no price was needed.
+    """
+
+    now: datetime
+    session: SessionFacts
+    policy: HedgePolicy
+    spec: ContractSpec
+    parameters: MarginParameters
+    charges: ChargeRates
+    profile: MarginProfile
+    enabled: bool
+    window: Window | None
+    breaker_open: bool
+    reconciled: bool
+    funds: Funds | None
+    used: Decimal | None
+    free_margin: Decimal | None
+    positions: tuple[Position, ...] | None
+    held: tuple[HeldWing, ...]
+    in_flight: tuple[InFlight, ...]
+    coming: tuple[ComingEntry, ...]
+    soon: tuple[ComingEntry, ...]
+    later: tuple[LaterEntry, ...]
+    just_due: bool
+    chain: Chain | None = None
+    increments: Mapping[str, BrokerIncrement] = field(default_factory=dict)
+    used_correction: Decimal = Decimal(0)
+    unknown: str = ""
+
+    @property
+    def utilization_pct(self) -> Decimal | None:
+        """Return what is used now in percent of the budget; `None` is unknown."""
+        return None if self.used is None else self.used / self.session.budget * HUNDRED
+
+    @property
+    def cost_left(self) -> Decimal:
+        """Return the rupees that the day's cost cap still leaves."""
+        return self.policy.max_cost_per_day - self.session.spent - self.session.reserved
+
+    @property
+    def cooldown_left_seconds(self) -> int:
+        """Return the seconds until the next hedge action may start; 0 when it may now."""
+        if self.session.last_action_at is None:
+            return 0
+        ready = self.session.last_action_at + timedelta(seconds=self.policy.cooldown_seconds)
+        return max(0, int((ready - self.now).total_seconds()))
+
+    @property
+    def market(self) -> MarginMarket:
+        """Return the market that margins are computed in; raises `ValueError` when no chain was read."""
+        if self.chain is None:
+            raise ValueError("no chain was read for this cycle")
+        closes = {} if self.chain.previous_close is None else {self.chain.index: self.chain.previous_close}
+        return MarginMarket(spots={self.chain.index: self.chain.spot}, now=self.now, previous_closes=closes)
+
+    def price_of(self, contract: Contract, fallback: Decimal | None = None) -> Decimal | None:
+        """Return a contract's market price from the chain, else `fallback`, else `None`."""
+        quote = None if self.chain is None else self.chain.quotes.get(contract)
+        mark = None if quote is None else quote.mark
+        return fallback if mark is None else mark
+
+    def book(self) -> tuple[MarginLine, ...]:
+        """Return every position of the session's index as margin lines; raises `ValueError` for one without a price."""
+        lines = []
+        for position in self.positions or ():
+            if position.contract.index is not self.session.index:
+                continue
+            price = self.price_of(position.contract, position.last)
+            if price is None:
+                raise ValueError(f"no price for {position.contract} in the book")
+            lines.append(MarginLine(position.contract, position.quantity, price, position.product))
+        return tuple(lines)

@@ -1,0 +1,186 @@
+"""Send one committed slice: reads, fingerprint, SENDING committed, fence, exactly one POST, classify (orders.md §3)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from decimal import Decimal
+
+from hedging.brokers.base import BrokerError, OrderBook, OrderRequest, PlaceReply, ReplyClass
+from hedging.domain.instruments import Product, Side
+from hedging.domain.lifecycle import (
+    BooksRead,
+    CancelRefused,
+    FenceClosed,
+    IllegalTransition,
+    OrderStatus,
+    Post,
+    PreflightFailed,
+    PreflightPassed,
+    Replied,
+    SendCancel,
+    fingerprint_price,
+)
+from hedging.domain.reasons import Reason
+from hedging.domain.snapshot import Depth, Position
+from hedging.engine.books import lookalikes_of
+from hedging.engine.hours import acting_hours
+from hedging.engine.orders import apply_event
+from hedging.engine.ports import Ports
+from hedging.models import HedgeOrder, HedgeTransaction, Origin
+from schedule.models import ContractSpec
+from sessions_app.models import TradingSession, TradingState
+
+log = logging.getLogger(__name__)
+
+_AFTER_REPLY = {
+    ReplyClass.ACKED: OrderStatus.ACKED,
+    ReplyClass.REJECTED: OrderStatus.REJECTED,
+    ReplyClass.NOT_SENT: OrderStatus.NOT_SENT,
+    ReplyClass.UNKNOWN: OrderStatus.UNKNOWN,
+    ReplyClass.QUEUED_UPSTREAM: OrderStatus.QUEUED_UPSTREAM,
+    # An order that filled in the other mode is not ours to count; what it did there, a person must see.
+    ReplyClass.MODE_MISMATCH: OrderStatus.UNKNOWN,
+}
+
+
+def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
+    """Take one NEW slice through the send protocol; a slice in any other state is left alone.
+
+    Safe to call twice at once: both may read, but the compare-and-set to SENDING lets one of them post.
+    """
+    order = HedgeOrder.objects.select_related("transaction__session", "transaction__decision").get(pk=order_id)
+    if order.status != OrderStatus.NEW:
+        return OrderStatus(order.status)
+    event = _preflight(order, ports)
+    try:
+        status, effects = apply_event(order_id=order_id, event=event, now=ports.clock.now(), wall_now=ports.wall())
+    except IllegalTransition:  # another worker took it first: the row is the truth
+        return OrderStatus(HedgeOrder.objects.values_list("status", flat=True).get(pk=order_id))
+    if not any(isinstance(effect, Post) for effect in effects) or not isinstance(event, PreflightPassed):
+        return status
+    return _post(order, event.limit_price, ports)
+
+
+def _preflight(order: HedgeOrder, ports: Ports) -> PreflightPassed | PreflightFailed:
+    tx = order.transaction
+    if ports.clock.now() > tx.valid_until:
+        return PreflightFailed(Reason.DENY_EXPIRED_INTENT)
+    try:
+        books = ports.broker.order_book()
+        trades = ports.broker.trade_book()
+        positions = ports.broker.positions()
+        depth = ports.broker.depth(tx.contract)
+    except BrokerError as error:
+        log.warning("pre-flight reads failed: %s", error)
+        return PreflightFailed(Reason.DENY_READS_FAILED)
+    denied = _position_forbids(tx, order.quantity, positions)
+    if denied is not None:
+        return PreflightFailed(denied)
+    price = _limit_price(tx, order.quantity, books, depth)
+    if isinstance(price, Reason):
+        return PreflightFailed(price)
+    seen = frozenset(row.order_id for row in books.rows) | frozenset(row.order_id for row in trades.rows)
+    return PreflightPassed(limit_price=price, seen_order_ids=seen)
+
+
+def _position_forbids(tx: HedgeTransaction, quantity: int, positions: tuple[Position, ...]) -> Reason | None:
+    net = sum(p.quantity for p in positions if p.contract == tx.contract and p.product == Product(tx.product))
+    if tx.side == Side.BUY and net < 0:
+        return Reason.DENY_SHORT_CONTRACT
+    if tx.side == Side.SELL and net < quantity:
+        return Reason.DENY_BEYOND_HELD
+    return None
+
+
+def _limit_price(tx: HedgeTransaction, quantity: int, books: OrderBook, depth: Depth) -> Decimal | Reason:
+    side = Side(tx.side)
+    ladder = depth.asks if side is Side.BUY else depth.bids
+    if not ladder:
+        return Reason.DENY_STALE_QUOTE
+    if depth.bids and depth.asks and depth.bids[0].price > depth.asks[0].price:
+        return Reason.DENY_CROSSED_QUOTE
+    touch = ladder[0].price
+    if (tx.worst_price - touch) * side.sign < 0:
+        return Reason.DENY_PRICE_MOVED
+    taken = frozenset(
+        row.price for row in books.rows if row.contract == tx.contract and row.side is side and row.quantity == quantity
+    )
+    spec = ContractSpec.objects.in_force(day=tx.session.trading_day).filter(index=tx.index).first()
+    tick = spec.tick if spec is not None else Decimal("0.05")
+    price = fingerprint_price(side=side, touch=touch, tick=tick, worst=tx.worst_price, taken=taken)
+    return Reason.DENY_PRICE_MOVED if price is None else price
+
+
+def _post(order: HedgeOrder, limit_price: Decimal, ports: Ports) -> OrderStatus:
+    tx = order.transaction
+    closed = _fence(tx, ports.clock.now())
+    if closed is not None:
+        return _apply(order.pk, FenceClosed(closed), ports)
+    reply = ports.broker.place(
+        OrderRequest(
+            contract=tx.contract,
+            product=Product(tx.product),
+            side=Side(tx.side),
+            quantity=order.quantity,
+            limit_price=limit_price,
+        )
+    )
+    status = _apply(order.pk, _replied(reply), ports)
+    if reply.outcome is ReplyClass.REJECTED and reply.needs_book_check:
+        status = _confirm_refusal(order, ports)
+    return status
+
+
+def _replied(reply: PlaceReply) -> Replied:
+    return Replied(
+        outcome=_AFTER_REPLY[reply.outcome],
+        order_id=reply.order_id,
+        wants_clean_book=reply.needs_book_check,
+        message=reply.message,
+        mode_mismatch=reply.outcome is ReplyClass.MODE_MISMATCH,
+    )
+
+
+def _confirm_refusal(order: HedgeOrder, ports: Ports) -> OrderStatus:
+    """Read the book once: a refusal is believed only when no order like ours is in it. Otherwise reconcile looks on."""
+    order.refresh_from_db()
+    try:
+        books = ports.broker.order_book()
+    except BrokerError:
+        return OrderStatus(order.status)
+    return _apply(order.pk, BooksRead(lookalikes=lookalikes_of(order, books)), ports)
+
+
+def _apply(order_id: int, event: FenceClosed | Replied | BooksRead, ports: Ports) -> OrderStatus:
+    return apply_event(order_id=order_id, event=event, now=ports.clock.now(), wall_now=ports.wall())[0]
+
+
+def _fence(tx: HedgeTransaction, now: datetime) -> Reason | None:
+    """Look once more, after SENDING is committed and before the socket is touched."""
+    session = TradingSession.objects.get(pk=tx.session_id)
+    allowed = {TradingState.ACTIVE} if tx.side == Side.BUY else {TradingState.ACTIVE, TradingState.REDUCING}
+    if session.trading_state not in allowed or not session.is_open:
+        return Reason.DENY_TRADING_STATE
+    if tx.origin == Origin.AUTO and not tx.due_by_clock and not session.automation:
+        return Reason.DENY_AUTOMATION_OFF
+    if now > tx.valid_until:
+        return Reason.DENY_EXPIRED_INTENT
+    hours = acting_hours(session.trading_day)
+    if hours is None or not hours.act_from <= now < hours.act_until:
+        return Reason.DENY_OUT_OF_HOURS
+    return None
+
+
+def cancel_order(*, order_id: int, broker_order_id: str, ports: Ports) -> None:
+    """Ask the broker to cancel. Whatever it answers, the books decide; a refusal puts the slice back to work."""
+    reply = ports.broker.cancel(broker_order_id)
+    if reply.accepted is False:
+        apply_event(order_id=order_id, event=CancelRefused(), now=ports.clock.now(), wall_now=ports.wall())
+
+
+def perform(*, order_id: int, effects: tuple[Post | SendCancel, ...], ports: Ports) -> None:
+    """Perform the network effects that a reconcile step returned; a Post never comes from there."""
+    for effect in effects:
+        if isinstance(effect, SendCancel):
+            cancel_order(order_id=order_id, broker_order_id=effect.order_id, ports=ports)

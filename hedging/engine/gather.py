@@ -1,0 +1,289 @@
+"""Gather: read what one cycle needs to know. Cheap readings first; prices and basket calls only when a decision wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hedging.brokers.base import BasketScope, BrokerError, BrokerUnavailable, MarginLeg
+from hedging.brokers.openalgo.symbols import parse_symbol
+from hedging.domain.entries import ComingEntry, EntryLeg, in_time_order
+from hedging.domain.facts import CycleFacts, HeldWing, InFlight, LaterEntry, SessionFacts, Window
+from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side, nearest_strike
+from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
+from hedging.domain.margin_profile import MarginProfile
+from hedging.domain.policy import HedgePolicy
+from hedging.domain.projection import BrokerIncrement
+from hedging.domain.snapshot import BasketMargin, Chain, Funds
+from hedging.engine.hours import acting_hours
+from hedging.engine.ports import Ports
+from hedging.models import HedgeTransaction
+from hedging.selectors import holdings
+from schedule.models import ChargeRates, MarginParameters
+from schedule.models import ContractSpec as SpecRow
+from sessions_app.models import Account, FreeMargin, TradingSession
+
+STRIKES_EACH_SIDE = 60
+JUST_DUE = timedelta(seconds=60)
+BASKET_LIMIT = 50
+
+
+class ReferenceMissing(Exception):
+    """A dated row that decisions need is not in the database: seed or add it in admin."""
+
+
+_OVERRIDES = {
+    "trigger_pct": "utilization_trigger_pct",
+    "target_pct": "utilization_target_pct",
+    "exit_trigger_pct": "exit_trigger_pct",
+    "lookahead_minutes": "lookahead_minutes",
+    "exit_buffer_minutes": "exit_buffer_minutes",
+    "min_premium": "min_premium",
+    "max_premium": "max_premium",
+    "max_cost_per_day": "max_cost_per_day",
+    "cooldown_seconds": "cooldown_seconds",
+}
+
+
+def policy_of(session: TradingSession, base: HedgePolicy) -> HedgePolicy:
+    """Return `base` with the session's own figures in place of those that it overrides."""
+    own = {name: getattr(session, column) for column, name in _OVERRIDES.items()}
+    return replace(base, **{name: value for name, value in own.items() if value is not None})
+
+
+def free_margin_of(account: Account, funds: Funds) -> Decimal:
+    """Return what the broker would still let us block, by this account's profile."""
+    free = funds.available_cash + funds.collateral
+    return free - funds.utilised if account.free_margin == FreeMargin.CASH_LESS_USED else free
+
+
+class Gatherer:
+    """Collects `CycleFacts` for one session. Not reused: one gatherer, one cycle."""
+
+    def __init__(
+        self,
+        *,
+        session: TradingSession,
+        plan_entries: Sequence[Any],
+        base_policy: HedgePolicy,
+        enabled: bool,
+        ports: Ports,
+    ) -> None:
+        self._session = session
+        self._account = session.account
+        self._entries = plan_entries
+        self._policy = policy_of(session, base_policy)
+        self._enabled = enabled
+        self._ports = ports
+        self._unknown = ""
+        self.infrastructure_failed = False
+
+    def book(self, *, now: datetime, reconciled: bool) -> CycleFacts:
+        """Read funds and positions, and everything about the session that the database knows."""
+        session = self._session
+        spec = _in_force(SpecRow, session, index=session.index)
+        hours = acting_hours(session.trading_day)
+        funds = self._read("funds", self._ports.broker.funds)
+        positions = self._read("positions", self._ports.broker.positions)
+        used = free = None
+        if funds is not None:
+            free = free_margin_of(self._account, funds)
+            used = None if session.baseline is None else funds.utilised - session.baseline
+        later = tuple(e for e in self._entries if e.entry_at > now)
+        breaker = self._account.breaker_open_until
+        return CycleFacts(
+            now=now,
+            session=_session_facts(session),
+            policy=self._policy,
+            spec=spec,
+            parameters=_in_force(MarginParameters, session, index=session.index),
+            charges=_in_force(ChargeRates, session, exchange=spec_exchange(session)),
+            profile=MarginProfile(premium_counted=self._account.premium_counted, error_pct=None),
+            enabled=self._enabled,
+            window=None if hours is None else Window(hours.act_from, hours.act_until, hours.closes_at),
+            breaker_open=breaker is not None and breaker > self._ports.wall(),
+            reconciled=reconciled,
+            funds=funds,
+            used=used,
+            free_margin=free,
+            positions=positions,
+            held=_held(session),
+            in_flight=_in_flight(session),
+            coming=(),
+            soon=(),
+            later=tuple(
+                LaterEntry(e.portfolio, e.entry_at, self._units(e, spec)) for e in later if e.index == session.index
+            ),
+            just_due=any(now - JUST_DUE <= e.entry_at <= now for e in self._entries),
+            unknown=self._unknown,
+        )
+
+    def prices(self, facts: CycleFacts) -> CycleFacts:
+        """Read the option chain, and resolve the legs of every entry that is near at the strikes of this moment."""
+        session = facts.session
+        chain = self._read(
+            "option chain", lambda: self._ports.broker.chain(session.index, session.expiry, STRIKES_EACH_SIDE)
+        )
+        if chain is None:
+            return replace(facts, unknown=self._unknown)
+        try:
+            coming = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.lookahead_minutes))
+            soon = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.exit_buffer_minutes))
+        except ValueError as error:
+            return replace(facts, chain=chain, unknown=str(error))
+        return replace(facts, chain=chain, coming=coming, soon=soon)
+
+    def increments(self, facts: CycleFacts) -> CycleFacts:
+        """Ask the broker what the coming entries add, one after the other. An answer that fails is left out."""
+        answers: dict[str, BrokerIncrement] = {}
+        legs: list[MarginLeg] = []
+        for entry in in_time_order(facts.coming):
+            legs += margin_legs(entry)
+            added = self.added_by(facts, legs)
+            if added is None:
+                break
+            age = (self._ports.wall() - added[1].read_at).total_seconds()
+            answers[entry.portfolio] = BrokerIncrement(used_after=added[0], at_order=None, age_seconds=age)
+        return replace(facts, increments=answers)
+
+    def added_by(self, facts: CycleFacts, legs: Sequence[MarginLeg]) -> tuple[Decimal, BasketMargin] | None:
+        """Return the rupees that `legs` add to the book by the broker's own basket call, or `None` when it cannot say."""
+        scope = self._account.basket_scope
+        if scope not in BasketScope or not 2 <= len(legs) <= BASKET_LIMIT:
+            return None
+        try:
+            if scope == BasketScope.INCREMENT:
+                answer = self._ports.broker.basket_margin(legs)
+                return answer.total, answer
+            if scope == BasketScope.TOTAL:
+                answer = self._ports.broker.basket_margin(legs)
+                return (answer.total - facts.funds.utilised, answer) if facts.funds is not None else None
+            book = book_legs(facts)
+            if len(book) + len(legs) > BASKET_LIMIT:
+                return None
+            answer = self._ports.broker.basket_margin([*book, *legs])
+            before = self._ports.broker.basket_margin(book).total if book else Decimal(0)
+            return answer.total - before, answer
+        except BrokerError:
+            return None
+
+    def _resolve(self, facts: CycleFacts, chain: Chain, *, within: timedelta) -> tuple[ComingEntry, ...]:
+        return tuple(
+            self._resolve_entry(facts, chain, e)
+            for e in self._entries
+            if facts.now < e.entry_at <= facts.now + within and e.index == facts.session.index
+        )
+
+    def _resolve_entry(self, facts: CycleFacts, chain: Chain, entry: Any) -> ComingEntry:
+        session, spec = self._session, facts.spec
+        atm = nearest_strike(chain.spot, spec.strike_step)
+        legs = []
+        for leg in entry.legs:
+            out = spec.strike_step * leg["offset"] * (1 if leg["right"] == Right.CE else -1)
+            contract = Contract(facts.session.index, entry.expiry, atm + out, Right(leg["right"]))
+            quote = chain.quotes.get(contract)
+            price = None if quote is None else quote.mark
+            if price is None:
+                raise ValueError(f"no price for {contract.strike} {contract.right}, a leg of {entry.portfolio}")
+            quantity = leg["lots"] * session.baskets * session.lots_per_basket * spec.lot
+            legs.append(EntryLeg(contract, Side(leg["side"]), quantity, price))
+        return ComingEntry(
+            portfolio=entry.portfolio,
+            index=facts.session.index,
+            expiry=entry.expiry,
+            product=facts.session.product,
+            at=entry.entry_at,
+            legs=tuple(legs),
+            dte=entry.dte,
+            baskets=session.baskets,
+        )
+
+    def _units(self, entry: Any, spec: ContractSpec) -> dict[Right, int]:
+        scale = self._session.baskets * self._session.lots_per_basket * spec.lot
+        units = dict.fromkeys(Right, 0)
+        for leg in entry.legs:
+            if leg["side"] == Side.SELL:
+                units[Right(leg["right"])] += leg["lots"] * scale
+        return units
+
+    def _read(self, what: str, call: Any) -> Any:
+        try:
+            return call()
+        except BrokerUnavailable as error:
+            self.infrastructure_failed = True
+            self._unknown = self._unknown or f"{what}: {error}"
+        except BrokerError as error:
+            self._unknown = self._unknown or f"{what}: {error}"
+        return None
+
+
+def margin_legs(entry: ComingEntry) -> list[MarginLeg]:
+    """Return an entry's legs in the form of the basket call."""
+    return [MarginLeg(leg.contract, entry.product, leg.side, leg.quantity, leg.price) for leg in entry.legs]
+
+
+def book_legs(facts: CycleFacts) -> list[MarginLeg]:
+    """Return the book as legs of a basket call, for brokers that count only what is sent."""
+    return [
+        MarginLeg(
+            line.contract, line.product, Side.BUY if line.quantity > 0 else Side.SELL, abs(line.quantity), line.price
+        )
+        for line in facts.book()
+        if line.quantity
+    ]
+
+
+def spec_exchange(session: TradingSession) -> str:
+    """Return the exchange segment of the session's index."""
+    return Contract(Index(session.index), session.expiry, Decimal(1), Right.CE).exchange.value
+
+
+def _in_force(model: Any, session: TradingSession, **keys: str) -> Any:
+    row = model.objects.in_force(day=session.trading_day).filter(**keys).first()
+    if row is None:
+        named = ", ".join(f"{key} {value}" for key, value in keys.items())
+        raise ReferenceMissing(f"no {model._meta.verbose_name} for {named} on {session.trading_day}: add one in admin")
+    return row.as_facts()
+
+
+def _session_facts(session: TradingSession) -> SessionFacts:
+    return SessionFacts(
+        index=Index(session.index),
+        expiry=session.expiry,
+        dte=session.dte,
+        product=Product(session.account.product),
+        budget=session.budget,
+        baseline=session.baseline,
+        automation=session.automation,
+        trading_state=session.trading_state,
+        spent=session.spent,
+        reserved=session.reserved,
+        last_action_at=session.last_action_at,
+        quarantine=frozenset(parse_symbol(symbol) for symbol in session.quarantine),
+    )
+
+
+def _in_flight(session: TradingSession) -> tuple[InFlight, ...]:
+    rows = HedgeTransaction.objects.live().filter(session=session).prefetch_related("orders")
+    uncertain = {s.value for s in UNCERTAIN if s is not OrderStatus.SENDING}
+    return tuple(
+        InFlight(
+            contract=tx.contract,
+            side=Side(tx.side),
+            quantity=tx.quantity - tx.filled_quantity,
+            uncertain=any(order.status in uncertain for order in tx.orders.all()),
+        )
+        for tx in rows
+    )
+
+
+def _held(session: TradingSession) -> tuple[HeldWing, ...]:
+    selling: dict[Contract, int] = {}
+    for tx in HedgeTransaction.objects.live().filter(session=session, side=Side.SELL.value):
+        selling[tx.contract] = selling.get(tx.contract, 0) + tx.quantity - tx.filled_quantity
+    rows = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
+    wings = [HeldWing(row.contract, row.quantity - selling.get(row.contract, 0)) for row in rows]
+    return tuple(wing for wing in wings if wing.quantity > 0)

@@ -1,0 +1,286 @@
+"""Apply a protocol event to a stored slice: load, step, compare-and-set, and the effects that belong to the database.
+
+Everything here happens inside one short transaction and touches no network. Effects for the network are returned.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import F
+
+from hedging.domain.charges import ChargeRates, order_charges
+from hedging.domain.instruments import Exchange, Side
+from hedging.domain.lifecycle import (
+    TERMINAL,
+    Event,
+    Notify,
+    OrderStatus,
+    Post,
+    Quarantine,
+    RecordFills,
+    SendCancel,
+    Slice,
+    StopBuying,
+    Timing,
+    Trade,
+    step,
+)
+from hedging.engine import audit
+from hedging.models import Fill, HedgeOrder, HedgeTransaction
+from notifications.models import Severity, queue_alert
+from schedule.models import ChargeRates as ChargeRow
+from sessions_app.models import TradingSession, TradingState
+
+NetworkEffect = Post | SendCancel
+
+# What the operator is told for each note of the protocol, and how loudly. Notes that are not here stay in the audit trail.
+_ALERTS: dict[str, tuple[str, Severity]] = {
+    "order_unknown": ("Outcome unknown, watching the books", Severity.CRITICAL),
+    "order_rejected": ("Rejected by the broker", Severity.WARNING),
+    "order_denied": ("Stopped before sending", Severity.WARNING),
+    "intent_lapsed": ("Not sent", Severity.WARNING),
+    "order_lost": ("No trace at the broker", Severity.WARNING),
+    "order_review": ("Needs a person: several orders look like ours", Severity.CRITICAL),
+    "order_adopted": ("Found at the broker", Severity.INFO),
+    "mode_mismatch": ("OpenAlgo is in another mode", Severity.CRITICAL),
+    "late_fill": ("Filled late", Severity.CRITICAL),
+}
+
+
+def slice_of(row: HedgeOrder, fills: list[Fill]) -> Slice:
+    """Return the protocol's value of a stored slice; `fills` are its fills in sequence."""
+    return Slice(
+        status=OrderStatus(row.status),
+        side=Side(row.transaction.side),
+        quantity=row.quantity,
+        created_at=row.created_at,
+        valid_until=row.transaction.valid_until,
+        limit_price=row.limit_price,
+        order_id=row.broker_order_id,
+        seen_order_ids=frozenset(row.seen_order_ids),
+        sent_at=row.sent_at,
+        trades=tuple(Trade(fill.quantity, fill.price) for fill in fills),
+        clean_reads=row.clean_reads,
+        claimed_end=OrderStatus(row.claimed_end) if row.claimed_end else None,
+        claimed_end_at=row.claimed_end_at,
+        refused_by_reply=row.refused_by_reply,
+    )
+
+
+def apply_event(
+    *,
+    order_id: int,
+    event: Event,
+    now: datetime,
+    wall_now: datetime,
+    timing: Timing | None = None,
+    actor: str = "engine",
+) -> tuple[OrderStatus, tuple[NetworkEffect, ...]]:
+    """Apply `event` to a slice in one transaction; return its new status and what the network must be asked.
+
+    Raises `IllegalTransition` and changes nothing when the protocol forbids the edge.
+    """
+    with transaction.atomic():
+        row = HedgeOrder.objects.select_for_update(of=("self",)).select_related("transaction__session").get(pk=order_id)
+        before = slice_of(row, list(row.fills.order_by("sequence")))
+        after, effects = step(before, event, now, timing or Timing())
+        if after == before and not effects:
+            return after.status, ()
+        _store(row, after, wall_now, message=getattr(event, "message", ""))
+        for effect in effects:
+            _perform(row, effect, now=now, wall_now=wall_now)
+        if after.status is not before.status:
+            audit.append(
+                account_id=row.account_id,
+                session_id=row.transaction.session_id,
+                at=now,
+                wall_at=wall_now,
+                actor=actor,
+                event=f"order_{after.status}",
+                subject=row,
+                facts=_facts(before, after, event),
+            )
+        settle(tx_id=row.transaction_id, now=now, wall_now=wall_now)
+    return after.status, tuple(e for e in effects if isinstance(e, Post | SendCancel))
+
+
+def _facts(before: Slice, after: Slice, event: Event) -> dict[str, str | int]:
+    facts: dict[str, str | int] = {"from": before.status, "to": after.status, "event": type(event).__name__}
+    if after.order_id:
+        facts["broker_order_id"] = after.order_id
+    if after.limit_price is not None:
+        facts["limit_price"] = str(after.limit_price)
+    if after.filled_quantity != before.filled_quantity:
+        facts["filled_quantity"] = after.filled_quantity
+    reason = getattr(event, "reason", "") or getattr(event, "message", "")
+    if reason:
+        facts["reason"] = str(reason)
+    return facts
+
+
+def _store(row: HedgeOrder, after: Slice, wall_now: datetime, *, message: str) -> None:
+    changed = HedgeOrder.objects.filter(pk=row.pk, version=row.version).update(
+        status=after.status.value,
+        limit_price=after.limit_price,
+        broker_order_id=after.order_id,
+        seen_order_ids=sorted(after.seen_order_ids),
+        sent_at=after.sent_at,
+        clean_reads=after.clean_reads,
+        claimed_end=after.claimed_end.value if after.claimed_end else "",
+        claimed_end_at=after.claimed_end_at,
+        refused_by_reply=after.refused_by_reply,
+        message=(message or row.message)[:300],
+        touched_wall=wall_now,
+        version=row.version + 1,
+    )
+    if changed != 1:
+        raise RuntimeError(f"order {row.pk} changed under its own row lock")
+    row.limit_price = after.limit_price
+
+
+def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: datetime) -> None:
+    tx = row.transaction
+    if isinstance(effect, RecordFills):
+        known = row.fills.count()
+        Fill.objects.bulk_create(
+            Fill(order=row, mode=row.mode, sequence=known + i, quantity=t.quantity, price=t.price, at=now)
+            for i, t in enumerate(effect.fills, start=1)
+        )
+    elif isinstance(effect, Quarantine):
+        session = TradingSession.objects.select_for_update().get(pk=tx.session_id)
+        if tx.symbol not in session.quarantine and tx.side == Side.BUY:
+            session.quarantine = [*session.quarantine, tx.symbol]
+            session.save(update_fields=["quarantine"])
+    elif isinstance(effect, StopBuying):
+        TradingSession.objects.filter(pk=tx.session_id, trading_state=TradingState.ACTIVE).update(
+            trading_state=TradingState.REDUCING, state_reason=effect.detail[:200]
+        )
+    elif isinstance(effect, Notify) and effect.kind in _ALERTS:
+        words, severity = _ALERTS[effect.kind]
+        queue_alert(
+            kind=effect.kind,
+            severity=severity,
+            title=f"{words}: {tx}",
+            happened_at=now,
+            wall_now=wall_now,
+            facts={"mode": row.mode, "detail": effect.detail, "symbol": tx.symbol, "side": tx.side},
+            subject_kind="hedgeorder",
+            subject_id=row.pk,
+            account_id=row.account_id,
+        )
+
+
+def charge_rates(*, exchange: Exchange, day: date) -> ChargeRates:
+    """Return the charge rates in force; raises `ChargeRow.DoesNotExist` when admin has none for the exchange."""
+    row = ChargeRow.objects.in_force(day=day).filter(exchange=exchange.value).first()
+    if row is None:
+        raise ChargeRow.DoesNotExist(f"no charge rates for {exchange} on {day}: add a row in admin")
+    facts: ChargeRates = row.as_facts()
+    return facts
+
+
+def settle(*, tx_id: int, now: datetime, wall_now: datetime) -> None:
+    """Bring an intent's totals up to its fills, and end it when nothing of it can fill any more.
+
+    Spend is booked and the reserve released when the intent ends; a fill that arrives later is booked on top.
+    """
+    tx = HedgeTransaction.objects.select_for_update(of=("self",)).select_related("session").get(pk=tx_id)
+    orders = list(tx.orders.order_by("id"))
+    fills = list(Fill.objects.filter(order__transaction=tx).order_by("id"))
+    filled = sum(fill.quantity for fill in fills)
+    premium = sum((fill.price * fill.quantity for fill in fills), Decimal(0))
+    executed = len({fill.order_id for fill in fills})
+    exchange = tx.contract.exchange
+    charges = (
+        order_charges(
+            rates=charge_rates(exchange=exchange, day=tx.session.trading_day),
+            side=Side(tx.side),
+            premium_rupees=premium,
+            orders=executed,
+        )
+        if fills
+        else Decimal(0)
+    )
+    cost_before = (tx.average_price or Decimal(0)) * tx.filled_quantity + tx.charges
+    was_live = tx.is_live
+    tx.filled_quantity = filled
+    tx.average_price = premium / filled if filled else None
+    tx.charges = charges
+    if was_live and all(OrderStatus(order.status) in TERMINAL for order in orders):
+        tx.is_live = not _try_again(tx, orders, now=now, wall_now=wall_now)
+    if tx.is_live:
+        tx.save(update_fields=["filled_quantity", "average_price", "charges"])
+        return
+    cost = premium + charges
+    if was_live:
+        tx.ended_at = now
+        _book(tx, spent=cost if tx.side == Side.BUY else Decimal(0), released=tx.reserve)
+        _announce(tx, now=now, wall_now=wall_now)
+    elif tx.side == Side.BUY and cost != cost_before:
+        _book(tx, spent=cost - cost_before, released=Decimal(0))
+    tx.save(update_fields=["filled_quantity", "average_price", "charges", "is_live", "ended_at"])
+
+
+def _book(tx: HedgeTransaction, *, spent: Decimal, released: Decimal) -> None:
+    TradingSession.objects.filter(pk=tx.session_id).update(
+        spent=F("spent") + spent.quantize(Decimal("0.01")), reserved=F("reserved") - released
+    )
+
+
+def _try_again(tx: HedgeTransaction, orders: list[HedgeOrder], *, now: datetime, wall_now: datetime) -> bool:
+    """Open the next attempt of a slice that we cancelled because it rested too long; return whether there is one."""
+    state = TradingSession.objects.values_list("trading_state", flat=True).get(pk=tx.session_id)
+    allowed = state == TradingState.ACTIVE or (state == TradingState.REDUCING and tx.side == Side.SELL)
+    if not allowed or now > tx.valid_until:
+        return False
+    policy_chases = int(tx.decision.policy.get("max_chases", 0))
+    latest = {order.slice: order for order in orders}
+    opened = False
+    for order in latest.values():
+        done = sum(fill.quantity for fill in order.fills.all())
+        rest = order.quantity - done
+        if order.status == OrderStatus.CANCELLED and rest > 0 and order.attempt <= policy_chases:
+            HedgeOrder.objects.create(
+                transaction=tx,
+                account_id=order.account_id,
+                trading_day=order.trading_day,
+                mode=order.mode,
+                slice=order.slice,
+                attempt=order.attempt + 1,
+                quantity=rest,
+                created_at=now,
+                touched_wall=wall_now,
+            )
+            opened = True
+    return opened
+
+
+def _announce(tx: HedgeTransaction, *, now: datetime, wall_now: datetime) -> None:
+    bought = tx.side == Side.BUY
+    if tx.filled_quantity:
+        kind, severity = ("hedge_bought" if bought else "hedge_sold"), Severity.INFO
+        title = f"{'Bought' if bought else 'Sold'} {tx.filled_quantity} {tx.symbol} at {tx.average_price:.2f}"
+    else:
+        kind, severity, title = "order_failed", Severity.WARNING, f"Nothing filled: {tx}"
+    queue_alert(
+        kind=kind,
+        severity=severity,
+        title=title,
+        happened_at=now,
+        wall_now=wall_now,
+        facts={
+            "mode": tx.mode,
+            "symbol": tx.symbol,
+            "quantity": tx.filled_quantity,
+            "ordered": tx.quantity,
+            "price": str(tx.average_price) if tx.average_price is not None else "",
+            "charges": str(tx.charges),
+            "reason": tx.reason,
+        },
+        subject_kind="hedgetransaction",
+        subject_id=tx.pk,
+        account_id=tx.session.account_id,
+    )

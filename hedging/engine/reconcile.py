@@ -1,0 +1,112 @@
+"""Reconcile: bring every live slice up to the broker's books, chase what rests, sweep up what a lost nudge left behind."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Q, QuerySet
+
+from hedging.brokers.base import BrokerError
+from hedging.domain.lifecycle import (
+    LIVE,
+    CancelRequested,
+    DayEnded,
+    Event,
+    OrderStatus,
+    PreflightFailed,
+    SenderGone,
+    Timing,
+)
+from hedging.domain.reasons import Reason
+from hedging.engine.books import evidence_for
+from hedging.engine.execution import perform
+from hedging.engine.hours import acting_hours
+from hedging.engine.orders import apply_event
+from hedging.engine.ports import Ports
+from hedging.models import HedgeOrder, values_of
+from sessions_app.models import TradingState
+
+log = logging.getLogger(__name__)
+
+SENDER_DEADLINE = timedelta(seconds=45)  # wall time; the POST's total deadline is 35 s
+NUDGE_AGAIN_AFTER = timedelta(seconds=2)  # wall time; a nudge is lost when Redis is
+LATE_NEWS_WINDOW = timedelta(minutes=10)  # market time in which an ended order may still show a fill
+_LATE_NEWS = (OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one pass did: slices looked at, and whether the books could be read."""
+
+    watched: int
+    books_read: bool
+
+
+def reconcile(*, account_id: int, day: date, ports: Ports) -> Reconciled:
+    """Look at every slice of the day that may still change. A failed read infers nothing and changes nothing.
+
+    Costs one query and no read while nothing is live and nothing ended lately.
+    """
+    now, wall_now = ports.clock.now(), ports.wall()
+    rows = list(_watched(account_id=account_id, day=day, now=now))
+    _sweep(rows, now=now, wall_now=wall_now, ports=ports)
+    waiting = [row for row in rows if row.status != OrderStatus.NEW]
+    if not waiting:
+        return Reconciled(watched=len(rows), books_read=True)
+    try:
+        orders, trades = ports.broker.order_book(), ports.broker.trade_book()
+    except BrokerError as error:
+        log.warning("the books could not be read: %s", error)
+        return Reconciled(watched=len(rows), books_read=False)
+    hours = acting_hours(day)
+    day_over = hours is not None and now > hours.closes_at + timedelta(minutes=1)
+    for row in waiting:
+        evidence = evidence_for(row, orders, trades)
+        _advance(row, evidence, ports)
+        row.refresh_from_db(fields=["status"])
+        if day_over:
+            _advance(row, DayEnded(), ports)
+        elif _wants_cancel(row, now):
+            _advance(row, CancelRequested(), ports)
+    return Reconciled(watched=len(rows), books_read=True)
+
+
+def _watched(*, account_id: int, day: date, now: datetime) -> QuerySet[HedgeOrder]:
+    live = Q(status__in=values_of(LIVE)) | Q(status=OrderStatus.LOST)
+    lately = Q(status__in=values_of(_LATE_NEWS), sent_at__gte=now - LATE_NEWS_WINDOW)
+    return (
+        HedgeOrder.objects.filter(live | lately, account_id=account_id, trading_day=day)
+        .select_related("transaction__session", "transaction__decision")
+        .order_by("id")
+    )
+
+
+def _sweep(rows: list[HedgeOrder], *, now: datetime, wall_now: datetime, ports: Ports) -> None:
+    """Nudge what was committed and never sent; declare unknown what a dead sender left behind."""
+    for row in rows:
+        if row.status == OrderStatus.NEW:
+            if now > row.transaction.valid_until:
+                _advance(row, PreflightFailed(Reason.DENY_EXPIRED_INTENT), ports)
+            elif wall_now - row.touched_wall > NUDGE_AGAIN_AFTER:
+                ports.nudge_send(row.pk)
+        elif row.status == OrderStatus.SENDING and wall_now - row.touched_wall > SENDER_DEADLINE:
+            _advance(row, SenderGone(), ports)
+
+
+def _wants_cancel(row: HedgeOrder, now: datetime) -> bool:
+    if row.status not in {OrderStatus.ACKED, OrderStatus.PARTIAL} or row.sent_at is None:
+        return False
+    if row.transaction.session.trading_state == TradingState.HALTED:
+        return True
+    patience = timedelta(seconds=int(row.transaction.decision.policy.get("chase_after_seconds", 10)))
+    return now - row.sent_at > patience
+
+
+def _advance(row: HedgeOrder, event: Event, ports: Ports) -> None:
+    timing = Timing(lost_after=int(row.transaction.decision.policy.get("lost_after_seconds", Timing().lost_after)))
+    _, effects = apply_event(
+        order_id=row.pk, event=event, now=ports.clock.now(), wall_now=ports.wall(), timing=timing, actor="reconcile"
+    )
+    perform(order_id=row.pk, effects=effects, ports=ports)
