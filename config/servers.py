@@ -24,7 +24,7 @@ def database_config(*, given: dict[str, Any] | None, world: str, places: Places)
     Raises:
         SettingError: a real account would write into the simulator's database.
     """
-    config = (
+    config: dict[str, Any] = (
         dict(given)
         if given
         else {"USER": DATABASE_USER, "PASSWORD": "", "HOST": str(places.postgres_sockets), "PORT": "5432"}

@@ -1,0 +1,63 @@
+"""Servers and fences for all tests: a database made on first need, and sockets closed where a test needs none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import pytest_socket
+from django.conf import settings
+
+from config.local import postgres, redis
+from config.local.places import Places
+from config.local.supervisor import Supervisor
+
+UNIT = Path(__file__).parent / "unit"
+LOOPBACK = ["127.0.0.1", "::1"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if UNIT in item.path.parents:
+        pytest_socket.disable_socket()
+    else:
+        pytest_socket.socket_allow_hosts(LOOPBACK, allow_unix_socket=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    pytest_socket.enable_socket()
+    pytest_socket._remove_restrictions()
+
+
+@pytest.fixture(scope="session")
+def places() -> Places:
+    """Where the embedded servers of this test run live; `tests.settings` removes it afterwards."""
+    return settings.PLACES
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Supervisor]:
+    """A supervisor whose children end with the test run."""
+    supervisor = Supervisor(say=print)
+    yield supervisor
+    supervisor.stop_all()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(places: Places, servers: Supervisor) -> None:
+    """Bring up PostgreSQL for the first test that needs a database, unless DATABASE_URL names one."""
+    if settings.DATABASE_IS_EMBEDDED:
+        # The data of a test run need not survive a power cut.
+        servers.start(
+            postgres.program(places, extra={"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"})
+        )
+
+
+@pytest.fixture(scope="session")
+def redis_server(places: Places, servers: Supervisor) -> str:
+    """The address, for Celery, of a running Redis."""
+    if settings.REDIS_IS_EMBEDDED:
+        servers.start(redis.program(places))
+    return settings._redis.for_celery
