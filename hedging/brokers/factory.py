@@ -1,0 +1,62 @@
+"""The one place where it is decided whether orders are real."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import requests
+
+from hedging.brokers.base import BasketScope, Broker
+from hedging.brokers.dry_run import DryRunBroker
+from hedging.brokers.openalgo.broker import OpenAlgoBroker, OpenAlgoReader
+from hedging.brokers.openalgo.client import OpenAlgoClient, OpenAlgoOrderClient
+from hedging.brokers.openalgo.symbols import format_symbol
+from hedging.brokers.paper import PaperBook
+
+
+class LiveNotProven(Exception):
+    """Live orders were asked for where they are not allowed yet. Stop; set AUTO_HEDGE_DRY_RUN=true."""
+
+    code = "LIVE_NOT_PROVEN"
+
+
+def build_broker(
+    *,
+    live: bool,
+    simulated: bool,
+    base_url: str,
+    api_key: str,
+    paper_book: PaperBook | None = None,
+    scope: BasketScope = BasketScope.INCREMENT,
+    premium_in_basket: bool = True,
+    cash_falls_with_margin: bool = False,
+    session: requests.Session | None = None,
+    market_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> Broker:
+    """Return the broker of one account.
+
+    Live orders are sent to the simulator's world only (`simulated`); anywhere else raises `LiveNotProven`. A dry run needs
+    a `paper_book` (else `ValueError`) and gets a client that knows no order endpoint. `session` is for a transport in
+    process; `market_clock` stamps paper orders, `wall_clock` readings; both give aware UTC.
+    """
+    if live and not simulated:
+        raise LiveNotProven(
+            "LIVE_NOT_PROVEN: live orders go to the built-in simulator only, so far. Set AUTO_HEDGE_DRY_RUN=true."
+        )
+    if live:
+        return OpenAlgoBroker(OpenAlgoOrderClient(base_url, api_key, session=session, clock=wall_clock, sleep=sleep))
+    if paper_book is None:
+        raise ValueError("a dry run needs a paper book")
+    return DryRunBroker(
+        OpenAlgoReader(OpenAlgoClient(base_url, api_key, session=session, clock=wall_clock, sleep=sleep)),
+        paper_book,
+        clock=market_clock,
+        symbol_of=format_symbol,
+        scope=scope,
+        premium_in_basket=premium_in_basket,
+        cash_falls_with_margin=cash_falls_with_margin,
+    )

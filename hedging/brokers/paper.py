@@ -1,0 +1,169 @@
+"""Paper orders: what a dry run would have sent, how it fills on the live price ladder, and the book that keeps it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from hedging.brokers.base import BrokerStatus
+from hedging.domain.instruments import Contract, Product, Side
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFill:
+    """A fill on paper: units, and the live price of the level that it took."""
+
+    quantity: int
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PaperOrder:
+    """One LIMIT order on paper with what became of it. Quantities in units, prices in rupees."""
+
+    order_id: str
+    contract: Contract
+    product: Product
+    side: Side
+    quantity: int
+    limit_price: Decimal
+    placed_at: datetime
+    fills: tuple[PaperFill, ...] = ()
+    cancelled: bool = False
+
+    @property
+    def filled(self) -> int:
+        """Return the units filled."""
+        return sum(fill.quantity for fill in self.fills)
+
+    @property
+    def status(self) -> BrokerStatus:
+        """Return the status that a broker's order book would show."""
+        if self.filled >= self.quantity:
+            return BrokerStatus.COMPLETE
+        return BrokerStatus.CANCELLED if self.cancelled else BrokerStatus.WORKING
+
+
+class PaperBook(Protocol):
+    """The paper orders of one account and one trading day. Several processes may read and fill them at once."""
+
+    def orders(self) -> tuple[PaperOrder, ...]:
+        """Return every order, oldest first."""
+
+    def append(self, order: PaperOrder) -> None:
+        """Add a new order; its id must be new to the book."""
+
+    def fill(self, order_id: str, fills: Sequence[PaperFill], *, filled_before: int) -> bool:
+        """Add fills if the order is still working with exactly `filled_before` units; return whether it was.
+
+        Compare-and-set under one lock, since two processes may see the same live quote cross.
+        """
+
+    def cancel(self, order_id: str) -> bool:
+        """Cancel what is left of the order; return False when it is unknown or no longer working."""
+
+
+class InMemoryPaperBook:
+    """A paper book that lives as long as its process: simulated days and tests."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, PaperOrder] = {}
+        self._lock = threading.Lock()
+
+    def orders(self) -> tuple[PaperOrder, ...]:
+        """Return every order, oldest first."""
+        return tuple(self._orders.values())
+
+    def append(self, order: PaperOrder) -> None:
+        """Add a new order; `ValueError` when its id is taken."""
+        with self._lock:
+            if order.order_id in self._orders:
+                raise ValueError(f"paper order {order.order_id} exists")
+            self._orders[order.order_id] = order
+
+    def fill(self, order_id: str, fills: Sequence[PaperFill], *, filled_before: int) -> bool:
+        """Add fills if the order is still working with exactly `filled_before` units."""
+        with self._lock:
+            order = self._orders[order_id]
+            if order.status is not BrokerStatus.WORKING or order.filled != filled_before:
+                return False
+            self._orders[order_id] = replace(order, fills=(*order.fills, *fills))
+            return True
+
+    def cancel(self, order_id: str) -> bool:
+        """Cancel what is left of a working order."""
+        with self._lock:
+            order = self._orders.get(order_id)
+            if order is None or order.status is not BrokerStatus.WORKING:
+                return False
+            self._orders[order_id] = replace(order, cancelled=True)
+            return True
+
+
+class Ladder:
+    """One side of a live price ladder, best first, used up as paper orders take from it.
+
+    A quantity of `None` is unknown (some brokers show none): such a level fills whatever is asked.
+    """
+
+    def __init__(self, levels: Iterable[tuple[Decimal, int | None]]) -> None:
+        self._levels = list(levels)
+
+    def take(self, side: Side, limit: Decimal, wanted: int) -> tuple[PaperFill, ...]:
+        """Fill up to `wanted` units at the levels' own prices, as far as `limit` reaches; return the fills."""
+        fills: list[PaperFill] = []
+        while wanted > 0 and self._levels:
+            price, open_quantity = self._levels[0]
+            if (price - limit) * side.sign > 0:
+                break
+            quantity = wanted if open_quantity is None else min(wanted, open_quantity)
+            fills.append(PaperFill(quantity, price))
+            wanted -= quantity
+            if open_quantity is not None and open_quantity <= quantity:
+                self._levels.pop(0)
+            elif open_quantity is not None:
+                self._levels[0] = (price, open_quantity - quantity)
+        return tuple(fills)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperHolding:
+    """The net of the day's paper fills in one contract and product: signed units, average price of what is open."""
+
+    contract: Contract
+    product: Product
+    quantity: int
+    average_price: Decimal
+
+    @property
+    def premium(self) -> Decimal:
+        """Return the premium that is tied up in it, rupees; negative where it was received."""
+        return self.quantity * self.average_price
+
+
+def holdings_of(orders: Iterable[PaperOrder]) -> tuple[PaperHolding, ...]:
+    """Net the fills into open holdings, ordered by contract. The average is that of the fills on the open side."""
+    bought: dict[tuple[Contract, Product], list[tuple[int, Decimal]]] = {}
+    sold: dict[tuple[Contract, Product], list[tuple[int, Decimal]]] = {}
+    for order in orders:
+        side = bought if order.side is Side.BUY else sold
+        side.setdefault((order.contract, order.product), []).extend((f.quantity, f.price) for f in order.fills)
+    holdings = []
+    for key in sorted({*bought, *sold}):
+        ups, downs = bought.get(key, []), sold.get(key, [])
+        net = sum(quantity for quantity, _ in ups) - sum(quantity for quantity, _ in downs)
+        if net:
+            open_side = ups if net > 0 else downs
+            units = sum(quantity for quantity, _ in open_side)
+            average = sum((quantity * price for quantity, price in open_side), Decimal(0)) / units
+            holdings.append(PaperHolding(*key, net, average))
+    return tuple(holdings)
+
+
+def net_premium_paid(orders: Iterable[PaperOrder]) -> Decimal:
+    """Return the premium paid less the premium received over all fills, rupees."""
+    return sum((o.side.sign * f.quantity * f.price for o in orders for f in o.fills), Decimal(0))
