@@ -171,7 +171,7 @@ class Universe:
 
 def rupees(value: float) -> Decimal:
     """Return float rupees as `Decimal`, to the paisa: how figures leave the margin maths."""
-    return Decimal(repr(round(value, 2)))
+    return Decimal(repr(round(float(value), 2)))
 
 
 def requirement(

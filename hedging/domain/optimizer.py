@@ -1,0 +1,297 @@
+"""The optimizer: the cheapest wings that keep every coming entry within budget and free margin, with proof.
+
+The order of trying: aims outside, relaxations inside. The first aim that any permitted relaxation can reach is bought,
+at the least relaxation that reaches it: a better aim is worth a strike outside the preferred band, and only that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+
+from hedging.domain.charges import order_charges, orders_for
+from hedging.domain.instruments import Contract, Right, Side
+from hedging.domain.margin import rupees
+from hedging.domain.optimizer_model import INFINITE, Figures, HedgeModel, Limits
+from hedging.domain.optimizer_pair import best_pair
+from hedging.domain.optimizer_program import Objective, Outcome, minimize
+from hedging.domain.optimizer_types import (
+    Aim,
+    Candidate,
+    HedgeProblem,
+    HedgeSolution,
+    HeldWing,
+    Limit,
+    Status,
+    WingTrade,
+)
+from hedging.domain.policy import Relaxation
+from hedging.domain.pricing import BoolArray, FloatArray
+
+__all__ = [
+    "Aim",
+    "Candidate",
+    "HedgeProblem",
+    "HedgeSolution",
+    "HeldWing",
+    "Limit",
+    "Status",
+    "WingTrade",
+    "eligible_contracts",
+    "solve",
+]
+
+HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    relaxation: Relaxation
+    allowed: BoolArray
+
+
+def solve(problem: HedgeProblem) -> HedgeSolution:
+    """Return the cheapest sufficient action, or why there is none and what stands in the way.
+
+    Raises `MarketUnknown` where an index of the book has no spot, `ValueError` for a budget that is not positive.
+    """
+    if problem.budget <= 0:
+        raise ValueError(f"The budget must be positive, got {problem.budget}.")
+    model = HedgeModel(problem)
+    nothing = np.zeros(len(model.columns))
+    before = model.figures(nothing)
+    unsolved = _solution(model, Status.NOT_NEEDED, nothing, before, proven=True)
+    if before.used <= _most_used(problem, Aim.TRIGGER) and before.order <= float(problem.free_margin):
+        return unsolved
+    levels = tuple(_levels(model))
+    unproven = False
+    for aim in Aim:
+        for level in levels:
+            outcome = _attempt(model, level.allowed, _limits(problem, aim))
+            unproven |= not outcome.proven
+            if outcome.lots is not None:
+                solved = _solution(model, Status.SOLVED, outcome.lots, before, proven=not unproven)
+                return replace(solved, aim=aim, relaxation=level.relaxation)
+    return _explain(model, levels, replace(unsolved, proven=not unproven))
+
+
+def eligible_contracts(problem: HedgeProblem, relaxation: Relaxation) -> frozenset[Contract]:
+    """Return the candidates that may be bought when everything up to `relaxation` is given up."""
+    given_up = problem.policy.relaxations
+    if relaxation in given_up:
+        given_up = given_up[: given_up.index(relaxation) + 1]
+    return frozenset(
+        c.contract for c in problem.candidates if _buyable(problem, c) and _preferred(problem, c, given_up)
+    )
+
+
+def _attempt(model: HedgeModel, allowed: BoolArray, limits: Limits) -> Outcome:
+    seconds = model.problem.time_limit_seconds
+    outcome = minimize(model, allowed=allowed, limits=limits, time_limit_seconds=seconds)
+    if outcome.proven:
+        return outcome
+    pair = best_pair(model, allowed=allowed, limits=limits)
+    if outcome.lots is None or (pair is not None and model.cost(pair) < model.cost(outcome.lots)):
+        return Outcome(pair, proven=False)
+    return outcome
+
+
+def _limits(problem: HedgeProblem, aim: Aim) -> Limits:
+    cash = min(problem.cash, problem.free_margin)
+    return Limits(
+        used=_most_used(problem, aim),
+        order=float(problem.free_margin),
+        cost=float(problem.cost_cap_left),
+        cash=float(cash),
+    )
+
+
+def _most_used(problem: HedgeProblem, aim: Aim) -> float:
+    percent = {
+        Aim.TARGET: problem.policy.utilization_target_pct,
+        Aim.TRIGGER: problem.policy.utilization_trigger_pct,
+        Aim.FULL: HUNDRED,
+    }[aim]
+    return float(problem.budget * percent / HUNDRED)
+
+
+def _levels(model: HedgeModel) -> Iterator[_Level]:
+    """Yield the permitted relaxations that add a strike to those before, the first one with any strike included."""
+    sells = ~model.is_buy
+    last = -1
+    for relaxation in model.problem.policy.relaxations:
+        eligible = eligible_contracts(model.problem, relaxation)
+        allowed = sells | np.array([c.contract in eligible for c in model.columns], dtype=np.bool_)
+        bought = int((allowed & model.is_buy).sum())
+        if bought > max(last, 0):
+            last = bought
+            yield _Level(relaxation, allowed)
+
+
+def _buyable(problem: HedgeProblem, candidate: Candidate) -> bool:
+    contract = candidate.contract
+    if (contract.index, contract.expiry) != (problem.spec.index, problem.expiry):
+        return False
+    crossed = candidate.bid is not None and candidate.bid > candidate.ask
+    if candidate.ask <= 0 or crossed or contract in problem.quarantined:
+        return False
+    return contract not in _short_contracts(problem)
+
+
+def _short_contracts(problem: HedgeProblem) -> frozenset[Contract]:
+    """Return the contracts in which the account is short or about to be: a buy there would close the short."""
+    coming = (line for entry in problem.coming for line in entry.lines)
+    return frozenset(line.contract for line in (*problem.book, *coming) if line.quantity < 0)
+
+
+def _preferred(problem: HedgeProblem, candidate: Candidate, given_up: tuple[Relaxation, ...]) -> bool:
+    policy, spec = problem.policy, problem.spec
+    low = policy.floor_premium if Relaxation.LOWER_PREMIUM in given_up else policy.min_premium
+    high = policy.ceiling_premium if Relaxation.HIGHER_PREMIUM in given_up else policy.max_premium
+    if not low <= candidate.ask <= high:
+        return False
+    distance = _distance(candidate.contract, problem.market.spots[spec.index])
+    nearest = spec.otm_min
+    if Relaxation.OTM_BOUND in given_up:
+        nearest = min(nearest, _outermost_short(problem, candidate.contract.right) + spec.strike_step)
+    return nearest <= distance <= spec.otm_max
+
+
+def _outermost_short(problem: HedgeProblem, right: Right) -> Decimal:
+    spot = problem.market.spots[problem.spec.index]
+    coming = (line for entry in problem.coming for line in entry.lines)
+    distances = [
+        _distance(line.contract, spot)
+        for line in (*problem.book, *coming)
+        if line.quantity < 0
+        and line.product is problem.product
+        and (line.contract.index, line.contract.expiry, line.contract.right)
+        == (problem.spec.index, problem.expiry, right)
+    ]
+    return max(distances, default=problem.spec.otm_min)
+
+
+def _distance(contract: Contract, spot: Decimal) -> Decimal:
+    """Return how many points a contract lies out of the money; negative in the money."""
+    return contract.strike - spot if contract.right is Right.CE else spot - contract.strike
+
+
+def _solution(model: HedgeModel, status: Status, lots: FloatArray, before: Figures, *, proven: bool) -> HedgeSolution:
+    problem = model.problem
+    figures = model.figures(lots)
+    buys = _trades(model, lots, Side.BUY)
+    sells = _trades(model, lots, Side.SELL)
+    charges = _charges(problem, buys, Side.BUY) + _charges(problem, sells, Side.SELL)
+    premium = _premium(problem, buys) - _premium(problem, sells)
+    used = rupees(figures.used)
+    return HedgeSolution(
+        status=status,
+        proven=proven,
+        utilization_before_pct=rupees(before.used) / problem.budget * HUNDRED,
+        at_order_before=_known(before.order),
+        used_after=used,
+        utilization_after_pct=used / problem.budget * HUNDRED,
+        at_order_after=_known(figures.order),
+        buys=buys,
+        sells=sells,
+        cost=premium + charges,
+        charges=charges,
+    )
+
+
+def _known(order: float) -> Decimal:
+    # Without a coming order nothing is added at one.
+    return Decimal(0) if order == -INFINITE else rupees(order)
+
+
+def _trades(model: HedgeModel, lots: FloatArray, side: Side) -> tuple[WingTrade, ...]:
+    prices: dict[Contract, Decimal | None] = (
+        {c.contract: c.ask for c in model.problem.candidates}
+        if side is Side.BUY
+        else {wing.contract: wing.bid for wing in model.problem.wings}
+    )
+    found = [
+        WingTrade(column.contract, int(count), prices[column.contract] or Decimal(0))
+        for column, count in zip(model.columns, lots, strict=True)
+        if column.side is side and count >= 1
+    ]
+    return tuple(sorted(found))
+
+
+def _premium(problem: HedgeProblem, trades: tuple[WingTrade, ...]) -> Decimal:
+    return sum((trade.price * trade.lots * problem.spec.lot for trade in trades), Decimal(0))
+
+
+def _charges(problem: HedgeProblem, trades: tuple[WingTrade, ...], side: Side) -> Decimal:
+    total = Decimal(0)
+    for trade in trades:
+        orders = orders_for(lots=trade.lots, freeze_lots=problem.spec.freeze_lots)
+        premium = _premium(problem, (trade,))
+        total += order_charges(rates=problem.rates, side=side, premium_rupees=premium, orders=orders)
+    return total
+
+
+def _explain(model: HedgeModel, levels: tuple[_Level, ...], unsolved: HedgeSolution) -> HedgeSolution:
+    """Say which limit binds, the least utilization that buying could reach, and which strikes would have done."""
+    problem = model.problem
+    wide = ~model.is_buy | np.array([_wide(problem, c.contract) for c in model.columns], dtype=np.bool_)
+    allowed = levels[-1].allowed if levels else ~model.is_buy
+    limits = _limits(problem, Aim.FULL)
+    seconds = problem.time_limit_seconds
+    best = minimize(
+        model,
+        allowed=allowed,
+        limits=replace(limits, used=INFINITE, order=INFINITE),
+        objective=Objective.USED,
+        time_limit_seconds=seconds,
+    )
+    floor = unsolved.used_after
+    if best.lots is not None:
+        floor = min(floor, rupees(model.figures(best.lots).used))
+    outside = minimize(model, allowed=wide, limits=limits, time_limit_seconds=seconds)
+    would_do: tuple[Contract, ...] = ()
+    if outside.lots is not None:
+        would_do = tuple(trade.contract for trade in _trades(model, outside.lots, Side.BUY))
+    return replace(
+        unsolved,
+        status=_status(model, allowed),
+        floor_pct=floor / problem.budget * HUNDRED,
+        binding=Limit.BAND if would_do else _binding(model, allowed, limits),
+        would_do=would_do,
+    )
+
+
+def _status(model: HedgeModel, allowed: BoolArray) -> Status:
+    """Return NO_CANDIDATE_IN_BAND where a side that could take wings has no strike: one side alone releases nothing."""
+    for right in Right:
+        strikes = any(
+            ok and column.side is Side.BUY and column.contract.right is right
+            for column, ok in zip(model.columns, allowed, strict=True)
+        )
+        if model.capacity[right] > 0 and not strikes:
+            return Status.NO_CANDIDATE_IN_BAND
+    return Status.UNREACHABLE
+
+
+def _wide(problem: HedgeProblem, contract: Contract) -> bool:
+    return any(c.contract == contract and _buyable(problem, c) for c in problem.candidates)
+
+
+def _binding(model: HedgeModel, allowed: BoolArray, limits: Limits) -> Limit:
+    """Return the first limit that, lifted alone, makes the last aim reachable; else whichever margin is too high for."""
+    lifted = {
+        Limit.COST_CAP: replace(limits, cost=INFINITE),
+        Limit.CASH: replace(limits, cash=INFINITE),
+        Limit.DEPTH: replace(limits, depth=False),
+        Limit.CAPACITY: replace(limits, capacity=False),
+        Limit.FREE_MARGIN: replace(limits, order=INFINITE),
+    }
+    for limit, without in lifted.items():
+        seconds = model.problem.time_limit_seconds
+        found = minimize(model, allowed=allowed, limits=without, time_limit_seconds=seconds)
+        if found.lots is not None:
+            return limit
+    return Limit.BUDGET
