@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import CommandError
-from django.db import ProgrammingError, connections
+from django.db import OperationalError, ProgrammingError, connections
+from psycopg import sql
+
+from config.servers import SIMULATOR
 
 
 def create_schema(*, using: str) -> None:
@@ -28,6 +32,39 @@ def create_schema(*, using: str) -> None:
                 f'The role "{role}" may not create the schema {name} in the database "{database}": '
                 f'let an administrator run CREATE SCHEMA {settings.DATABASE_SCHEMA} AUTHORIZATION "{role}"'
             ) from None
+
+
+def create_database() -> None:
+    """Make the database where it is ours to name: on the embedded server, and in the simulator's world.
+
+    Raises:
+        CommandError: the role may not, or a database named in DATABASE_URL does not exist.
+        OperationalError: the server cannot be reached.
+    """
+    connection = connections["default"]
+    name = connection.settings_dict["NAME"]
+    try:
+        connection.ensure_connection()
+        return
+    except OperationalError as error:
+        refused = error
+    parameters = connection.get_connection_params() | {"dbname": "postgres"}
+    try:
+        with psycopg.connect(**parameters, autocommit=True) as maintenance:
+            if maintenance.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                raise refused  # it exists, so something else is wrong
+            if settings.WORLD != SIMULATOR and not settings.DATABASE_IS_EMBEDDED:
+                raise CommandError(
+                    f'DATABASE_URL: there is no database "{name}" on that server: create it, or correct the name'
+                )
+            maintenance.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.errors.InsufficientPrivilege:
+        role = connection.settings_dict["USER"]
+        raise CommandError(
+            f'The role "{role}" may not create the database "{name}": let an administrator run CREATE DATABASE {name} OWNER "{role}"'
+        ) from None
+    except psycopg.OperationalError:
+        raise refused from None
 
 
 def why_unreachable(error: Exception) -> str:

@@ -90,6 +90,7 @@ def program(places: Places, *, extra: Mapping[str, str] | None = None) -> Progra
         stop_signal=signal.SIGINT,  # fast shutdown: sessions end, everything is on disk
         stop_seconds=30.0,
         prepare=lambda: _clear_traces(places, home),
+        end_earlier=lambda: end_earlier(places),
         ready=lambda: answers(places),
     )
 

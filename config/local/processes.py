@@ -31,8 +31,9 @@ class LocalServerError(Exception):
 class Program:
     """One child: what to run, how to see that it answers, how to stop it.
 
-    `family` is the lock file that the child and all its descendants hold. `prepare` runs before every start,
-    restarts included. `ready` is asked until it says yes, for at most `ready_seconds`.
+    `family` is the lock file that the child and all its descendants hold; `end_earlier` ends what a killed run left
+    of it (by default: asks all of it politely). `prepare` runs before every start, restarts included. `ready` is asked
+    until it says yes, for at most `ready_seconds`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     prepare: Callable[[], None] = lambda: None
+    end_earlier: Callable[[], object] | None = None
     ready: Callable[[], bool] = lambda: True
     ready_seconds: float = 30.0
 
@@ -67,11 +69,6 @@ class Lock:
             return False
         self._descriptor = descriptor
         return True
-
-    @property
-    def held(self) -> bool:
-        """Say whether this object holds it."""
-        return self._descriptor is not None
 
     def fileno(self) -> int:
         """Return the descriptor to pass on."""
@@ -241,7 +238,9 @@ def own_folder(folder: Path, *, uid: int, mode: int | None = None) -> None:
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     seen = folder.lstat()
-    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid not in {os.geteuid(), uid}:
+    parent = folder.parent.stat()
+    private = parent.st_uid == os.geteuid() and not parent.st_mode & 0o022  # where nobody else can plant anything
+    if not stat.S_ISDIR(seen.st_mode) or not (private or seen.st_uid == os.geteuid()):
         raise LocalServerError(f"{folder} belongs to another user: remove it, or set VAR_DIR to another folder")
     if mode is not None and stat.S_IMODE(seen.st_mode) != mode:
         folder.chmod(mode)

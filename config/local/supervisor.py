@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from config.local.places import Places
-from config.local.processes import LocalServerError, Lock, Program, last_line, spawn, stop, wait_ready
+from config.local.processes import LocalServerError, Lock, Program, end_survivors, last_line, spawn, stop, wait_ready
 
 LAYOUT = "1"  # of the files in var; another number means that they were written by code that this one does not know
 _FIRST_PAUSE_SECONDS = 0.5
@@ -44,16 +44,17 @@ class Supervisor:
     _locks: dict[Path, Lock] = field(default_factory=dict)
     _stopping: bool = False
 
-    def start(self, program: Program) -> None:
-        """Start a program and wait until it answers.
+    def start(self, *programs: Program) -> None:
+        """Start programs at the same time, and wait until all of them answer.
 
         Raises:
-            LocalServerError: it does not come up.
+            LocalServerError: one does not come up.
         """
-        lock = self._lock(program)
-        child = _Child(program=program, lock=lock, process=spawn(program, lock), born=time.monotonic())
-        self._children.append(child)
-        wait_ready(program, child.process)
+        for program in programs:
+            lock = self._lock(program)
+            self._children.append(_Child(program, lock, process=spawn(program, lock), born=time.monotonic()))
+        for child in self._children[-len(programs) :]:
+            wait_ready(child.program, child.process)
 
     def watch(self) -> None:
         """Restart what dies, until somebody asks to stop (Ctrl-C, SIGTERM, SIGHUP)."""
@@ -91,11 +92,14 @@ class Supervisor:
         if program.family not in self._locks:
             lock = Lock(program.family)
             if not lock.take():
-                program.prepare()  # ends survivors of a killed run
-            if not lock.held and not lock.take():
-                raise LocalServerError(
-                    f"{program.name} runs elsewhere on the same files ({program.family} is locked): stop it first"
-                )
+                if program.end_earlier is None:
+                    end_survivors(program.family, seconds=program.stop_seconds)
+                else:
+                    program.end_earlier()
+                if not lock.take():
+                    raise LocalServerError(
+                        f"{program.name} runs elsewhere on {program.family.parent.parent}: stop it there first"
+                    )
             self._locks[program.family] = lock
         return self._locks[program.family]
 

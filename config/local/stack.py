@@ -1,0 +1,116 @@
+"""The project's own processes: simulator, web, workers, beat; how each is run and how it shows that it answers."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.local.places import Places
+from config.local.processes import Program
+
+WEB_THREADS = 8
+# (name, queues, pool, concurrency). Margin cycles get a process of their own, whose time limits can end a stuck solve;
+# the others wait for the network and share one process each.
+WORKERS = (
+    ("worker-hedge", "hedge", "prefork", 1),
+    ("worker-orders", "orders", "threads", 4),
+    ("worker-books", "books,io", "threads", 3),
+)
+# One thread for each solve and two memory arenas: small processes, and two cores that are shared by all of them.
+_FRUGAL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Describes the processes of one installation; `base` is the project's folder."""
+
+    places: Places
+    base: Path
+    host: str
+    port: int
+    simulator_port: int
+
+    def simulator(self) -> Program:
+        """Run the simulated exchange and broker."""
+        return self._python(
+            "simulator",
+            "manage.py",
+            "simulator",
+            "--serve",
+            answers_on=("127.0.0.1", self.simulator_port, "/simulator/clock"),
+        )
+
+    def web(self) -> Program:
+        """Run the web server: one process, so that its memory is paid once."""
+        bind = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        how = (
+            "--worker-class",
+            "gthread",
+            "--workers",
+            "1",
+            "--threads",
+            str(WEB_THREADS),
+            "--graceful-timeout",
+            "5",
+            "--no-control-socket",
+        )
+        asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - translated, not bound
+        return self._python(
+            "web", "-m", "gunicorn", "config.wsgi", "--bind", bind, *how, answers_on=(asked, self.port, "/healthz")
+        )
+
+    def workers(self) -> list[Program]:
+        """Run the Celery workers, by queue."""
+        return [
+            self._python(
+                name,
+                *(
+                    "-m",
+                    "celery",
+                    "-A",
+                    "config.celery",
+                    "worker",
+                    "-n",
+                    f"{name}@%h",
+                    "-Q",
+                    queues,
+                    "-P",
+                    pool,
+                    "-c",
+                    str(concurrency),
+                ),
+                *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+            )
+            for name, queues, pool, concurrency in WORKERS
+        ]
+
+    def beat(self) -> Program:
+        """Run the scheduler of the database's entries."""
+        return self._python("beat", "-m", "celery", "-A", "config.celery", "beat", "--loglevel", "INFO", "--pidfile=")
+
+    def _python(self, name: str, *words: str, answers_on: tuple[str, int, str] | None = None) -> Program:
+        return Program(
+            name=name,
+            argv=[sys.executable, *words],
+            log=self.places.logs / f"{name}.log",
+            family=self.places.var / "lock" / "children",
+            cwd=self.base,
+            environment=_FRUGAL,
+            stop_signal=signal.SIGTERM,
+            stop_seconds=15.0,
+            ready=(lambda: True) if answers_on is None else (lambda: _answers(*answers_on)),
+        )
+
+
+def _answers(host: str, port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,134 @@
+"""Run everything that a trading day needs, in order, until Ctrl-C: servers, simulator, web, workers, scheduler."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connections
+
+from config.beat import ensure_beat_entries
+from config.local import postgres, redis
+from config.local.processes import LocalServerError
+from config.local.stack import Stack
+from config.local.supervisor import Supervisor, claimed
+from config.preflight import check_openalgo, check_redis
+from config.schema import create_database, why_unreachable
+from config.servers import SIMULATOR
+
+
+class Command(BaseCommand):
+    help = "Run the whole of Auto-Hedge here until Ctrl-C: servers, simulator, web, workers, scheduler."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        signal.signal(signal.SIGTERM, _interrupt)
+        supervisor = Supervisor(say=self._say)
+        stack = Stack(
+            places=settings.PLACES,
+            base=settings.BASE_DIR,
+            host=settings.HOST,
+            port=settings.PORT,
+            simulator_port=settings.SIM_PORT,
+        )
+        try:
+            with claimed(settings.PLACES):
+                try:
+                    self._start(supervisor, stack)
+                    supervisor.watch()
+                except KeyboardInterrupt:
+                    pass  # before everything ran; what runs is stopped below
+                finally:
+                    self._say("Stopping …")
+                    supervisor.stop_all()
+                    self._say("Stopped. Nothing is lost: `make run` goes on from here.")
+        except LocalServerError as error:
+            raise CommandError(str(error)) from None
+        except OperationalError as error:
+            raise CommandError(why_unreachable(error)) from None
+
+    def _start(self, supervisor: Supervisor, stack: Stack) -> None:
+        """Tell the story of a start."""
+        _check_port("PORT", settings.HOST, settings.PORT)
+        for notice in settings.NOTICES:
+            self._say(notice)
+        if settings.WORLD == SIMULATOR:
+            _check_port("SIM_PORT", "127.0.0.1", settings.SIM_PORT)
+        else:
+            check_openalgo()
+        if settings.DATABASE_IS_EMBEDDED:
+            supervisor.start(postgres.program(settings.PLACES))
+        if settings.REDIS_IS_EMBEDDED:
+            supervisor.start(redis.program(settings.PLACES))
+        else:
+            check_redis()
+        self._prepare_database()
+        if settings.WORLD == SIMULATOR:
+            supervisor.start(stack.simulator())
+        supervisor.start(stack.web(), *stack.workers(), stack.beat())
+        self._announce()
+
+    def _prepare_database(self) -> None:
+        create_database()
+        call_command("migrate", interactive=False, verbosity=0)
+        if "bootstrap" in get_commands():
+            call_command("bootstrap")
+        ensure_beat_entries(settings.SPEED)
+        connections.close_all()  # the children open their own
+        self._say("Database initialized")
+
+    def _announce(self) -> None:
+        self._say("Scheduler started")
+        self._say(f"Auto-Hedge Orchestrator started (dry_run={settings.AUTO_HEDGE_DRY_RUN})")
+        host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+        self._say(f"running on http://{host}:{settings.PORT}")
+        for line in self._what_happens_now():
+            self._say(line)
+
+    def _what_happens_now(self) -> list[str]:
+        lines = []
+        if not settings.LOOPBACK_BIND:
+            names = [name for name in settings.ALLOWED_HOSTS if name not in {"localhost", "127.0.0.1", "[::1]"}]
+            lines.append(
+                f"From a phone in this network: http://{names[-1] if names else settings.HOST}:{settings.PORT} (log in)"
+            )
+        if settings.WORLD == SIMULATOR:
+            lines += [
+                f"A simulated expiry day runs at {settings.SPEED:g} times real speed: straddles are sold on the timetable, margin rises.",
+                "Before the entry that would cross the budget, hedges are bought; after the exits they are sold.",
+            ]
+        else:
+            orders = "No order is sent: fills are on paper" if settings.AUTO_HEDGE_DRY_RUN else "Orders are real"
+            lines.append(f"The account behind {settings.OPENALGO_BASE_URL} is watched at the real clock. {orders}.")
+        if not settings.AUTO_HEDGE_ENABLED:
+            lines.append("Automation is off: set AUTO_HEDGE_ENABLED=true and start again to let it hedge.")
+        lines.append(f"Ctrl-C stops everything in order. Logs: {settings.PLACES.logs}")
+        return lines
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _check_port(name: str, host: str, port: int) -> None:
+    """Find out now, in one line, rather than from a child's log."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror:
+        raise CommandError(f"HOST={host} is no address of this machine: set HOST to one, or remove the line") from None
+    except OSError as error:
+        raise CommandError(
+            f"Port {port} on {host} cannot be used ({error.strerror}): stop what uses it, or set {name} to a free one"
+        ) from None
