@@ -6,8 +6,7 @@ at the least relaxation that reaches it: a better aim is worth a strike outside 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from hedging.domain.charges import order_charges, orders_for
 from hedging.domain.instruments import Contract, Right, Side
 from hedging.domain.margin import rupees
+from hedging.domain.optimizer_band import buyable_contracts, eligible_contracts, levels
 from hedging.domain.optimizer_model import INFINITE, Figures, HedgeModel, Limits
 from hedging.domain.optimizer_pair import best_pair
 from hedging.domain.optimizer_program import Objective, Outcome, minimize
@@ -28,7 +28,6 @@ from hedging.domain.optimizer_types import (
     Status,
     WingTrade,
 )
-from hedging.domain.policy import Relaxation
 from hedging.domain.pricing import BoolArray, FloatArray
 
 __all__ = [
@@ -47,12 +46,6 @@ __all__ = [
 HUNDRED = Decimal(100)
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
-    relaxation: Relaxation
-    allowed: BoolArray
-
-
 def solve(problem: HedgeProblem) -> HedgeSolution:
     """Return the cheapest sufficient action, or why there is none and what stands in the way.
 
@@ -66,26 +59,17 @@ def solve(problem: HedgeProblem) -> HedgeSolution:
     unsolved = _solution(model, Status.NOT_NEEDED, nothing, before, proven=True)
     if before.used <= _most_used(problem, Aim.TRIGGER) and before.order <= float(problem.free_margin):
         return unsolved
-    levels = tuple(_levels(model))
+    tried = tuple(levels(problem))
     unproven = False
     for aim in Aim:
-        for level in levels:
-            outcome = _attempt(model, level.allowed, _limits(problem, aim))
+        for level in tried:
+            outcome = _attempt(model, _allowed(model, level.contracts), _limits(problem, aim))
             unproven |= not outcome.proven
             if outcome.lots is not None:
                 solved = _solution(model, Status.SOLVED, outcome.lots, before, proven=not unproven)
                 return replace(solved, aim=aim, relaxation=level.relaxation)
-    return _explain(model, levels, replace(unsolved, proven=not unproven))
-
-
-def eligible_contracts(problem: HedgeProblem, relaxation: Relaxation) -> frozenset[Contract]:
-    """Return the candidates that may be bought when everything up to `relaxation` is given up."""
-    given_up = problem.policy.relaxations
-    if relaxation in given_up:
-        given_up = given_up[: given_up.index(relaxation) + 1]
-    return frozenset(
-        c.contract for c in problem.candidates if _buyable(problem, c) and _preferred(problem, c, given_up)
-    )
+    last = tried[-1].contracts if tried else frozenset()
+    return _explain(model, last, replace(unsolved, proven=not unproven))
 
 
 def _attempt(model: HedgeModel, allowed: BoolArray, limits: Limits) -> Outcome:
@@ -118,65 +102,9 @@ def _most_used(problem: HedgeProblem, aim: Aim) -> float:
     return float(problem.budget * percent / HUNDRED)
 
 
-def _levels(model: HedgeModel) -> Iterator[_Level]:
-    """Yield the permitted relaxations that add a strike to those before, the first one with any strike included."""
-    sells = ~model.is_buy
-    last = -1
-    for relaxation in model.problem.policy.relaxations:
-        eligible = eligible_contracts(model.problem, relaxation)
-        allowed = sells | np.array([c.contract in eligible for c in model.columns], dtype=np.bool_)
-        bought = int((allowed & model.is_buy).sum())
-        if bought > max(last, 0):
-            last = bought
-            yield _Level(relaxation, allowed)
-
-
-def _buyable(problem: HedgeProblem, candidate: Candidate) -> bool:
-    contract = candidate.contract
-    if (contract.index, contract.expiry) != (problem.spec.index, problem.expiry):
-        return False
-    crossed = candidate.bid is not None and candidate.bid > candidate.ask
-    if candidate.ask <= 0 or crossed or contract in problem.quarantined:
-        return False
-    return contract not in _short_contracts(problem)
-
-
-def _short_contracts(problem: HedgeProblem) -> frozenset[Contract]:
-    """Return the contracts in which the account is short or about to be: a buy there would close the short."""
-    coming = (line for entry in problem.coming for line in entry.lines)
-    return frozenset(line.contract for line in (*problem.book, *coming) if line.quantity < 0)
-
-
-def _preferred(problem: HedgeProblem, candidate: Candidate, given_up: tuple[Relaxation, ...]) -> bool:
-    policy, spec = problem.policy, problem.spec
-    low = policy.floor_premium if Relaxation.LOWER_PREMIUM in given_up else policy.min_premium
-    high = policy.ceiling_premium if Relaxation.HIGHER_PREMIUM in given_up else policy.max_premium
-    if not low <= candidate.ask <= high:
-        return False
-    distance = _distance(candidate.contract, problem.market.spots[spec.index])
-    nearest = spec.otm_min
-    if Relaxation.OTM_BOUND in given_up:
-        nearest = min(nearest, _outermost_short(problem, candidate.contract.right) + spec.strike_step)
-    return nearest <= distance <= spec.otm_max
-
-
-def _outermost_short(problem: HedgeProblem, right: Right) -> Decimal:
-    spot = problem.market.spots[problem.spec.index]
-    coming = (line for entry in problem.coming for line in entry.lines)
-    distances = [
-        _distance(line.contract, spot)
-        for line in (*problem.book, *coming)
-        if line.quantity < 0
-        and line.product is problem.product
-        and (line.contract.index, line.contract.expiry, line.contract.right)
-        == (problem.spec.index, problem.expiry, right)
-    ]
-    return max(distances, default=problem.spec.otm_min)
-
-
-def _distance(contract: Contract, spot: Decimal) -> Decimal:
-    """Return how many points a contract lies out of the money; negative in the money."""
-    return contract.strike - spot if contract.right is Right.CE else spot - contract.strike
+def _allowed(model: HedgeModel, contracts: frozenset[Contract]) -> BoolArray:
+    bought = np.array([column.contract in contracts for column in model.columns], dtype=np.bool_)
+    return bought | ~model.is_buy
 
 
 def _solution(model: HedgeModel, status: Status, lots: FloatArray, before: Figures, *, proven: bool) -> HedgeSolution:
@@ -234,11 +162,11 @@ def _charges(problem: HedgeProblem, trades: tuple[WingTrade, ...], side: Side) -
     return total
 
 
-def _explain(model: HedgeModel, levels: tuple[_Level, ...], unsolved: HedgeSolution) -> HedgeSolution:
+def _explain(model: HedgeModel, last: frozenset[Contract], unsolved: HedgeSolution) -> HedgeSolution:
     """Say which limit binds, the least utilization that buying could reach, and which strikes would have done."""
     problem = model.problem
-    wide = ~model.is_buy | np.array([_wide(problem, c.contract) for c in model.columns], dtype=np.bool_)
-    allowed = levels[-1].allowed if levels else ~model.is_buy
+    allowed = _allowed(model, last)
+    wide = _allowed(model, buyable_contracts(problem))
     limits = _limits(problem, Aim.FULL)
     seconds = problem.time_limit_seconds
     best = minimize(
@@ -274,10 +202,6 @@ def _status(model: HedgeModel, allowed: BoolArray) -> Status:
         if model.capacity[right] > 0 and not strikes:
             return Status.NO_CANDIDATE_IN_BAND
     return Status.UNREACHABLE
-
-
-def _wide(problem: HedgeProblem, contract: Contract) -> bool:
-    return any(c.contract == contract and _buyable(problem, c) for c in problem.candidates)
 
 
 def _binding(model: HedgeModel, allowed: BoolArray, limits: Limits) -> Limit:

@@ -74,19 +74,22 @@ class _Ledger:
 
 
 class _Program:
-    """Rows of one program over columns [lots, orders, z of each state, u]. Rupees in lakh but in the objective."""
+    """Rows of one program over columns [lots, orders, u]. Rupees in lakh but in the objective.
+
+    Only one scan tier of each state holds tradable strikes, so its z >= every scenario loss, z >= 0 is projected out:
+    each comparison becomes one row for each scenario and one for z = 0. Same optimum, no continuous columns.
+    """
 
     def __init__(self, model: HedgeModel, most: FloatArray, limits: Limits) -> None:
         self.model = model
-        self.picked = np.flatnonzero(most > 0)
+        self.picked = np.flatnonzero((most > 0) & ~_outdone(model, most))
         self.most = most[self.picked]
         self.is_buy = model.is_buy[self.picked]
         self.trades = len(self.picked)
         self.orders = self.trades if model.fixed > 0 else 0
-        self.width = self.trades + self.orders + len(model.states) + 1
+        self.width = self.trades + self.orders + 1
         self.rows: list[FloatArray] = []
         self.tops: list[float] = []
-        self.z_used: set[int] = set()
         self.cost = np.zeros(self.width)
         self.cost[: self.trades] = (model.outlay - model.proceeds)[self.picked]
         self.cost[self.trades : self.trades + self.orders] = model.fixed
@@ -101,28 +104,26 @@ class _Program:
         self._only_inward()
 
     def limit_used(self, most: float) -> None:
-        for number, state in enumerate(self.model.states):
+        for state in self.model.states:
             if state.used_fixed is not None and most < INFINITE:
-                self._limit(number, self._used, fixed=state.used_fixed, most=most)
+                self._limit(state, self._used, fixed=state.used_fixed, most=most)
 
     def limit_order(self, most: float) -> None:
-        for number, state in enumerate(self.model.states):
+        for state in self.model.states:
             if state.order_fixed is not None and most < INFINITE:
-                self._limit(number, self._order, fixed=state.order_fixed, most=most)
+                self._limit(state, self._order, fixed=state.order_fixed, most=most)
 
     def minimize_used(self) -> None:
         self.cost = np.zeros(self.width)
         self.cost[-1] = LAKH
         self.free_u = True
-        for number, state in enumerate(self.model.states):
+        for state in self.model.states:
             if state.used_fixed is not None:
-                self._limit(number, self._used, fixed=state.used_fixed, most=None)
+                self._limit(state, self._used, fixed=state.used_fixed, most=None)
 
     def run(self, seconds: float) -> Outcome:
         if not self.feasible:
             return Outcome(None, proven=True)
-        for number in sorted(self.z_used):
-            self._scenarios(number)
         lower, upper = np.zeros(self.width), np.full(self.width, np.inf)
         upper[: self.trades] = self.most
         upper[self.trades : self.trades + self.orders] = np.ceil(self.most / self.model.problem.spec.freeze_lots)
@@ -156,9 +157,9 @@ class _Program:
         row[: self.trades] = trades
         return row
 
-    def _limit(self, number: int, ledger: _Ledger, *, fixed: float, most: float | None) -> None:
-        """Add fixed + scale x margin + ledger <= most (u when `None`), and the same with SPAN at its least, which is 0."""
-        model, state = self.model, self.model.states[number]
+    def _limit(self, state: State, ledger: _Ledger, *, fixed: float, most: float | None) -> None:
+        """Add fixed + scale x margin + ledger <= most (u when `None`): each scenario, z = 0, and SPAN at its least, 0."""
+        model = self.model
         if most is not None and self._fits_anyway(state, fixed + ledger.most, most):
             return
         outer = self._row(ledger.per_lot / LAKH)
@@ -169,26 +170,19 @@ class _Program:
         else:
             top += most - SLACK_RUPEES
             self.feasible &= top >= 0 or bool(outer.any())
-        inner = outer.copy()
-        inner[: self.trades] -= model.scale * model.nov[self.picked] / LAKH
-        inner[self.trades + self.orders + number] = model.scale
         self._add(outer, top / LAKH)
-        self._add(inner, (top - model.scale * state.inner) / LAKH)
-        self.z_used.add(number)
+        table = np.column_stack([state.losses, model.risk[self.picked].T])
+        table = np.vstack([np.zeros(table.shape[1]), table]) * (model.scale / LAKH)
+        nov = model.nov[self.picked] * (model.scale / LAKH)
+        for scenario in _undominated(table):
+            row = outer.copy()
+            row[: self.trades] += table[scenario, 1:] - nov
+            self._add(row, (top - model.scale * state.inner) / LAKH - table[scenario, 0])
 
     def _fits_anyway(self, state: State, fixed: float, most: float) -> bool:
         # Longs alone never raise margin, so a moment that fits with all the money spent needs no row.
         margin = self.model.scale * self.model.margin_without_action(state)
         return bool(self.is_buy.all()) and fixed + margin <= most - SLACK_RUPEES
-
-    def _scenarios(self, number: int) -> None:
-        """Add z >= every scenario loss of a state; a scenario that another one dominates everywhere is left out."""
-        model = self.model
-        table = np.column_stack([model.states[number].losses, model.risk[self.picked].T]) / LAKH
-        for scenario in _undominated(table):
-            row = self._row(table[scenario, 1:])
-            row[self.trades + self.orders + number] = -1.0
-            self._add(row, -table[scenario, 0])
 
     def _count_orders(self) -> None:
         freeze = self.model.problem.spec.freeze_lots
@@ -235,6 +229,34 @@ class _Program:
 
     def _of(self, right: Right) -> BoolArray:
         return np.array([self.model.columns[p].contract.right is right for p in self.picked], dtype=np.bool_)
+
+
+def _outdone(model: HedgeModel, most: FloatArray) -> BoolArray:
+    """Return which buys another one outdoes: nearer or as near, no dearer, releasing no less in any scenario.
+
+    Moving all lots of such a strike to the other one keeps every row satisfied and costs no more (orders only merge),
+    provided that nothing but capacity bounds the other one; so dropping it cannot cost the optimum.
+    """
+    outdone = np.zeros(len(most), dtype=np.bool_)
+    for right in Right:
+        rows = np.array(
+            [r for r, c in enumerate(model.columns) if model.is_buy[r] and c.contract.right is right and most[r] > 0]
+        )
+        if len(rows) < 2:
+            continue
+        roomy = np.array([model.columns[row].most_lots >= most[rows].sum() for row in rows])
+        strikes = np.array([float(model.columns[row].contract.strike) for row in rows])
+        distance = strikes if right is Right.CE else -strikes
+        effect = np.column_stack(
+            [model.risk[rows] - model.nov[rows, None], -model.nov[rows], model.outlay[rows], distance]
+        )
+        better = (effect[:, None, :] <= effect[None, :, :]).all(axis=2)
+        equal = better & better.T
+        earlier = np.tri(len(rows), dtype=np.bool_).T
+        beats = better & (~equal | earlier) & roomy[:, None]
+        np.fill_diagonal(beats, val=False)
+        outdone[rows] = beats.any(axis=0)
+    return outdone
 
 
 def _undominated(table: FloatArray) -> list[int]:
