@@ -85,7 +85,7 @@ def failure(answer: Answer, body: Json | None) -> BrokerError:
     status = answer.status
     message = message_of(body) if body is not None else as_text(answer.body[:400].decode("utf-8", "replace"), 200)
     if status == 429:
-        return RateLimited(f"429: {message or 'too many requests'}. Slow down; nothing was done.")
+        return RateLimited(f"429: {message.rstrip('.') or 'too many requests'}. Slow down; nothing was done.")
     if 400 <= status < 500 and status != 408:
         return _refusal(status, message)
     if status == 501:
@@ -102,7 +102,7 @@ def failure(answer: Answer, body: Json | None) -> BrokerError:
 def _refusal(status: int, message: str) -> BrokerRefused:
     if status == 401 or _mentions(message, BAD_KEY_WORDS) or _mentions(message, DEAD_SESSION_WORDS):
         return AuthenticationFailed(
-            f"{status}: {message}. Wrong OPENALGO_API_KEY, or no broker session: log in to OpenAlgo and try again."
+            f"{status}: {message.rstrip('.')}. Wrong OPENALGO_API_KEY, or no broker session: log in to OpenAlgo and try again."
         )
     return BrokerRefused(f"{status}: {message or 'refused without a message'}")
 
