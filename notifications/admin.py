@@ -1,0 +1,38 @@
+"""Admin of the alert outbox: what was said, and what still waits to be delivered. Read-only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from notifications.models import Alert
+
+if TYPE_CHECKING:
+    _AlertAdmin = admin.ModelAdmin[Alert]
+else:  # Django's own class takes no type parameter at run time
+    _AlertAdmin = admin.ModelAdmin
+
+
+@admin.register(Alert)
+class AlertAdmin(_AlertAdmin):
+    """The outbox, newest first."""
+
+    list_display = ["happened_at", "severity", "kind", "title", "delivered_at", "attempts", "last_error"]
+    list_filter = ["severity", "kind", ("delivered_at", admin.EmptyFieldListFilter)]
+    search_fields = ["title", "kind", "last_error"]
+    ordering = ["-id"]
+    show_full_result_count = False
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        """Refuse: an alert is written with its cause."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Alert | None = None) -> bool:
+        """Refuse: a record of what happened."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Alert | None = None) -> bool:
+        """Refuse: a record of what happened."""
+        return False

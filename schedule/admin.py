@@ -1,0 +1,105 @@
+"""Admin of the timetable, the calendar, and the dated facts: where an operator edits what exchanges and plans change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from schedule.models import ChargeRates, ContractSpec, MarginParameters, StrategyEntry, TradingDay
+
+if TYPE_CHECKING:
+    _EntryAdmin = admin.ModelAdmin[StrategyEntry]
+    _DayAdmin = admin.ModelAdmin[TradingDay]
+    _SpecAdmin = admin.ModelAdmin[ContractSpec]
+    _MarginAdmin = admin.ModelAdmin[MarginParameters]
+    _ChargeAdmin = admin.ModelAdmin[ChargeRates]
+else:  # Django's own class takes no type parameter at run time
+    _EntryAdmin = _DayAdmin = _SpecAdmin = _MarginAdmin = _ChargeAdmin = admin.ModelAdmin
+
+
+@admin.register(StrategyEntry)
+class StrategyEntryAdmin(_EntryAdmin):
+    """The timetable: when another tool sells which straddle. Entries are switched off rather than deleted."""
+
+    list_display = ["portfolio", "index", "dte", "weekday", "entry_time", "exit_time", "active"]
+    list_filter = ["index", "dte", "active"]
+    search_fields = ["portfolio"]
+    ordering = ["index", "-dte", "entry_time", "portfolio"]
+    actions = ["switch_on", "switch_off"]
+
+    @admin.action(description="Switch on", permissions=["change"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[StrategyEntry]) -> None:
+        """Let the chosen entries take part in every projection again."""
+        self.message_user(request, f"{queryset.update(active=True)} switched on.")
+
+    @admin.action(description="Switch off", permissions=["change"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[StrategyEntry]) -> None:
+        """Leave the chosen entries out of every projection."""
+        self.message_user(request, f"{queryset.update(active=False)} switched off.")
+
+
+@admin.register(TradingDay)
+class TradingDayAdmin(_DayAdmin):
+    """Open and closed days and their hours (IST)."""
+
+    list_display = ["day", "is_open", "opens_at", "closes_at", "act_from", "act_until", "note"]
+    list_filter = ["is_open"]
+    search_fields = ["note"]
+    date_hierarchy = "day"
+    ordering = ["day"]
+
+
+@admin.register(ContractSpec)
+class ContractSpecAdmin(_SpecAdmin):
+    """Lots, steps, freeze quantities, bounds and expiry days. A change of the exchange is a new row, not an edit."""
+
+    list_display = [
+        "index",
+        "effective_from",
+        "lot",
+        "strike_step",
+        "freeze_quantity",
+        "otm_min",
+        "otm_max",
+        "expiry_weekday",
+        "weekly",
+    ]
+    list_filter = ["index"]
+    ordering = ["index", "-effective_from", "-id"]
+
+
+@admin.register(MarginParameters)
+class MarginParametersAdmin(_MarginAdmin):
+    """SPAN and ELM parameters. A change is a new row with its date, not an edit."""
+
+    list_display = [
+        "index",
+        "effective_from",
+        "price_scan_pct",
+        "volatility_scan_points",
+        "base_volatility_pct",
+        "elm_pct",
+        "elm_expiry_extra_pct",
+    ]
+    list_filter = ["index"]
+    ordering = ["index", "-effective_from", "-id"]
+
+
+@admin.register(ChargeRates)
+class ChargeRatesAdmin(_ChargeAdmin):
+    """Brokerage, taxes and fees. A change is a new row with its date, not an edit."""
+
+    list_display = [
+        "exchange",
+        "effective_from",
+        "brokerage_per_order",
+        "stt_sell_pct",
+        "exchange_pct",
+        "stamp_buy_pct",
+        "gst_pct",
+    ]
+    list_filter = ["exchange"]
+    ordering = ["exchange", "-effective_from", "-id"]

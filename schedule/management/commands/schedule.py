@@ -1,0 +1,177 @@
+"""Import, show and export the timetable from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from hedging.domain.instruments import Index
+from schedule.calendar import IST, CalendarUnknown, load_calendar
+from schedule.entries import ScheduledEntry, entries_on
+from schedule.importer import (
+    LARGEST_FILE_BYTES,
+    ImportReport,
+    ScheduleRefused,
+    export_schedule,
+    format_legs,
+    import_schedule,
+    parse_schedule,
+    trading_hours,
+)
+from schedule.models import StrategyEntry, Weekday
+
+
+class Command(BaseCommand):
+    help = "Import a timetable from a CSV file, show what is due, or write the timetable as CSV."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        load = actions.add_parser("import", help="add or update entries from a CSV file: all rows or none")
+        load.add_argument("file", help="the CSV file, or - for standard input")
+        load.add_argument("--dry-run", action="store_true", help="check and report only")
+        show = actions.add_parser("show", help="list the timetable, or what is due on a date")
+        show.add_argument("--date", type=_date, help="a day like 2026-12-01; without it, every entry is listed")
+        show.add_argument("--json", action="store_true", dest="as_json", help="as JSON")
+        actions.add_parser("export", help="write every entry as CSV to standard output")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        action = options["action"]
+        if action == "import":
+            self._import(options["file"], dry_run=options["dry_run"])
+        elif action == "export":
+            self.stdout.write(export_schedule(_all_entries()), ending="")
+        elif options["date"] is None:
+            self._show_all(as_json=options["as_json"])
+        else:
+            self._show_day(options["date"], as_json=options["as_json"])
+
+    def _import(self, name: str, *, dry_run: bool) -> None:
+        try:
+            data = _read(name)
+            report = import_schedule(parse_schedule(data, hours=trading_hours()), dry_run=dry_run)
+        except OSError as error:
+            raise CommandError(f"{name} cannot be read ({error.strerror}): name a CSV file, or - for input") from None
+        except ScheduleRefused as error:
+            for problem in error.problems:
+                self.stderr.write(str(problem))
+            count = len(error.problems)
+            raise CommandError(f"Nothing was imported: {count} problem{'s' if count > 1 else ''} in {name}") from None
+        self._report(report, dry_run=dry_run)
+
+    def _report(self, report: ImportReport, *, dry_run: bool) -> None:
+        for portfolio in report.added:
+            self.stdout.write(f"+ {portfolio}")
+        for change in report.changed:
+            parts = (f"{name} {_shown(a, name)} → {_shown(b, name)}" for name, (a, b) in change.fields.items())
+            self.stdout.write(f"~ {change.portfolio}: {', '.join(parts)}")
+        self.stdout.write(
+            f"{len(report.added)} added, {len(report.changed)} changed, {len(report.unchanged)} unchanged, "
+            f"{len(report.not_in_file)} kept that the file does not name"
+            f"{' (dry run: nothing was written)' if dry_run else ''}"
+        )
+
+    def _show_all(self, *, as_json: bool) -> None:
+        rows = [
+            {
+                "portfolio": entry.portfolio,
+                "index": entry.index,
+                "dte": entry.dte,
+                "weekday": None if entry.weekday is None else Weekday(entry.weekday).label,
+                "entry_time": entry.entry_time.isoformat(),
+                "exit_time": None if entry.exit_time is None else entry.exit_time.isoformat(),
+                "legs": entry.legs,
+                "active": entry.active,
+            }
+            for entry in _all_entries()
+        ]
+        if as_json:
+            self.stdout.write(json.dumps(rows, indent=2))
+            return
+        for row in rows:
+            until = row["exit_time"] or "held to expiry"
+            off = "" if row["active"] else "  (inactive)"
+            self.stdout.write(
+                f"{row['index']:<10}{row['dte']}DTE  {row['entry_time']} → {until:<15} {row['portfolio']}{off}"
+            )
+        self.stdout.write(f"{len(rows)} entries")
+
+    def _show_day(self, day: date, *, as_json: bool) -> None:
+        try:
+            calendar = load_calendar()
+            entries = entries_on(day, calendar)
+            hours = calendar.hours(day)
+            undecided = sorted(calendar.undecided(day)) if hours is not None else []
+        except CalendarUnknown as error:
+            raise CommandError(str(error)) from None
+        if as_json:
+            self.stdout.write(json.dumps(_day_as_json(day, entries, undecided, trades=hours is not None), indent=2))
+            return
+        for entry in entries:
+            until = "held to expiry" if entry.exit_at is None else _clock(entry.exit_at)
+            self.stdout.write(
+                f"{_clock(entry.entry_at)} → {until:<15} {entry.index:<10}{entry.dte}DTE {entry.expiry:%d-%b-%Y}"
+                f"  {entry.portfolio}"
+            )
+        self.stdout.write(
+            f"{day:%A %d-%b-%Y}: {'closed' if hours is None else f'{len(entries)} entries'}"
+            + "".join(f"; the next expiry of {index} is not known" for index in undecided)
+        )
+
+
+def _date(text: str) -> date:
+    if text == "today":
+        return timezone.localdate(timezone=IST)
+    return date.fromisoformat(text)
+
+
+def _read(name: str) -> bytes:
+    # One byte more than is allowed is enough to know that a file is too large.
+    if name == "-":
+        return sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1)
+    with Path(name).open("rb") as file:
+        return file.read(LARGEST_FILE_BYTES + 1)
+
+
+def _all_entries() -> list[StrategyEntry]:
+    return list(StrategyEntry.objects.order_by("index", "-dte", "entry_time", "portfolio"))
+
+
+def _shown(value: Any, name: str) -> str:
+    if value is None:
+        return "none"
+    return format_legs(value) if name == "legs" else str(value)
+
+
+def _clock(moment: Any) -> str:
+    return f"{moment.astimezone(IST):%H:%M:%S}"
+
+
+def _day_as_json(
+    day: date, entries: tuple[ScheduledEntry, ...], undecided: list[Index], *, trades: bool
+) -> dict[str, Any]:
+    return {
+        "date": day.isoformat(),
+        "trading_day": trades,
+        "undecided": [index.value for index in undecided],
+        "entries": [
+            {
+                "portfolio": entry.portfolio,
+                "index": entry.index.value,
+                "dte": entry.dte,
+                "expiry": entry.expiry.isoformat(),
+                "entry_at": entry.entry_at.astimezone(IST).isoformat(),
+                "exit_at": None if entry.exit_at is None else entry.exit_at.astimezone(IST).isoformat(),
+                "legs": [
+                    {"right": leg.right.value, "side": leg.side.value, "offset": leg.offset, "lots": leg.lots}
+                    for leg in entry.legs
+                ],
+            }
+            for entry in entries
+        ],
+    }
