@@ -1,5 +1,21 @@
 """Selectors: what the page, the API, the alerts and the engine read, as plain values, with a fixed number of queries."""
 
+from hedging.selectors.health import readiness
 from hedging.selectors.ledger import Holding, holdings
+from hedging.selectors.moment import current_session, day_entries, heartbeats, last_session, session_facts, status
+from hedging.selectors.story import feed, timetable, transactions
 
-__all__ = ["Holding", "holdings"]
+__all__ = [
+    "Holding",
+    "current_session",
+    "day_entries",
+    "feed",
+    "heartbeats",
+    "holdings",
+    "last_session",
+    "readiness",
+    "session_facts",
+    "status",
+    "timetable",
+    "transactions",
+]

@@ -1,0 +1,79 @@
+"""Errors of the API: always `{"code", "message", "facts"}` as JSON, with a 4xx (503 when a server behind us is away)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+from hedging.engine.clock import ClockUnavailable
+from hedging.engine.sessions import SessionRefused
+
+_CODES: dict[type[Exception], str] = {
+    exceptions.ValidationError: "INVALID_INPUT",
+    exceptions.ParseError: "INVALID_JSON",
+    exceptions.UnsupportedMediaType: "JSON_ONLY",
+    exceptions.NotAcceptable: "JSON_ONLY",
+    exceptions.MethodNotAllowed: "METHOD_NOT_ALLOWED",
+    exceptions.NotAuthenticated: "LOGIN_OR_KEY_NEEDED",
+    exceptions.AuthenticationFailed: "KEY_REFUSED",
+    exceptions.PermissionDenied: "NOT_ALLOWED",
+    exceptions.NotFound: "NOT_FOUND",
+}
+
+
+class Refused(exceptions.APIException):
+    """A request that was understood and cannot be done. `code` is stable; the message names the fix."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        facts: dict[str, Any] | None = None,
+        *,
+        status_code: int = status.HTTP_409_CONFLICT,
+    ) -> None:
+        super().__init__(message, code)
+        self.code = code
+        self.message = message
+        self.facts = facts or {}
+        self.status_code = status_code
+
+
+def no_session() -> Refused:
+    """Return the error for a day without a session."""
+    return Refused("NO_SESSION", "No session found", status_code=status.HTTP_404_NOT_FOUND)
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn an exception into an answer; None for what nobody foresaw, which Django logs and answers with a 500."""
+    if isinstance(error, SessionRefused):
+        error = Refused(error.code, error.message, error.facts)
+    if isinstance(error, ClockUnavailable):
+        error = Refused(
+            "CLOCK_UNAVAILABLE",
+            "Market time cannot be read now; try again.",
+            {"reason": str(error)},
+            status_code=status.HTTP_503_SERVICE_UNAVAILABLE,
+        )
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    if isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if not isinstance(error, exceptions.APIException):
+        return None
+    scheme = getattr(error, "auth_header", None)  # set by DRF on 401s
+    headers = {"WWW-Authenticate": scheme} if scheme else {}
+    return Response(_body(error), status=error.status_code, headers=headers)
+
+
+def _body(error: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(error, Refused):
+        return {"code": error.code, "message": error.message, "facts": error.facts}
+    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), "REFUSED")
+    if isinstance(error, exceptions.ValidationError):
+        return {"code": code, "message": "The input is not valid; facts name each field.", "facts": error.detail}
+    return {"code": code, "message": str(error.detail), "facts": {}}

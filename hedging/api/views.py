@@ -1,0 +1,137 @@
+"""The endpoints: read the clocks, check the input, call one selector or engine function, answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hedging import selectors
+from hedging.api import inputs, outputs
+from hedging.api.base import Endpoint, actor_of
+from hedging.api.errors import Refused, no_session
+from hedging.domain.instruments import Index
+from hedging.engine.clock import market_clock, wall_now
+from hedging.engine.hours import trading_day_of
+from hedging.engine.sessions import open_session, set_automation
+from sessions_app.models import Account
+
+LID_CLOSED = "Orchestrator not initialized: set AUTO_HEDGE_ENABLED=true and restart"
+
+
+class StatusView(Endpoint):
+    """GET: utilization, projection, hedges, next entry, cost, breaker, why, ages, mode."""
+
+    def get(self, request: Request) -> Response:
+        """Return where the session stands."""
+        wanted = self.query(request, inputs.AccountQuery)
+        now = market_clock().now()
+        session = selectors.current_session(now=now, account=wanted.get("account"))
+        if session is None:
+            raise no_session()
+        return Response(outputs.StatusOutput(selectors.status(session=session, now=now, wall_now=wall_now())).data)
+
+
+class SessionView(Endpoint):
+    """GET: today's session. POST: create it."""
+
+    def get(self, request: Request) -> Response:
+        """Return the open session, else today's last one."""
+        wanted = self.query(request, inputs.AccountQuery)
+        session = selectors.current_session(now=market_clock().now(), account=wanted.get("account"))
+        if session is None:
+            raise no_session()
+        return Response(outputs.SessionOutput(selectors.session_facts(session)).data)
+
+    def post(self, request: Request) -> Response:
+        """Create today's session; index, expiry and DTE follow from the timetable."""
+        wanted = self.body(request, inputs.SessionInput)
+        now = market_clock().now()
+        session = open_session(
+            account=_account(wanted.get("account")),
+            day=trading_day_of(now),
+            now=now,
+            wall_now=wall_now(),
+            actor=actor_of(request),
+            index=Index(wanted["index"]) if "index" in wanted else None,
+            baskets=wanted["baskets"],
+            budget_per_basket=wanted.get("budget_per_basket"),
+        )
+        return Response(outputs.SessionOutput(selectors.session_facts(session)).data, status=status.HTTP_201_CREATED)
+
+
+class ToggleView(Endpoint):
+    """POST: switch the session's automation on or off."""
+
+    def post(self, request: Request) -> Response:
+        """Set the toggle; the environment's lid and the trading state still apply."""
+        wanted = self.body(request, inputs.ToggleInput)
+        if not settings.AUTO_HEDGE_ENABLED:
+            raise Refused("LID_CLOSED", LID_CLOSED, {"AUTO_HEDGE_ENABLED": False})
+        now = market_clock().now()
+        session = selectors.current_session(now=now, account=wanted.get("account"))
+        if session is None:
+            raise no_session()
+        changed = set_automation(
+            session=session,
+            on=wanted["enabled"],
+            now=now,
+            wall_now=wall_now(),
+            actor=actor_of(request),
+            reason=wanted["reason"],
+        )
+        return Response(outputs.SessionOutput(selectors.session_facts(changed)).data)
+
+
+class ScheduleView(Endpoint):
+    """GET: the entries of a day."""
+
+    def get(self, request: Request) -> Response:
+        """Return the timetable of `date`, today when it is not given."""
+        wanted = self.query(request, inputs.ScheduleQuery)
+        day = wanted.get("date") or trading_day_of(market_clock().now())
+        entries, unknown = selectors.day_entries(day=day)
+        if unknown:
+            raise Refused("CALENDAR_UNKNOWN", unknown, {"date": day.isoformat()})
+        return Response({"date": day.isoformat(), "entries": outputs.ScheduledEntryOutput(entries, many=True).data})
+
+
+class TransactionsView(Endpoint):
+    """GET: the history of intents, newest first."""
+
+    def get(self, request: Request) -> Response:
+        """Return one page."""
+        wanted = self.query(request, inputs.TransactionsQuery)
+        page = selectors.transactions(
+            session_id=wanted.get("session"),
+            day=wanted.get("day"),
+            side=wanted.get("side"),
+            mode=wanted.get("mode"),
+            live=wanted["live"],
+            before=wanted.get("cursor"),
+            limit=wanted["limit"],
+        )
+        return Response(outputs.TransactionsOutput(page).data)
+
+
+class NoSuchEndpoint(Endpoint):
+    """Every other address under /api/: the same shape of error, and no hint to strangers."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Answer 404 to every method, once the caller may look at all."""
+        super().initial(request, *args, **kwargs)
+        raise NotFound("There is nothing at this address.")
+
+
+def _account(name: str | None) -> Account:
+    accounts = Account.objects.order_by("id")
+    found = list(accounts.filter(name=name) if name is not None else accounts[:2])
+    if not found:
+        raise Refused("NO_ACCOUNT", "No such account: add one in the admin.", {"account": name})
+    if len(found) > 1:
+        raise Refused("ACCOUNT_NEEDED", "There are several accounts: name one as `account`.")
+    return found[0]

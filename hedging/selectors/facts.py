@@ -1,0 +1,167 @@
+"""The values that selectors return: frozen, typed, in rupees and per cent, ready for a page, an answer or a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from hedging.selectors.cards import DecisionCard, Gate, ProjectedEntry
+from schedule.entries import ScheduledEntry
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """A session as it stands. `automatic` is what is in force: lid, toggle and trading state together."""
+
+    id: int
+    account: str
+    trading_day: date
+    index: str
+    expiry: date
+    dte: int
+    mode: str
+    mode_words: str
+    world: str
+    trading_state: str
+    state_reason: str
+    enabled: bool
+    lid_open: bool
+    automatic: bool
+    baskets: int
+    budget: Decimal
+    baseline: Decimal | None
+    baseline_at: datetime | None
+    baseline_source: str
+    trigger_pct: Decimal
+    target_pct: Decimal
+    exit_trigger_pct: Decimal
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """The latest reading. `used` None is unknown, and `unknown_reason` says why. Ages in market seconds."""
+
+    at: datetime
+    age_seconds: int
+    used: Decimal | None
+    budget: Decimal
+    utilization_pct: Decimal | None
+    headroom: Decimal | None
+    free_margin: Decimal | None
+    spot: Decimal | None
+    unknown_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A coming entry and what follows from it (`verdict`)."""
+
+    entry: ProjectedEntry
+    verdict: str
+    crosses: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NextEntry:
+    """The next entry of the timetable."""
+
+    portfolio: str
+    index: str
+    expiry: date
+    dte: int
+    entry_at: datetime
+    exit_at: datetime | None
+    seconds_away: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveHedge:
+    """A hedge held by our own fills: units, rupees a unit, and rupees in all."""
+
+    symbol: str
+    right: str
+    expiry: date
+    product: str
+    quantity: int
+    average_price: Decimal
+    cost: Decimal
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Rupees of the session's day. `spent` + `reserved` are held against `cap`; the rest is what the fills add up to."""
+
+    cap: Decimal
+    spent: Decimal
+    reserved: Decimal
+    left: Decimal
+    paid: Decimal
+    recovered: Decimal
+    charges: Decimal
+    net: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """The circuit breaker of the account, in wall time."""
+
+    is_open: bool
+    open_until: datetime | None
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A worker's last sign of life, in wall time."""
+
+    name: str
+    wall_at: datetime
+    age_seconds: int
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOrder:
+    """A slice that may still fill. `uncertain`: nobody knows whether the broker has it."""
+
+    id: int
+    transaction_id: int
+    symbol: str
+    side: str
+    quantity: int
+    limit_price: Decimal | None
+    status: str
+    uncertain: bool
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that a person or a script asks about a session at market time `now`.
+
+    `entries` is the timetable of the day, empty where `calendar_unknown` says why.
+    """
+
+    now: datetime
+    session: SessionFacts
+    margin: Margin | None
+    decision: DecisionCard | None
+    projections: tuple[Projection, ...]
+    next_entry: NextEntry | None
+    entries: tuple[ScheduledEntry, ...]
+    calendar_unknown: str
+    active_hedges: tuple[ActiveHedge, ...]
+    cost: Cost
+    breaker: Breaker
+    heartbeats: tuple[Beat, ...]
+    live_orders: tuple[LiveOrder, ...]
+    summary: dict[str, object]
+
+    @property
+    def why(self) -> tuple[Gate, ...]:
+        """Return the ordered gates of the latest decision: why it did what it did."""
+        return self.decision.gates if self.decision is not None else ()

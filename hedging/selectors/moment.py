@@ -1,0 +1,264 @@
+"""Where one session stands at one moment: margin, decision, next entry, hedges, cost, and whether the machine is well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet, Sum
+
+from hedging.brokers.openalgo.symbols import format_symbol
+from hedging.domain.instruments import Side
+from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
+from hedging.engine.hours import trading_day_of
+from hedging.models import CycleKind, Fill, Heartbeat, HedgeDecision, HedgeOrder, HedgeTransaction
+from hedging.selectors.cards import DecisionCard, card_of, verdict
+from hedging.selectors.facts import (
+    ActiveHedge,
+    Beat,
+    Breaker,
+    Cost,
+    LiveOrder,
+    Margin,
+    NextEntry,
+    Projection,
+    SessionFacts,
+    Status,
+)
+from hedging.selectors.ledger import holdings
+from schedule.calendar import CalendarUnknown, load_calendar
+from schedule.entries import ScheduledEntry, entries_on
+from sessions_app.models import MarginSnapshot, Mode, TradingSession, TradingState
+
+# A worker that has been silent for longer is taken for dead (orders.md §8). Wall time.
+HEARTBEAT_LIMIT = timedelta(seconds=75)
+# Both kinds of cycle write cards; one of the last few carries the projection even when the newest does not.
+_CARDS_READ = 6
+
+
+def current_session(*, now: datetime, account: str | None = None) -> TradingSession | None:
+    """Return the open session, else the last one of the IST day of `now`, else None. One query."""
+    today = Q(closed_at=None) | Q(trading_day=trading_day_of(now))
+    return _sessions(account).filter(today).order_by(F("closed_at").desc(nulls_first=True), "-id").first()
+
+
+def last_session(*, account: str | None = None) -> TradingSession | None:
+    """Return the newest session of all days. One query."""
+    return _sessions(account).order_by("-trading_day", "-id").first()
+
+
+def _sessions(account: str | None) -> QuerySet[TradingSession]:
+    sessions = TradingSession.objects.select_related("account")
+    return sessions if account is None else sessions.filter(account__name=account)
+
+
+def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Status:
+    """Return where `session` stands at market time `now`, with a fixed number of queries.
+
+    Ages of workers and the breaker are judged at `wall_now`; `session` comes with its account loaded.
+    """
+    facts = session_facts(session)
+    decisions = HedgeDecision.objects.filter(session=session).exclude(kind=CycleKind.MANUAL).order_by("-id")
+    cards = [card_of(row) for row in decisions[:_CARDS_READ]]
+    orders = _live_orders(session)
+    entries, calendar_unknown = day_entries(day=trading_day_of(now))
+    return Status(
+        now=now,
+        session=facts,
+        margin=_margin(session, now=now),
+        decision=cards[0] if cards else None,
+        projections=_projections(cards, facts=facts, orders=orders, now=now),
+        next_entry=_next_entry(entries, now=now),
+        entries=entries,
+        calendar_unknown=calendar_unknown,
+        active_hedges=_active_hedges(session, now=now),
+        cost=_cost(session),
+        breaker=_breaker(session, wall_now=wall_now),
+        heartbeats=heartbeats(wall_now=wall_now),
+        live_orders=orders,
+        summary={} if session.is_open else dict(session.summary),
+    )
+
+
+def session_facts(session: TradingSession) -> SessionFacts:
+    """Return a session as it stands, with the environment's lid and the policy in force. No query."""
+    policy = settings.HEDGE_POLICY
+    lid_open = bool(settings.AUTO_HEDGE_ENABLED)
+    return SessionFacts(
+        id=session.pk,
+        account=session.account.name,
+        trading_day=session.trading_day,
+        index=session.index,
+        expiry=session.expiry,
+        dte=session.dte,
+        mode=session.mode,
+        mode_words=mode_words(mode=session.mode),
+        world=settings.WORLD,
+        trading_state=session.trading_state,
+        state_reason=session.state_reason,
+        enabled=session.automation,
+        lid_open=lid_open,
+        automatic=lid_open and session.automation and session.is_open and session.trading_state == TradingState.ACTIVE,
+        baskets=session.baskets,
+        budget=session.budget,
+        baseline=session.baseline,
+        baseline_at=session.baseline_at,
+        baseline_source=session.baseline_source,
+        trigger_pct=_or(session.trigger_pct, policy.utilization_trigger_pct),
+        target_pct=_or(session.target_pct, policy.utilization_target_pct),
+        exit_trigger_pct=_or(session.exit_trigger_pct, policy.exit_trigger_pct),
+        opened_at=session.opened_at,
+        closed_at=session.closed_at,
+    )
+
+
+def mode_words(*, mode: str | None) -> str:
+    """Say where orders go: SIMULATED, DRY RUN or LIVE. Paper fills in the simulator's world are both of the first."""
+    simulated = settings.WORLD == "simulator"
+    if mode is None:
+        return "SIMULATED" if simulated else "NO SESSION"
+    words = ["SIMULATED"] if simulated else []
+    if mode == Mode.DRY_RUN:
+        words.append("DRY RUN")
+    return " · ".join(words) or "LIVE"
+
+
+def heartbeats(*, wall_now: datetime) -> tuple[Beat, ...]:
+    """Return the workers' last signs of life, by name. One query."""
+    return tuple(
+        Beat(
+            name=beat.name,
+            wall_at=beat.wall_at,
+            age_seconds=int((wall_now - beat.wall_at).total_seconds()),
+            alive=wall_now - beat.wall_at <= HEARTBEAT_LIMIT,
+        )
+        for beat in Heartbeat.objects.order_by("name")
+    )
+
+
+def _margin(session: TradingSession, *, now: datetime) -> Margin | None:
+    row = MarginSnapshot.objects.filter(session=session).order_by("-at", "-id").first()
+    if row is None:
+        return None
+    return Margin(
+        at=row.at,
+        age_seconds=int((now - row.at).total_seconds()),
+        used=row.used,
+        budget=session.budget,
+        utilization_pct=row.utilization_pct if row.used is not None else None,
+        headroom=None if row.used is None else session.budget - row.used,
+        free_margin=row.free_margin,
+        spot=row.spot,
+        unknown_reason=row.unknown_reason,
+    )
+
+
+def _projections(
+    cards: Sequence[DecisionCard], *, facts: SessionFacts, orders: Sequence[LiveOrder], now: datetime
+) -> tuple[Projection, ...]:
+    card = next((card for card in cards if card.projection), None)
+    if card is None:
+        return ()
+    buy_is_live = any(order.side == Side.BUY for order in orders)
+    return tuple(
+        Projection(
+            entry=entry,
+            verdict=verdict(entry=entry, card=card, trigger_pct=facts.trigger_pct, buy_is_live=buy_is_live),
+            crosses=entry.used_after_pct is not None and entry.used_after_pct > facts.trigger_pct,
+        )
+        for entry in card.projection
+        if entry.at is None or entry.at >= now
+    )
+
+
+def day_entries(*, day: date) -> tuple[tuple[ScheduledEntry, ...], str]:
+    """Return the timetable of a day in order of time, and why it is not known ("" when it is). Three queries."""
+    try:
+        return entries_on(day, load_calendar()), ""
+    except (CalendarUnknown, ValueError) as unknown:  # ValueError: somebody stored a leg that is none
+        return (), str(unknown)
+
+
+def _next_entry(entries: Sequence[ScheduledEntry], *, now: datetime) -> NextEntry | None:
+    coming = next((entry for entry in entries if entry.entry_at > now), None)
+    if coming is None:
+        return None
+    return NextEntry(
+        portfolio=coming.portfolio,
+        index=coming.index,
+        expiry=coming.expiry,
+        dte=coming.dte,
+        entry_at=coming.entry_at,
+        exit_at=coming.exit_at,
+        seconds_away=int((coming.entry_at - now).total_seconds()),
+    )
+
+
+def _active_hedges(session: TradingSession, *, now: datetime) -> tuple[ActiveHedge, ...]:
+    held = holdings(account_id=session.account_id, mode=session.mode, day=trading_day_of(now))
+    return tuple(
+        ActiveHedge(
+            symbol=format_symbol(row.contract),
+            right=row.contract.right,
+            expiry=row.contract.expiry,
+            product=row.product,
+            quantity=row.quantity,
+            average_price=row.average_price,
+            cost=row.quantity * row.average_price,
+            since=row.since,
+        )
+        for row in held
+    )
+
+
+def _cost(session: TradingSession) -> Cost:
+    sums = Fill.objects.filter(order__transaction__session=session).aggregate(
+        paid=Sum(F("quantity") * F("price"), filter=Q(order__transaction__side=Side.BUY)),
+        recovered=Sum(F("quantity") * F("price"), filter=Q(order__transaction__side=Side.SELL)),
+    )
+    charged = HedgeTransaction.objects.filter(session=session).aggregate(total=Sum("charges"))["total"]
+    zero = Decimal(0)
+    paid, recovered, charges = sums["paid"] or zero, sums["recovered"] or zero, charged or zero
+    cap = _or(session.max_cost_per_day, settings.HEDGE_POLICY.max_cost_per_day)
+    return Cost(
+        cap=cap,
+        spent=session.spent,
+        reserved=session.reserved,
+        left=max(zero, cap - session.spent - session.reserved),
+        paid=paid,
+        recovered=recovered,
+        charges=charges,
+        net=recovered - paid - charges,
+    )
+
+
+def _breaker(session: TradingSession, *, wall_now: datetime) -> Breaker:
+    until = session.account.breaker_open_until
+    return Breaker(
+        is_open=until is not None and until > wall_now, open_until=until, failures=session.account.breaker_failures
+    )
+
+
+def _live_orders(session: TradingSession) -> tuple[LiveOrder, ...]:
+    # By account, not by session: an order that outlived its session is still ours to watch.
+    rows = HedgeOrder.objects.live().filter(account_id=session.account_id, mode=session.mode)
+    return tuple(
+        LiveOrder(
+            id=row.pk,
+            transaction_id=row.transaction_id,
+            symbol=row.transaction.symbol,
+            side=row.transaction.side,
+            quantity=row.quantity,
+            limit_price=row.limit_price,
+            status=row.status,
+            uncertain=OrderStatus(row.status) in UNCERTAIN,
+            since=row.sent_at or row.created_at,
+        )
+        for row in rows.select_related("transaction")
+    )
+
+
+def _or(override: Decimal | None, default: Decimal) -> Decimal:
+    return default if override is None else override

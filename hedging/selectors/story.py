@@ -1,0 +1,232 @@
+"""The story of a session's day: decisions with their repeats folded, the timetable with what happened, transactions."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db.models import Count, F, Max, Q, Window
+from django.db.models.functions import Lag, RowNumber
+
+from hedging.models import Action, HedgeDecision, HedgeTransaction
+from hedging.selectors.cards import DecisionCard, card_of, reason_text
+from schedule.entries import ScheduledEntry
+from sessions_app.models import MarginSnapshot, TradingSession
+
+FEED_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One decision, or `count` equal holds in a row from the card's time `until` the last of them."""
+
+    card: DecisionCard
+    until: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimetableRow:
+    """One scheduled entry: where it stands, the utilization around it, and the hedges decided for it.
+
+    `stage` is `later`, `in the book` or `over`, by the timetable alone: another tool sends the orders. `before_pct` is
+    the last reading before the entry, `after_pct` the first one after it.
+    """
+
+    portfolio: str
+    index: str
+    dte: int
+    entry_at: datetime
+    exit_at: datetime | None
+    stage: str
+    before_pct: Decimal | None
+    after_pct: Decimal | None
+    hedges: tuple[DecisionCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """One slice of a transaction at the broker."""
+
+    id: int
+    slice: int
+    attempt: int
+    status: str
+    quantity: int
+    limit_price: Decimal | None
+    broker_order_id: str | None
+    sent_at: datetime | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRow:
+    """An intent and what became of it. Rupees a unit; `reserve` and `charges` in rupees."""
+
+    id: int
+    session: int
+    trading_day: date
+    mode: str
+    decision: int
+    symbol: str
+    side: str
+    quantity: int
+    filled_quantity: int
+    average_price: Decimal | None
+    worst_price: Decimal
+    reserve: Decimal
+    charges: Decimal
+    reason: str
+    text: str
+    origin: str
+    outcome: str
+    live: bool
+    created_at: datetime
+    ended_at: datetime | None
+    orders: tuple[OrderRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPage:
+    """Transactions, newest first, and where the next page begins (None: this was the last)."""
+
+    results: tuple[TransactionRow, ...]
+    next_cursor: int | None
+
+
+def feed(*, session: TradingSession, length: int = FEED_LENGTH) -> tuple[FeedItem, ...]:
+    """Return a session's decisions, newest first, equal holds in a row folded into one. One query.
+
+    Rows are "in a row" within their kind of cycle, since the two kinds take turns.
+    """
+    rows = (
+        HedgeDecision.objects.filter(session=session)
+        .annotate(
+            previous=Window(Lag("reason"), partition_by="kind", order_by="id"),
+            previous_at=Window(Lag("at"), partition_by="kind", order_by="id"),
+            number=Window(RowNumber(), partition_by="kind", order_by="id"),
+            total=Window(Count("*"), partition_by="kind"),
+            last_at=Window(Max("at"), partition_by="kind"),
+        )
+        .filter(Q(previous=None) | ~Q(action=Action.HOLD) | ~Q(previous=F("reason")))
+        .order_by("-id")[:length]
+    )
+    newer: dict[str, tuple[int, datetime]] = {}
+    items = []
+    for row in rows:
+        end, until = newer.get(row.kind, (row.total + 1, row.last_at))
+        newer[row.kind] = (row.number, row.previous_at)
+        items.append(FeedItem(card=card_of(row), until=until, count=end - row.number))
+    return tuple(items)
+
+
+def timetable(*, session: TradingSession, entries: Sequence[ScheduledEntry], now: datetime) -> tuple[TimetableRow, ...]:
+    """Return the day's entries in order of time with what happened around each. Two queries."""
+    readings = [
+        (at, used)
+        for at, used in MarginSnapshot.objects.filter(session=session)
+        .order_by("at", "id")
+        .values_list("at", "utilization_pct")
+    ]
+    adds = [card_of(row) for row in HedgeDecision.objects.filter(session=session, action=Action.ADD).order_by("id")]
+    return tuple(
+        TimetableRow(
+            portfolio=entry.portfolio,
+            index=entry.index,
+            dte=entry.dte,
+            entry_at=entry.entry_at,
+            exit_at=entry.exit_at,
+            stage=_stage(entry, now),
+            before_pct=_before(readings, entry.entry_at) if entry.entry_at <= now else None,
+            after_pct=_after(readings, entry.entry_at),
+            hedges=tuple(card for card in adds if any(p.portfolio == entry.portfolio for p in card.projection)),
+        )
+        for entry in sorted(entries, key=lambda e: (e.entry_at, e.portfolio))
+    )
+
+
+def transactions(
+    *,
+    session_id: int | None = None,
+    day: date | None = None,
+    side: str | None = None,
+    mode: str | None = None,
+    live: bool | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> TransactionPage:
+    """Return one page of transactions, newest first, from below the id `before`. Two queries."""
+    rows = HedgeTransaction.objects.select_related("session").prefetch_related("orders").order_by("-id")
+    given = {"session_id": session_id, "session__trading_day": day, "side": side, "mode": mode, "is_live": live}
+    rows = rows.filter(**{name: value for name, value in given.items() if value is not None})
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows[: limit + 1])
+    page = found[:limit]
+    return TransactionPage(
+        results=tuple(_transaction(row) for row in page),
+        next_cursor=page[-1].pk if len(found) > limit else None,
+    )
+
+
+def _transaction(row: HedgeTransaction) -> TransactionRow:
+    return TransactionRow(
+        id=row.pk,
+        session=row.session_id,
+        trading_day=row.session.trading_day,
+        mode=row.mode,
+        decision=row.decision_id,
+        symbol=row.symbol,
+        side=row.side,
+        quantity=row.quantity,
+        filled_quantity=row.filled_quantity,
+        average_price=row.average_price,
+        worst_price=row.worst_price,
+        reserve=row.reserve,
+        charges=row.charges,
+        reason=row.reason,
+        text=reason_text(row.reason),
+        origin=row.origin,
+        outcome=row.outcome,
+        live=row.is_live,
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+        orders=tuple(
+            OrderRow(
+                id=order.pk,
+                slice=order.slice,
+                attempt=order.attempt,
+                status=order.status,
+                quantity=order.quantity,
+                limit_price=order.limit_price,
+                broker_order_id=order.broker_order_id,
+                sent_at=order.sent_at,
+                message=order.message,
+            )
+            for order in sorted(row.orders.all(), key=lambda o: (o.slice, o.attempt))
+        ),
+    )
+
+
+def _stage(entry: ScheduledEntry, now: datetime) -> str:
+    if now < entry.entry_at:
+        return "later"
+    if entry.exit_at is not None and now >= entry.exit_at:
+        return "over"
+    return "in the book"
+
+
+Reading = tuple[datetime, Decimal | None]
+
+
+def _before(readings: Sequence[Reading], at: datetime) -> Decimal | None:
+    place = bisect_right(readings, at, key=lambda reading: reading[0])
+    return readings[place - 1][1] if place else None
+
+
+def _after(readings: Sequence[Reading], at: datetime) -> Decimal | None:
+    place = bisect_right(readings, at, key=lambda reading: reading[0])
+    return readings[place][1] if place < len(readings) else None

@@ -1,0 +1,12 @@
+"""Routes of the pages and of the API."""
+
+from django.urls import include, path, re_path
+
+from hedging import views
+
+urlpatterns = [
+    path("", views.status_page, name="status"),
+    re_path(r"^healthz/?$", views.healthz, name="healthz"),
+    re_path(r"^readyz/?$", views.readyz, name="readyz"),
+    path("api/", include("hedging.api.urls")),
+]
