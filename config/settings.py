@@ -227,7 +227,6 @@ TIME_ZONE = "Asia/Kolkata"  # shown everywhere; the database keeps UTC
 LANGUAGE_CODE = "en-in"
 USE_I18N = False
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True  # pages work without a collectstatic step
 WHITENOISE_AUTOREFRESH = False
 

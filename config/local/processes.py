@@ -124,21 +124,28 @@ def wait_ready(program: Program, process: subprocess.Popen[bytes]) -> None:
         time.sleep(_TICK_SECONDS)
 
 
-def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to end, and after its grace kill its whole session."""
+def ask_to_stop(program: Program, process: subprocess.Popen[bytes]) -> None:
+    """Send the polite signal, if the process still runs."""
     if process.poll() is None:
         process.send_signal(program.stop_signal)
-        try:
-            process.wait(program.stop_seconds)
-        except subprocess.TimeoutExpired:
-            _kill_session(process.pid)
-            process.wait()
-    _kill_session(process.pid)  # what it may have left behind; it leads a session of its own
 
 
-def _kill_session(leader: int) -> None:
+def stop(program: Program, process: subprocess.Popen[bytes], *, asked: bool = False) -> None:
+    """Ask the process to end, unless it was `asked` already, and after its grace kill what is left of its session."""
+    if not asked:
+        ask_to_stop(program, process)
     try:
-        os.killpg(leader, signal.SIGKILL)
+        process.wait(program.stop_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    end_session(process)
+
+
+def end_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill what a process that just ended left behind: it led a session of its own."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return
 

@@ -14,7 +14,18 @@ from pathlib import Path
 from types import FrameType
 
 from config.local.places import Places
-from config.local.processes import LocalServerError, Lock, Program, end_survivors, last_line, spawn, stop, wait_ready
+from config.local.processes import (
+    LocalServerError,
+    Lock,
+    Program,
+    ask_to_stop,
+    end_session,
+    end_survivors,
+    last_line,
+    spawn,
+    stop,
+    wait_ready,
+)
 
 LAYOUT = "1"  # of the files in var; another number means that they were written by code that this one does not know
 _FIRST_PAUSE_SECONDS = 0.5
@@ -28,6 +39,7 @@ class _Child:
     lock: Lock
     process: subprocess.Popen[bytes]
     born: float
+    batch: int
     pause: float = _FIRST_PAUSE_SECONDS
     restart_at: float | None = None
 
@@ -50,9 +62,12 @@ class Supervisor:
         Raises:
             LocalServerError: one does not come up.
         """
+        batch = self._children[-1].batch + 1 if self._children else 0
         for program in programs:
             lock = self._lock(program)
-            self._children.append(_Child(program, lock, process=spawn(program, lock), born=time.monotonic()))
+            self._children.append(
+                _Child(program, lock, process=spawn(program, lock), born=time.monotonic(), batch=batch)
+            )
         for child in self._children[-len(programs) :]:
             wait_ready(child.program, child.process)
 
@@ -80,10 +95,15 @@ class Supervisor:
             os.close(writer)
 
     def stop_all(self) -> None:
-        """Stop every child, the last started first, each given its own grace."""
+        """Stop every child, the last started first. What was started at the same time is asked at the same time."""
         while self._children:
-            child = self._children.pop()
-            stop(child.program, child.process)
+            batch = [child for child in self._children if child.batch == self._children[-1].batch]
+            for child in reversed(batch):
+                ask_to_stop(child.program, child.process)
+            while batch:
+                child = batch.pop()
+                stop(child.program, child.process, asked=True)
+                self._children.remove(child)
         for lock in self._locks.values():
             lock.release()
         self._locks.clear()
@@ -121,6 +141,7 @@ class Supervisor:
                 self._restart(child)
 
     def _note_death(self, child: _Child, now: float) -> None:
+        end_session(child.process)
         child.pause = (
             _FIRST_PAUSE_SECONDS if now - child.born > _CALM_SECONDS else min(child.pause * 2, _LONGEST_PAUSE_SECONDS)
         )
@@ -131,7 +152,6 @@ class Supervisor:
 
     def _restart(self, child: _Child) -> None:
         child.restart_at = None
-        stop(child.program, child.process)  # what is left of its session
         try:
             child.process, child.born = spawn(child.program, child.lock), time.monotonic()
         except (LocalServerError, OSError) as error:

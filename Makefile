@@ -1,0 +1,47 @@
+# The few commands of the project; `make help` lists them. Nothing outside this folder is installed or changed.
+
+SHELL := /bin/sh
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input
+INSTALL := $(PIP) install --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.tools .venv/.redis-server ## create .venv and install what is pinned in requirements/
+
+run: .venv/.packages .venv/.redis-server ## start everything and print the address; Ctrl-C stops it
+	@exec $(PY) manage.py up
+
+test: setup ## run all tests, on servers of their own
+	@$(PY) -m pytest $(ARGS)
+
+check: setup ## lint, format, types, layers, missing migrations
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy .
+	.venv/bin/lint-imports --no-logo
+	DJANGO_SETTINGS_MODULE=tests.settings $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+# --- setup, step by step; a stamp says that a step is done for the locks as they are -----------------------------------
+
+.venv/.made: requirements/setup.sh
+	@sh requirements/setup.sh venv
+	@touch $@
+
+.venv/.packages: .venv/.made requirements/main.lock
+	@echo "Installing packages (once; later starts skip this) …"
+	@$(INSTALL) -r requirements/main.lock
+	@touch $@
+
+.venv/.tools: .venv/.packages requirements/dev.lock
+	@echo "Installing the tools for tests and checks …"
+	@$(INSTALL) -r requirements/dev.lock
+	@touch $@
+
+.venv/.redis-server: .venv/.made requirements/redis-server.lock
+	@sh requirements/setup.sh redis-server
+	@touch $@
