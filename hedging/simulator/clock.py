@@ -1,0 +1,45 @@
+"""The scaled clock: market time runs `speed` times as fast as the wall, and stops when the day is over."""
+
+from __future__ import annotations
+
+import time as wall
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+
+class ScaledClock:
+    """Market time = anchor + (wall - wall at the anchor) x speed, never beyond `end`."""
+
+    def __init__(
+        self, *, anchor: datetime, end: datetime, speed: float, monotonic: Callable[[], float] = wall.monotonic
+    ) -> None:
+        self.speed = speed
+        self.end = end
+        self._anchor = anchor
+        self._monotonic = monotonic
+        self._started = monotonic()
+
+    def now(self) -> datetime:
+        """Return market time."""
+        return self.after(0.0)
+
+    def after(self, seconds: float) -> datetime:
+        """Return what market time will be after some seconds of wall time."""
+        elapsed = self._monotonic() - self._started + seconds
+        return min(self._anchor + timedelta(seconds=elapsed * self.speed), self.end)
+
+
+class ManualClock:
+    """Market time that moves only when told: for days simulated in process."""
+
+    def __init__(self, *, start: datetime) -> None:
+        self._now = start
+        self.speed = 0.0
+
+    def now(self) -> datetime:
+        """Return market time."""
+        return self._now
+
+    def set(self, now: datetime) -> None:
+        """Move to a moment; never backwards."""
+        self._now = max(self._now, now)

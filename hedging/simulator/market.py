@@ -1,0 +1,295 @@
+"""The market: option prices, spreads and depth on top of the index paths. Stateless: every figure is seed and second.
+
+Black-Scholes on the spot with a smile in moneyness divided by the square root of the variance left; the wings steepen on
+expiry day. Prices are kept in whole ticks. Times are grid seconds since the open; `PRE_OPEN` means before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from hedging.domain.instruments import Contract, ContractSpec, Index, Right
+from hedging.simulator.day import IST, SimulatedDay
+from hedging.simulator.paths import STRIKE_REACH, Floats, IndexPath, index_paths, variance_left
+
+RATE = 0.066
+PRE_OPEN = -1
+LEVELS = 5
+_MINUTES_A_YEAR = 525_600.0
+_OVERNIGHT = 0.22  # variance of a night, in days
+_MARK_SECONDS = 600
+_RIGHTS = (Right.CE, Right.PE)
+# Relative width of spreads and thinness of the book; BSE's options are less liquid than NSE's.
+_THINNESS: dict[Index, float] = {Index.NIFTY: 1.0, Index.BANKNIFTY: 1.6, Index.SENSEX: 2.2}
+
+Ints = NDArray[np.int64]
+
+
+def hash01(*parts: int | NDArray[np.int64]) -> Floats:
+    """Return numbers in [0, 1) that depend on all parts and look random (splitmix64's finalizer, chained)."""
+    with np.errstate(over="ignore"):
+        state = np.uint64(0x9E3779B97F4A7C15) * np.ones(1, dtype=np.uint64)
+        for part in parts:
+            state = state ^ np.asarray(part, dtype=np.int64).astype(np.uint64)
+            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            state = state ^ (state >> np.uint64(31))
+        return (state >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Theoretical value in rupees; last, bid and ask in ticks (0 = nobody there). Arrays of one shape."""
+
+    value: Floats
+    last: Ints
+    bid: Ints
+    ask: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The chain of one index and expiry at one second: prices by right, one column for each listed strike."""
+
+    strikes: Ints
+    spot: float
+    prices: dict[Right, Prices]
+
+
+@dataclass(frozen=True, slots=True)
+class DayRange:
+    """Open, running high and low, previous close of every option of a chain, in ticks."""
+
+    open: Ints
+    high: Ints
+    low: Ints
+    previous_close: Ints
+
+
+class Market:
+    """One seeded day of prices. Reads only; nothing that a client does moves it."""
+
+    def __init__(self, *, day: SimulatedDay, seed: int) -> None:
+        self.day = day
+        self.seed = seed
+        self.opens_at = day.moment(day.opens)
+        self.closes_at = day.moment(day.closes)
+        self.grid_seconds = int((self.closes_at - self.opens_at).total_seconds()) + 1
+        session = int((day.moment(day.index_closes) - self.opens_at).total_seconds())
+        self.indices = tuple(day.specs)
+        self.paths: dict[Index, IndexPath] = index_paths(
+            seed=seed,
+            day=day.date,
+            indices=self.indices,
+            session_seconds=session,
+            grid_seconds=self.grid_seconds,
+            previous_close=day.previous_close,
+        )
+        # The last minute keeps a little variance, so that nothing divides by zero.
+        self._left = np.maximum(variance_left(session, self.grid_seconds), 1.0 / (375.0 * 6.0))
+        self._strikes = {index: self._listed(day.specs[index]) for index in self.indices}
+        self._slices: dict[tuple[Index, date, int], Slice] = {}
+        self._days: dict[Contract, Prices] = {}
+        self._marks: dict[tuple[Index, date, Right], tuple[int, Ints, Ints]] = {}
+
+    def _listed(self, spec: ContractSpec) -> Ints:
+        step = int(spec.strike_step)
+        middle = round(self.paths[spec.index].previous_close / step) * step
+        reach = STRIKE_REACH[spec.index]
+        return np.arange(middle - reach, middle + reach + step, step, dtype=np.int64)
+
+    # -- what exists ------------------------------------------------------------------------------------------------
+
+    def second(self, now: datetime) -> int:
+        """Return the grid second of a moment: `PRE_OPEN` before the open, the last second after the close."""
+        elapsed = int((now - self.opens_at).total_seconds() // 1)
+        return PRE_OPEN if elapsed < 0 else min(elapsed, self.grid_seconds - 1)
+
+    def is_open(self, now: datetime) -> bool:
+        """Return whether options trade at this moment."""
+        return self.opens_at <= now < self.closes_at
+
+    def strikes(self, index: Index) -> Ints:
+        """Return the strikes listed today, ascending, in index points."""
+        return self._strikes[index]
+
+    def is_listed(self, contract: Contract) -> bool:
+        """Return whether the contract can be traded today."""
+        if contract.index not in self.day.specs or contract.expiry not in self.day.expiries.get(contract.index, ()):
+            return False
+        if contract.expiry < self.day.date or contract.strike % 1:
+            return False
+        strikes = self._strikes[contract.index]
+        at = int(np.searchsorted(strikes, int(contract.strike)))
+        return at < len(strikes) and int(strikes[at]) == int(contract.strike)
+
+    def spot(self, index: Index, t: int) -> float:
+        """Return the index level at a grid second."""
+        path = self.paths[index]
+        return path.previous_close if t == PRE_OPEN else float(path.spot[t])
+
+    def years_left(self, expiry: date, seconds: Floats | int) -> Floats:
+        """Return calendar years from a grid second to 15:30 of the expiry day; never negative."""
+        expires = datetime.combine(expiry, self.day.index_closes, IST)
+        minutes = (expires - self.opens_at).total_seconds() / 60.0 - np.asarray(seconds, dtype=np.float64) / 60.0
+        return np.maximum(minutes, 0.0) / _MINUTES_A_YEAR
+
+    # -- pricing ----------------------------------------------------------------------------------------------------
+
+    def _price(self, contract_index: Index, expiry: date, right: Right, strikes: Ints, t: Ints) -> Prices:
+        """Price strikes against seconds, whichever of the two is the long one (they broadcast)."""
+        path = self.paths[contract_index]
+        pre = t == PRE_OPEN
+        clock = np.where(pre, 0, t)
+        spot = np.where(pre, path.previous_close, path.spot[clock])
+        days = self.day.trading_days_until(expiry)
+        nights = days + pre * 1.0
+        left = self._left[clock] + days + _OVERNIGHT * nights
+        variance = path.implied[clock] ** 2 * left
+        years = self.years_left(expiry, clock)
+        discounted = strikes * np.exp(-RATE * years)
+        x = np.log(discounted / spot) / np.sqrt(variance)
+        # Total variance grows linearly in the wings (no strike may be dearer than one nearer the money).
+        steep = 0.22 + (0.10 * (1.0 - self._left[clock]) if days == 0 else 0.0)
+        smile = 1.0 - 0.035 * np.clip(x, -6.0, 6.0) + steep * (np.sqrt(x * x + 1.0) - 1.0)
+        deviation = np.sqrt(variance * smile)
+        d1 = -np.log(discounted / spot) / deviation + deviation / 2.0
+        call = spot * ndtr(d1) - discounted * ndtr(d1 - deviation)
+        value = call if right is Right.CE else call - spot + discounted
+        value = np.maximum(value, 0.0)
+        return self._quote(contract_index, expiry, right, strikes, t, value, np.abs(x))
+
+    def _quote(
+        self, index: Index, expiry: date, right: Right, strikes: Ints, t: Ints, value: Floats, distance: Floats
+    ) -> Prices:
+        """Put a bid, an ask and a last price around the value: wider far out, on BSE, for later expiries, by chance."""
+        tick = float(self.day.specs[index].tick)
+        key = (self.seed, int(expiry.toordinal()) * 8 + _RIGHTS.index(right), strikes, t // 3)
+        width = hash01(*key, 1)
+        lean = hash01(*key, 2)
+        later = 1.0 if expiry == self.day.expiries[index][0] else 1.5
+        thin = _THINNESS[index] * later
+        relative = (0.0022 + 0.0035 * np.minimum(distance, 6.0)) * thin * (0.6 + 0.8 * width)
+        half = np.maximum(value * relative, 0.25 * tick * thin)
+        centre = value + (lean - 0.5) * 0.6 * half
+        bid = np.floor((centre - half) / tick + 0.25).astype(np.int64)
+        bid = np.maximum(bid, np.where((value > 0.6 * tick) & (width < 0.92), 1, 0))
+        ask = np.maximum(np.ceil((centre + half) / tick - 0.25).astype(np.int64), bid + 1)
+        last = np.clip(np.rint(centre / tick).astype(np.int64), np.maximum(bid, 1), np.maximum(ask, 1))
+        return Prices(value=value, last=last, bid=bid, ask=ask)
+
+    def slice(self, index: Index, expiry: date, t: int) -> Slice:
+        """Return the whole chain at a grid second (cached for the latest few). Bids and asks are 0 before the open."""
+        key = (index, expiry, t)
+        found = self._slices.get(key)
+        if found is not None:
+            return found
+        strikes = self._strikes[index]
+        at = np.full(1, t, dtype=np.int64)
+        prices = {right: self._price(index, expiry, right, strikes, at) for right in _RIGHTS}
+        if t == PRE_OPEN:
+            nobody = np.zeros(len(strikes), dtype=np.int64)
+            prices = {right: Prices(p.value, p.last, nobody, nobody) for right, p in prices.items()}
+        made = Slice(strikes=strikes, spot=self.spot(index, t), prices=prices)
+        while len(self._slices) >= 8:
+            self._slices.pop(next(iter(self._slices)))
+        self._slices[key] = made
+        return made
+
+    def whole_day(self, contract: Contract) -> Prices:
+        """Return the prices of one contract at every second of the day; matching and stops look ahead in them."""
+        found = self._days.get(contract)
+        if found is None:
+            seconds = np.arange(self.grid_seconds, dtype=np.int64)
+            strike = np.full(1, int(contract.strike), dtype=np.int64)
+            found = self._price(contract.index, contract.expiry, contract.right, strike, seconds)
+            self._days[contract] = found
+        return found
+
+    def value(self, contract: Contract, t: int) -> float:
+        """Return the theoretical value of one contract in rupees at a grid second."""
+        if t != PRE_OPEN and contract in self._days:
+            return float(self._days[contract].value[t])
+        piece = self.slice(contract.index, contract.expiry, t)
+        return float(piece.prices[contract.right].value[self.column(contract)])
+
+    def column(self, contract: Contract) -> int:
+        """Return the position of the contract's strike among the listed strikes."""
+        return int(np.searchsorted(self._strikes[contract.index], int(contract.strike)))
+
+    def ticks(self, contract: Contract, t: int) -> tuple[int, int, int]:
+        """Return last, bid and ask of one contract in ticks at a grid second."""
+        if t != PRE_OPEN and contract in self._days:
+            whole = self._days[contract]
+            return int(whole.last[t]), int(whole.bid[t]), int(whole.ask[t])
+        column = self.column(contract)
+        p = self.slice(contract.index, contract.expiry, t).prices[contract.right]
+        return int(p.last[column]), int(p.bid[column]), int(p.ask[column])
+
+    def depth(self, contract: Contract, t: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Return bids and asks as (ticks, units), best first; a side on which nobody trades is empty."""
+        _, bid, ask = self.ticks(contract, t)
+        lot = self.day.specs[contract.index].lot
+        key = (
+            self.seed,
+            int(contract.expiry.toordinal()) * 8 + _RIGHTS.index(contract.right),
+            int(contract.strike),
+            t,
+            9,
+        )
+        draws = hash01(*key, np.arange(4 * LEVELS, dtype=np.int64))
+        # Cheap options stand in big crowds, dear ones in small ones.
+        crowd = (6.0 + 240.0 / (ask + 6.0)) / _THINNESS[contract.index]
+        sides: list[list[tuple[int, int]]] = []
+        for side, (touch, away) in enumerate(((bid, -1), (ask, 1))):
+            price, rows = touch, []
+            for level in range(LEVELS):
+                if price <= 0:
+                    break
+                chance = float(draws[side * 2 * LEVELS + level])
+                gap = float(draws[side * 2 * LEVELS + LEVELS + level])
+                rows.append((price, lot * max(1, int(crowd * (0.25 + 1.5 * chance) * (1.0 + 0.5 * level)))))
+                price += away * (1 + int(gap * (1.5 + touch / 800.0)))
+            sides.append(rows)
+        return sides[0], sides[1]
+
+    def day_range(self, index: Index, expiry: date, right: Right, t: int) -> DayRange:
+        """Return open, high and low so far (of ten-minute marks and now), and yesterday's close."""
+        before = self.slice(index, expiry, PRE_OPEN).prices[right].last
+        if t == PRE_OPEN:
+            return DayRange(open=before, high=before, low=before, previous_close=before)
+        now = self.slice(index, expiry, t).prices[right].last
+        key = (index, expiry, right)
+        strikes = self._strikes[index]
+        opened = self._price(index, expiry, right, strikes, np.zeros(1, dtype=np.int64)).last
+        reached, high, low = self._marks.get(key, (0, opened, opened))
+        if reached > t:
+            reached, high, low = 0, opened, opened
+        while reached + _MARK_SECONDS <= t:
+            reached += _MARK_SECONDS
+            mark = self._price(index, expiry, right, strikes, np.full(1, reached, dtype=np.int64)).last
+            high, low = np.maximum(high, mark), np.minimum(low, mark)
+        self._marks[key] = (reached, high, low)
+        return DayRange(open=opened, high=np.maximum(high, now), low=np.minimum(low, now), previous_close=before)
+
+    def spot_range(self, index: Index, t: int) -> tuple[float, float, float, float]:
+        """Return open, high, low so far and previous close of the index."""
+        path = self.paths[index]
+        if t == PRE_OPEN:
+            return (path.previous_close,) * 4
+        so_far = path.spot[: t + 1]
+        return float(path.spot[0]), float(so_far.max()), float(so_far.min()), path.previous_close
+
+    def price(self, index: Index, ticks: int) -> Decimal:
+        """Return ticks of an index's options in rupees."""
+        return self.day.specs[index].tick * ticks
+
+    def moment(self, t: int) -> datetime:
+        """Return the moment of a grid second."""
+        return self.opens_at + timedelta(seconds=t)
