@@ -48,7 +48,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldWing:
+class OwnWing:
     """A hedge that is surely ours: net units by our own fills, less what is already being sold."""
 
     contract: Contract
@@ -99,7 +99,7 @@ class CycleFacts:
     used: Decimal | None
     free_margin: Decimal | None
     positions: tuple[Position, ...] | None
-    held: tuple[HeldWing, ...]
+    held: tuple[OwnWing, ...]
     in_flight: tuple[InFlight, ...]
     coming: tuple[ComingEntry, ...]
     soon: tuple[ComingEntry, ...]

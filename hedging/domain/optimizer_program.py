@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from hedging.domain.instruments import Right
@@ -94,7 +95,6 @@ class _Program:
         self.cost[: self.trades] = (model.outlay - model.proceeds)[self.picked]
         self.cost[self.trades : self.trades + self.orders] = model.fixed
         self.free_u = False
-        self.feasible = True
         outlay = min(limits.cost, limits.cash)
         self._used = _Ledger(model.used_cash[self.picked], 0.0, outlay if model.counted else 0.0)
         self._order = _Ledger(model.order_cash[self.picked], model.fixed, outlay)
@@ -122,8 +122,6 @@ class _Program:
                 self._limit(state, self._used, fixed=state.used_fixed, most=None)
 
     def run(self, seconds: float) -> Outcome:
-        if not self.feasible:
-            return Outcome(None, proven=True)
         lower, upper = np.zeros(self.width), np.full(self.width, np.inf)
         upper[: self.trades] = self.most
         upper[self.trades : self.trades + self.orders] = np.ceil(self.most / self.model.problem.spec.freeze_lots)
@@ -158,26 +156,15 @@ class _Program:
         return row
 
     def _limit(self, state: State, ledger: _Ledger, *, fixed: float, most: float | None) -> None:
-        """Add fixed + scale x margin + ledger <= most (u when `None`): each scenario, z = 0, and SPAN at its least, 0."""
-        model = self.model
         if most is not None and self._fits_anyway(state, fixed + ledger.most, most):
             return
-        outer = self._row(ledger.per_lot / LAKH)
-        outer[self.trades : self.trades + self.orders] = self.is_buy[: self.orders] * ledger.per_order / LAKH
-        top = -fixed - model.scale * state.outer
-        if most is None:
-            outer[-1] = -1.0
-        else:
-            top += most - SLACK_RUPEES
-            self.feasible &= top >= 0 or bool(outer.any())
-        self._add(outer, top / LAKH)
-        table = np.column_stack([state.losses, model.risk[self.picked].T])
-        table = np.vstack([np.zeros(table.shape[1]), table]) * (model.scale / LAKH)
-        nov = model.nov[self.picked] * (model.scale / LAKH)
-        for scenario in _undominated(table):
-            row = outer.copy()
-            row[: self.trades] += table[scenario, 1:] - nov
-            self._add(row, (top - model.scale * state.inner) / LAKH - table[scenario, 0])
+        top = -SLACK_RUPEES + most if most is not None else 0.0
+        matrix, tops = margin_rows(self.model, self.picked, state, per_lot=ledger.per_lot, most=top - fixed)
+        for trades, bound in zip(matrix, tops, strict=True):
+            row = self._row(trades)
+            row[self.trades : self.trades + self.orders] = self.is_buy[: self.orders] * ledger.per_order / LAKH
+            row[-1] = 0.0 if most is not None else -1.0
+            self._add(row, bound)
 
     def _fits_anyway(self, state: State, fixed: float, most: float) -> bool:
         # Longs alone never raise margin, so a moment that fits with all the money spent needs no row.
@@ -229,6 +216,22 @@ class _Program:
 
     def _of(self, right: Right) -> BoolArray:
         return np.array([self.model.columns[p].contract.right is right for p in self.picked], dtype=np.bool_)
+
+
+def margin_rows(
+    model: HedgeModel, picked: npt.NDArray[np.int64], state: State, *, per_lot: FloatArray, most: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return rows and tops, in lakh over the lots of `picked`, that say scale x margin + per_lot <= most.
+
+    One row for each scenario that no other dominates, one for a scan of 0, and one (the first) for a SPAN of 0.
+    """
+    table = np.column_stack([state.losses, model.risk[picked].T])
+    table = np.vstack([np.zeros(table.shape[1]), table]) * model.scale
+    table = table[_undominated(table)]
+    outer = most - model.scale * state.outer
+    inner = outer - model.scale * state.inner - table[:, 0]
+    rows = table[:, 1:] - model.scale * model.nov[picked] + per_lot
+    return np.vstack([per_lot, rows]) / LAKH, np.concatenate([[outer], inner]) / LAKH
 
 
 def _outdone(model: HedgeModel, most: FloatArray) -> BoolArray:

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     UNWIND_UNDER_EXIT_TRIGGER = "UNWIND_UNDER_EXIT_TRIGGER"
     UNWIND_BEFORE_CLOSE = "UNWIND_BEFORE_CLOSE"
     UNWIND_SESSION_END = "UNWIND_SESSION_END"
+    UNWIND_REPLACED = "UNWIND_REPLACED"
     UNWIND_MANUAL = "UNWIND_MANUAL"
     DENY_AUTOMATION_OFF = "DENY_AUTOMATION_OFF"
     DENY_TRADING_STATE = "DENY_TRADING_STATE"
@@ -46,6 +47,8 @@ class Reason(StrEnum):
     DENY_PRICE_MOVED = "DENY_PRICE_MOVED"
     DENY_SHORT_CONTRACT = "DENY_SHORT_CONTRACT"
     DENY_MODE_MISMATCH = "DENY_MODE_MISMATCH"
+    DENY_REPLACEMENT_UNFILLED = "DENY_REPLACEMENT_UNFILLED"
+    DENY_LIVE_NOT_ALLOWED = "DENY_LIVE_NOT_ALLOWED"
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -71,6 +74,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.UNWIND_UNDER_EXIT_TRIGGER: "The book stays under the exit trigger without the hedge: sold to recover cost.",
     Reason.UNWIND_BEFORE_CLOSE: "In the money near the close: sold, since exercise is taxed.",
     Reason.UNWIND_SESSION_END: "The session ends and the policy closes hedges: sold.",
+    Reason.UNWIND_REPLACED: "Replaced by a nearer hedge: sold after that was bought, to free its place.",
     Reason.UNWIND_MANUAL: "Sold by hand.",
     Reason.DENY_AUTOMATION_OFF: "Automation was switched off before the order was claimed or sent.",
     Reason.DENY_TRADING_STATE: "The trading state does not allow this order.",
@@ -87,4 +91,6 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DENY_PRICE_MOVED: "The price left the allowed buffer before the order was sent.",
     Reason.DENY_SHORT_CONTRACT: "The account is short in this contract: a buy would close the short.",
     Reason.DENY_MODE_MISMATCH: "OpenAlgo answers in another mode (analyzer, semi-auto) than ours.",
+    Reason.DENY_REPLACEMENT_UNFILLED: "The hedge that was to replace this one was not bought whole, so this one stays.",
+    Reason.DENY_LIVE_NOT_ALLOWED: "AUTO_HEDGE_DRY_RUN is true: a live session may not send orders.",
 }

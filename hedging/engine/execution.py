@@ -6,6 +6,9 @@ import logging
 from datetime import datetime
 from decimal import Decimal
 
+from django.conf import settings
+from django.db.models import F, QuerySet
+
 from hedging.brokers.base import BrokerError, OrderBook, OrderRequest, PlaceReply, ReplyClass
 from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import (
@@ -29,7 +32,7 @@ from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
 from hedging.models import HedgeOrder, HedgeTransaction, Origin
 from schedule.models import ContractSpec
-from sessions_app.models import TradingSession, TradingState
+from sessions_app.models import Mode, TradingSession, TradingState
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,8 @@ def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
     order = HedgeOrder.objects.select_related("transaction__session", "transaction__decision").get(pk=order_id)
     if order.status != OrderStatus.NEW:
         return OrderStatus(order.status)
+    if _waits_for_buys(order.transaction):
+        return OrderStatus.NEW
     event = _preflight(order, ports)
     try:
         status, effects = apply_event(order_id=order_id, event=event, now=ports.clock.now(), wall_now=ports.wall())
@@ -62,10 +67,21 @@ def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
     return _post(order, event.limit_price, ports)
 
 
+def _waits_for_buys(tx: HedgeTransaction) -> bool:
+    """Return whether the buys that are to replace this wing may still fill; the next reconcile nudges again."""
+    return tx.reason == Reason.UNWIND_REPLACED and _buys_of(tx).filter(is_live=True).exists()
+
+
+def _buys_of(tx: HedgeTransaction) -> QuerySet[HedgeTransaction]:
+    return HedgeTransaction.objects.filter(decision_id=tx.decision_id, side=Side.BUY.value)
+
+
 def _preflight(order: HedgeOrder, ports: Ports) -> PreflightPassed | PreflightFailed:
     tx = order.transaction
     if ports.clock.now() > tx.valid_until:
         return PreflightFailed(Reason.DENY_EXPIRED_INTENT)
+    if tx.reason == Reason.UNWIND_REPLACED and _buys_of(tx).filter(filled_quantity__lt=F("quantity")).exists():
+        return PreflightFailed(Reason.DENY_REPLACEMENT_UNFILLED)
     try:
         books = ports.broker.order_book()
         trades = ports.broker.trade_book()
@@ -158,6 +174,8 @@ def _apply(order_id: int, event: FenceClosed | Replied | BooksRead, ports: Ports
 
 def _fence(tx: HedgeTransaction, now: datetime) -> Reason | None:
     """Look once more, after SENDING is committed and before the socket is touched."""
+    if tx.mode == Mode.LIVE and settings.AUTO_HEDGE_DRY_RUN:
+        return Reason.DENY_LIVE_NOT_ALLOWED
     session = TradingSession.objects.get(pk=tx.session_id)
     allowed = {TradingState.ACTIVE} if tx.side == Side.BUY else {TradingState.ACTIVE, TradingState.REDUCING}
     if session.trading_state not in allowed or not session.is_open:

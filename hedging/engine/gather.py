@@ -11,28 +11,23 @@ from typing import Any
 from hedging.brokers.base import BasketScope, BrokerError, BrokerUnavailable, MarginLeg
 from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.entries import ComingEntry, EntryLeg, in_time_order
-from hedging.domain.facts import CycleFacts, HeldWing, InFlight, LaterEntry, SessionFacts, Window
+from hedging.domain.facts import CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
 from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side, nearest_strike
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
 from hedging.domain.snapshot import BasketMargin, Chain, Funds
-from hedging.engine.hours import acting_hours
+from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.models import HedgeTransaction
 from hedging.selectors import holdings
-from schedule.models import ChargeRates, MarginParameters
-from schedule.models import ContractSpec as SpecRow
+from schedule.entries import ScheduledEntry
 from sessions_app.models import Account, FreeMargin, TradingSession
 
 STRIKES_EACH_SIDE = 60
 JUST_DUE = timedelta(seconds=60)
 BASKET_LIMIT = 50
-
-
-class ReferenceMissing(Exception):
-    """A dated row that decisions need is not in the database: seed or add it in admin."""
 
 
 _OVERRIDES = {
@@ -64,17 +59,11 @@ class Gatherer:
     """Collects `CycleFacts` for one session. Not reused: one gatherer, one cycle."""
 
     def __init__(
-        self,
-        *,
-        session: TradingSession,
-        plan_entries: Sequence[Any],
-        base_policy: HedgePolicy,
-        enabled: bool,
-        ports: Ports,
+        self, *, session: TradingSession, plan: DayPlan, base_policy: HedgePolicy, enabled: bool, ports: Ports
     ) -> None:
         self._session = session
         self._account = session.account
-        self._entries = plan_entries
+        self._plan = plan
         self._policy = policy_of(session, base_policy)
         self._enabled = enabled
         self._ports = ports
@@ -84,26 +73,25 @@ class Gatherer:
     def book(self, *, now: datetime, reconciled: bool) -> CycleFacts:
         """Read funds and positions, and everything about the session that the database knows."""
         session = self._session
-        spec = _in_force(SpecRow, session, index=session.index)
-        hours = acting_hours(session.trading_day)
+        spec, hours = self._plan.spec, self._plan.hours
         funds = self._read("funds", self._ports.broker.funds)
         positions = self._read("positions", self._ports.broker.positions)
         used = free = None
         if funds is not None:
             free = free_margin_of(self._account, funds)
             used = None if session.baseline is None else funds.utilised - session.baseline
-        later = tuple(e for e in self._entries if e.entry_at > now)
+        later = tuple(e for e in self._plan.entries if e.entry_at > now)
         breaker = self._account.breaker_open_until
         return CycleFacts(
             now=now,
             session=_session_facts(session),
             policy=self._policy,
             spec=spec,
-            parameters=_in_force(MarginParameters, session, index=session.index),
-            charges=_in_force(ChargeRates, session, exchange=spec_exchange(session)),
+            parameters=self._plan.parameters,
+            charges=self._plan.charges,
             profile=MarginProfile(premium_counted=self._account.premium_counted, error_pct=None),
             enabled=self._enabled,
-            window=None if hours is None else Window(hours.act_from, hours.act_until, hours.closes_at),
+            window=None if hours is None else Window(hours.act_from, hours.act_until, hours.closes),
             breaker_open=breaker is not None and breaker > self._ports.wall(),
             reconciled=reconciled,
             funds=funds,
@@ -117,7 +105,7 @@ class Gatherer:
             later=tuple(
                 LaterEntry(e.portfolio, e.entry_at, self._units(e, spec)) for e in later if e.index == session.index
             ),
-            just_due=any(now - JUST_DUE <= e.entry_at <= now for e in self._entries),
+            just_due=any(now - JUST_DUE <= e.entry_at <= now for e in self._plan.entries),
             unknown=self._unknown,
         )
 
@@ -173,23 +161,23 @@ class Gatherer:
     def _resolve(self, facts: CycleFacts, chain: Chain, *, within: timedelta) -> tuple[ComingEntry, ...]:
         return tuple(
             self._resolve_entry(facts, chain, e)
-            for e in self._entries
+            for e in self._plan.entries
             if facts.now < e.entry_at <= facts.now + within and e.index == facts.session.index
         )
 
-    def _resolve_entry(self, facts: CycleFacts, chain: Chain, entry: Any) -> ComingEntry:
+    def _resolve_entry(self, facts: CycleFacts, chain: Chain, entry: ScheduledEntry) -> ComingEntry:
         session, spec = self._session, facts.spec
         atm = nearest_strike(chain.spot, spec.strike_step)
         legs = []
         for leg in entry.legs:
-            out = spec.strike_step * leg["offset"] * (1 if leg["right"] == Right.CE else -1)
-            contract = Contract(facts.session.index, entry.expiry, atm + out, Right(leg["right"]))
+            out = spec.strike_step * leg.offset * (1 if leg.right is Right.CE else -1)
+            contract = Contract(facts.session.index, entry.expiry, atm + out, leg.right)
             quote = chain.quotes.get(contract)
             price = None if quote is None else quote.mark
             if price is None:
                 raise ValueError(f"no price for {contract.strike} {contract.right}, a leg of {entry.portfolio}")
-            quantity = leg["lots"] * session.baskets * session.lots_per_basket * spec.lot
-            legs.append(EntryLeg(contract, Side(leg["side"]), quantity, price))
+            quantity = leg.lots * session.baskets * session.lots_per_basket * spec.lot
+            legs.append(EntryLeg(contract, leg.side, quantity, price))
         return ComingEntry(
             portfolio=entry.portfolio,
             index=facts.session.index,
@@ -201,12 +189,12 @@ class Gatherer:
             baskets=session.baskets,
         )
 
-    def _units(self, entry: Any, spec: ContractSpec) -> dict[Right, int]:
+    def _units(self, entry: ScheduledEntry, spec: ContractSpec) -> dict[Right, int]:
         scale = self._session.baskets * self._session.lots_per_basket * spec.lot
         units = dict.fromkeys(Right, 0)
         for leg in entry.legs:
-            if leg["side"] == Side.SELL:
-                units[Right(leg["right"])] += leg["lots"] * scale
+            if leg.side is Side.SELL:
+                units[leg.right] += leg.lots * scale
         return units
 
     def _read(self, what: str, call: Any) -> Any:
@@ -234,19 +222,6 @@ def book_legs(facts: CycleFacts) -> list[MarginLeg]:
         for line in facts.book()
         if line.quantity
     ]
-
-
-def spec_exchange(session: TradingSession) -> str:
-    """Return the exchange segment of the session's index."""
-    return Contract(Index(session.index), session.expiry, Decimal(1), Right.CE).exchange.value
-
-
-def _in_force(model: Any, session: TradingSession, **keys: str) -> Any:
-    row = model.objects.in_force(day=session.trading_day).filter(**keys).first()
-    if row is None:
-        named = ", ".join(f"{key} {value}" for key, value in keys.items())
-        raise ReferenceMissing(f"no {model._meta.verbose_name} for {named} on {session.trading_day}: add one in admin")
-    return row.as_facts()
 
 
 def _session_facts(session: TradingSession) -> SessionFacts:
@@ -280,10 +255,10 @@ def _in_flight(session: TradingSession) -> tuple[InFlight, ...]:
     )
 
 
-def _held(session: TradingSession) -> tuple[HeldWing, ...]:
+def _held(session: TradingSession) -> tuple[OwnWing, ...]:
     selling: dict[Contract, int] = {}
     for tx in HedgeTransaction.objects.live().filter(session=session, side=Side.SELL.value):
         selling[tx.contract] = selling.get(tx.contract, 0) + tx.quantity - tx.filled_quantity
     rows = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
-    wings = [HeldWing(row.contract, row.quantity - selling.get(row.contract, 0)) for row in rows]
+    wings = [OwnWing(row.contract, row.quantity - selling.get(row.contract, 0)) for row in rows]
     return tuple(wing for wing in wings if wing.quantity > 0)

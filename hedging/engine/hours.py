@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, time
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
+from schedule.calendar import IST, SessionHours, at_ist
 from schedule.models import TradingDay
 
-IST = ZoneInfo("Asia/Kolkata")
 
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """The instants of one trading day, aware."""
-
-    opens_at: datetime
-    closes_at: datetime
-    act_from: datetime
-    act_until: datetime
-
-
-def acting_hours(day: date) -> Hours | None:
-    """Return the hours of `day`, or `None` when it is closed or the calendar does not know it."""
+def acting_hours(day: date) -> SessionHours | None:
+    """Return the hours of `day`, or `None` when it is closed or the calendar does not know it. One query."""
     row = TradingDay.objects.filter(day=day, is_open=True).first()
     if row is None:
         return None
-    return Hours(*(_at(day, moment) for moment in (row.opens_at, row.closes_at, row.act_from, row.act_until)))
-
-
-def _at(day: date, moment: time) -> datetime:
-    return datetime.combine(day, moment, IST)
+    return SessionHours(*(at_ist(day, t) for t in (row.opens_at, row.closes_at, row.act_from, row.act_until)))
 
 
 def trading_day_of(moment: datetime) -> date:

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from hedging.brokers.base import BrokerError
 from hedging.domain.lifecycle import (
     LIVE,
+    BooksRead,
     CancelRequested,
     DayEnded,
     Event,
@@ -49,28 +50,36 @@ def reconcile(*, account_id: int, day: date, ports: Ports) -> Reconciled:
 
     Costs one query and no read while nothing is live and nothing ended lately.
     """
-    now, wall_now = ports.clock.now(), ports.wall()
+    now = ports.clock.now()
     rows = list(_watched(account_id=account_id, day=day, now=now))
-    _sweep(rows, now=now, wall_now=wall_now, ports=ports)
+    _give_up_on_dead_senders(rows, ports)
     waiting = [row for row in rows if row.status != OrderStatus.NEW]
-    if not waiting:
-        return Reconciled(watched=len(rows), books_read=True)
-    try:
-        orders, trades = ports.broker.order_book(), ports.broker.trade_book()
-    except BrokerError as error:
-        log.warning("the books could not be read: %s", error)
-        return Reconciled(watched=len(rows), books_read=False)
-    hours = acting_hours(day)
-    day_over = hours is not None and now > hours.closes_at + timedelta(minutes=1)
-    for row in waiting:
-        evidence = evidence_for(row, orders, trades)
-        _advance(row, evidence, ports)
-        row.refresh_from_db(fields=["status"])
-        if day_over:
-            _advance(row, DayEnded(), ports)
-        elif _wants_cancel(row, now):
-            _advance(row, CancelRequested(), ports)
-    return Reconciled(watched=len(rows), books_read=True)
+    books_read = True
+    if waiting:
+        try:
+            orders, trades = ports.broker.order_book(), ports.broker.trade_book()
+        except BrokerError as error:
+            log.warning("the books could not be read: %s", error)
+            books_read = False
+        else:
+            hours = acting_hours(day)
+            day_over = hours is not None and now > hours.closes + timedelta(minutes=1)
+            for row in waiting:
+                _bring_up_to_date(row, evidence_for(row, orders, trades), ports, day_over=day_over)
+    _sweep(account_id=account_id, day=day, ports=ports)
+    return Reconciled(watched=len(rows), books_read=books_read)
+
+
+def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day_over: bool) -> None:
+    ended = row.status not in LIVE and row.status != OrderStatus.LOST
+    if ended and not evidence.lookalikes and len(evidence.trades) == row.fills.count():
+        return  # nothing new about an order that is over
+    _advance(row, evidence, ports)
+    row.refresh_from_db(fields=["status"])
+    if day_over:
+        _advance(row, DayEnded(), ports)
+    elif _wants_cancel(row, ports.clock.now()):
+        _advance(row, CancelRequested(), ports)
 
 
 def _watched(*, account_id: int, day: date, now: datetime) -> QuerySet[HedgeOrder]:
@@ -83,16 +92,27 @@ def _watched(*, account_id: int, day: date, now: datetime) -> QuerySet[HedgeOrde
     )
 
 
-def _sweep(rows: list[HedgeOrder], *, now: datetime, wall_now: datetime, ports: Ports) -> None:
-    """Nudge what was committed and never sent; declare unknown what a dead sender left behind."""
+def _give_up_on_dead_senders(rows: list[HedgeOrder], ports: Ports) -> None:
+    """Declare unknown what a sender left behind in SENDING when it died."""
+    wall_now = ports.wall()
     for row in rows:
-        if row.status == OrderStatus.NEW:
-            if now > row.transaction.valid_until:
-                _advance(row, PreflightFailed(Reason.DENY_EXPIRED_INTENT), ports)
-            elif wall_now - row.touched_wall > NUDGE_AGAIN_AFTER:
-                ports.nudge_send(row.pk)
-        elif row.status == OrderStatus.SENDING and wall_now - row.touched_wall > SENDER_DEADLINE:
+        if row.status == OrderStatus.SENDING and wall_now - row.touched_wall > SENDER_DEADLINE:
             _advance(row, SenderGone(), ports)
+            row.refresh_from_db()
+
+
+def _sweep(*, account_id: int, day: date, ports: Ports) -> None:
+    """Nudge what was committed and not sent yet: a lost nudge, another attempt of a slice, a sale that waited for its buy."""
+    now, wall_now = ports.clock.now(), ports.wall()
+    rows = HedgeOrder.objects.filter(
+        account_id=account_id, trading_day=day, status=OrderStatus.NEW.value
+    ).select_related("transaction__session", "transaction__decision")
+    for row in rows.order_by("id"):
+        followed = row.attempt > 1 or row.transaction.reason == Reason.UNWIND_REPLACED
+        if now > row.transaction.valid_until:
+            _advance(row, PreflightFailed(Reason.DENY_EXPIRED_INTENT), ports)
+        elif followed or wall_now - row.touched_wall > NUDGE_AGAIN_AFTER:
+            ports.nudge_send(row.pk)
 
 
 def _wants_cancel(row: HedgeOrder, now: datetime) -> bool:

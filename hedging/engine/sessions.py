@@ -6,13 +6,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
-from schedule.entries import entries_on
 
 from hedging.domain.instruments import Index
 from hedging.engine import audit
 from notifications.models import Severity, queue_alert
 from schedule.calendar import CalendarUnknown, load_calendar
+from schedule.entries import entries_on
 from schedule.models import ContractSpec
 from sessions_app.models import Account, Mode, TradingSession, TradingState
 
@@ -53,7 +54,7 @@ def open_session(
             session = TradingSession.objects.create(
                 account=account,
                 trading_day=day,
-                mode=account.mode,
+                mode=effective_mode(account),
                 index=chosen,
                 expiry=expiry,
                 dte=dte,
@@ -129,7 +130,9 @@ def set_automation(
         if row.automation != on:
             row.automation = on
             row.save(update_fields=["automation"])
-            _record(row, "automation_on" if on else "automation_off", reason=reason, now=now, wall_now=wall_now, actor=actor)
+            _record(
+                row, "automation_on" if on else "automation_off", reason=reason, now=now, wall_now=wall_now, actor=actor
+            )
     return row
 
 
@@ -172,9 +175,9 @@ def close_session(
     return True
 
 
-def live_allowed(*, mode: str, dry_run_lid: bool) -> bool:
-    """Return whether a session of this mode may run under the environment's lid."""
-    return mode == Mode.DRY_RUN or not dry_run_lid
+def effective_mode(account: Account) -> Mode:
+    """Return the mode that a session of the account may run in: the environment is a lid on live."""
+    return Mode.DRY_RUN if settings.AUTO_HEDGE_DRY_RUN else Mode(account.mode)
 
 
 def _refuse_closed(row: TradingSession) -> None:

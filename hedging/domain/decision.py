@@ -1,0 +1,415 @@
+"""Decide: from facts to `Hold | AddHedge | Unwind`, each with its reason, its gates and the card that explains it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from hedging.domain.exposure import ExposureKey, exposures
+from hedging.domain.facts import HUNDRED, CycleFacts
+from hedging.domain.guards import ACTING, KNOWING, REDUCING, SELLING, Gate, first_closed
+from hedging.domain.instruments import Contract, Right, Side, round_down_to_tick, round_up_to_tick
+from hedging.domain.margin import MarginLine
+from hedging.domain.optimizer import solve
+from hedging.domain.optimizer_types import Candidate, HedgeProblem, HedgeSolution, HeldWing, Status, WingTrade
+from hedging.domain.policy import HedgePolicy
+from hedging.domain.projection import Projection, ProjectionInputs, project
+from hedging.domain.reasons import Reason
+from hedging.domain.unwind import UnwindInputs, choose_unwind
+
+BEFORE_CLOSE = timedelta(minutes=10)
+"""How long before the end of our hours a wing in the money is sold, and a session's last wings are closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegOrder:
+    """One leg that a decision orders: units, prices in rupees a unit.
+
+    `worst_price` is what no slice may pass. `after_buys` marks a sale that replaces a wing: it waits for the buys.
+    """
+
+    contract: Contract
+    side: Side
+    quantity: int
+    reference_price: Decimal
+    worst_price: Decimal
+    reason: Reason
+    due_by_clock: bool = False
+    after_buys: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Do nothing, for a reason."""
+
+    reason: Reason
+    gates: tuple[Gate, ...]
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AddHedge:
+    """Buy `legs` (and sell the wings that they replace): one action."""
+
+    reason: Reason
+    gates: tuple[Gate, ...]
+    legs: tuple[LegOrder, ...]
+    solution: HedgeSolution
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unwind:
+    """Sell `legs`, which are ours and no longer needed."""
+
+    reason: Reason
+    gates: tuple[Gate, ...]
+    legs: tuple[LegOrder, ...]
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+Decision = Hold | AddHedge | Unwind
+
+
+def wants_prices(facts: CycleFacts) -> bool:
+    """Return whether a decision on these facts could depend on option prices.
+
+    It does when an entry is near, margin is high, or a hedge could be sold. Otherwise the chain, the dearest of the
+    reads, is left alone.
+    """
+    if facts.positions is None or facts.window is None:
+        return False
+    lookahead = facts.now + timedelta(minutes=facts.policy.lookahead_minutes)
+    if any(entry.at <= lookahead for entry in facts.later):
+        return True
+    utilization = facts.utilization_pct
+    if utilization is not None and utilization > facts.policy.utilization_trigger_pct:
+        return True
+    if not facts.held:
+        return False
+    sellable = utilization is not None and utilization < facts.policy.exit_trigger_pct
+    return sellable or _excess(facts) or _ending(facts)
+
+
+def decide(facts: CycleFacts) -> Decision:
+    """Return what to do now. Raises nothing for unknown figures: what is unknown holds, with the gate that says so."""
+    due = _sales_due(facts)
+    if due is not None:
+        return due
+    gates = tuple(gate(facts) for gate in KNOWING)
+    closed = first_closed(gates)
+    selling_only = closed is not None and closed.gate == "trading state" and facts.session.trading_state == REDUCING
+    if closed is not None and not selling_only:
+        return Hold(closed.reason, gates, _card(facts))
+    try:
+        projection = _project(facts)
+    except ValueError as error:
+        unknown = Gate("data", passed=False, detail=str(error), reason=Reason.HOLD_DATA_UNKNOWN)
+        return Hold(Reason.HOLD_DATA_UNKNOWN, (*gates, unknown), _card(facts))
+    need = _need_gate(facts, projection)
+    if projection is not None and projection.need is None:
+        return Hold(Reason.HOLD_DATA_UNKNOWN, (*gates, need), _card(facts, projection))
+    if need.passed:
+        if selling_only:
+            return Hold(Reason.HOLD_TRADING_STATE, gates, _card(facts, projection))
+        return _add(facts, projection, (*gates, need))
+    return _unwind(facts, projection, (*gates, need))
+
+
+# --- adding -----------------------------------------------------------------------------------------------------------
+
+
+def _project(facts: CycleFacts) -> Projection | None:
+    if facts.chain is None:
+        return None
+    return project(
+        ProjectionInputs(
+            book=facts.book(),
+            coming=facts.coming,
+            market=facts.market,
+            parameters=facts.parameters,
+            profile=facts.profile,
+            policy=facts.policy,
+            budget=facts.session.budget,
+            used_now=facts.used,
+            free_margin=facts.free_margin,
+            broker=facts.increments,
+        )
+    )
+
+
+def _need_gate(facts: CycleFacts, projection: Projection | None) -> Gate:
+    trigger = facts.policy.utilization_trigger_pct
+    if projection is not None:
+        worst = projection.worst
+        projected = projection.utilization_now_pct if worst is None else worst.utilization_after_pct
+        detail = f"{_pct(projected)} projected against a trigger of {trigger} %. {projection.reason}"
+        reason = Reason.HOLD_WITHIN_BUDGET if projection.need is not None else Reason.HOLD_DATA_UNKNOWN
+        return Gate("projection", projection.need is True, detail, reason)
+    detail = f"{_pct(facts.utilization_pct)} used, nothing due within {facts.policy.lookahead_minutes} minutes"
+    return Gate("projection", passed=False, detail=detail, reason=Reason.HOLD_NOTHING_DUE)
+
+
+def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ...]) -> Decision:
+    gates = (*gates, *(gate(facts) for gate in ACTING))
+    closed = first_closed(gates)
+    if closed is not None:
+        return Hold(closed.reason, gates, _card(facts, projection))
+    solution = solve(_problem(facts, projection))
+    card = _card(facts, projection, solution)
+    if solution.status is Status.NO_CANDIDATE_IN_BAND:
+        detail = ", ".join(f"{c.strike.normalize():f} {c.right}" for c in solution.would_do) or "none"
+        shut = Gate(
+            "candidates",
+            passed=False,
+            detail=f"no strike in band; would do: {detail}",
+            reason=Reason.HOLD_NO_CANDIDATE_IN_BAND,
+        )
+        return Hold(shut.reason, (*gates, shut), card)
+    if solution.status is not Status.SOLVED or not solution.buys:
+        floor = _pct(solution.floor_pct)
+        shut = Gate(
+            "reachable aim",
+            passed=False,
+            detail=f"floor {floor}, bound by {solution.binding}",
+            reason=Reason.HOLD_UNREACHABLE,
+        )
+        return Hold(shut.reason, (*gates, shut), card)
+    reached = Gate(
+        "reachable aim",
+        passed=True,
+        detail=f"{solution.aim}: {_pct(solution.utilization_after_pct)}",
+        reason=Reason.HOLD_UNREACHABLE,
+    )
+    over = projection is None or projection.worst is None or bool(projection.worst.over_trigger)
+    reason = Reason.ADD_PROJECTION_OVER_TRIGGER if over else Reason.ADD_FREE_MARGIN_SHORT
+    buys = tuple(_buy(facts, trade, reason) for trade in solution.buys)
+    sells = tuple(
+        _sell(facts, trade.contract, trade.lots, trade.price, Reason.UNWIND_REPLACED) for trade in solution.sells
+    )
+    return AddHedge(reason, (*gates, reached), (*buys, *(_after_buys(leg) for leg in sells)), solution, card)
+
+
+def _problem(facts: CycleFacts, projection: Projection | None) -> HedgeProblem:
+    session, chain = facts.session, facts.chain
+    if chain is None or facts.used is None or facts.free_margin is None:
+        raise ValueError("a problem needs prices, used margin and free margin")
+    lot = facts.spec.lot
+    candidates = tuple(
+        Candidate(contract, quote.ask, quote.bid, None if quote.ask_quantity is None else quote.ask_quantity // lot)
+        for contract, quote in chain.quotes.items()
+        if quote.ask is not None and not quote.crossed and _out_of_the_money(contract, chain.spot)
+    )
+    return HedgeProblem(
+        spec=facts.spec,
+        expiry=session.expiry,
+        product=session.product,
+        book=facts.book(),
+        coming=facts.coming,
+        candidates=candidates,
+        wings=_wings(facts),
+        market=facts.market,
+        parameters=facts.parameters,
+        policy=facts.policy,
+        profile=facts.profile,
+        rates=facts.charges,
+        budget=session.budget,
+        used_now=facts.used,
+        free_margin=facts.free_margin,
+        cash=facts.free_margin,
+        cost_cap_left=facts.cost_left,
+        used_offset=facts.used_correction + (Decimal(0) if projection is None else projection.used_offset),
+        order_offset=facts.used_correction + (Decimal(0) if projection is None else projection.order_offset),
+        pending=_pending(facts),
+        quarantined=session.quarantine,
+    )
+
+
+def _pending(facts: CycleFacts) -> tuple[MarginLine, ...]:
+    lines = []
+    for intent in facts.in_flight:
+        price = facts.price_of(intent.contract)
+        if intent.side is Side.BUY and price is not None:
+            lines.append(MarginLine(intent.contract, intent.quantity, price, facts.session.product))
+    return tuple(lines)
+
+
+def _wings(facts: CycleFacts) -> tuple[HeldWing, ...]:
+    lot = facts.spec.lot
+    wings = []
+    for wing in facts.held:
+        quote = None if facts.chain is None else facts.chain.quotes.get(wing.contract)
+        bid = None if quote is None else quote.bid
+        depth = None if quote is None or quote.bid_quantity is None else quote.bid_quantity // lot
+        wings.append(HeldWing(wing.contract, wing.quantity // lot, bid, depth))
+    return tuple(wings)
+
+
+# --- selling ----------------------------------------------------------------------------------------------------------
+
+
+def _unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ...]) -> Decision:
+    quiet = Reason.HOLD_NOTHING_DUE if projection is None or not facts.coming else Reason.HOLD_WITHIN_BUDGET
+    card = _card(facts, projection)
+    if not facts.held or facts.chain is None or facts.just_due or facts.in_flight:
+        return Hold(quiet, gates, card)
+    cooling = facts.cooldown_left_seconds > 0 or facts.breaker_open
+    choice = choose_unwind(_unwind_inputs(facts))
+    card["kept"] = [{"symbol": _name(kept.contract), "lots": kept.lots, "why": kept.reason} for kept in choice.kept]
+    if not choice.sells or cooling:
+        return Hold(Reason.HOLD_NOTHING_WORTH_SELLING if choice.sells == () else quiet, gates, card)
+    reason = Reason.UNWIND_SHORTS_GONE if _excess(facts) else Reason.UNWIND_UNDER_EXIT_TRIGGER
+    legs = tuple(_sell(facts, t.contract, t.lots, t.price, reason) for t in choice.sells)
+    card["chosen"] = {"sells": [_trade(facts, t) for t in choice.sells]}
+    return Unwind(reason, gates, legs, card)
+
+
+def _sales_due(facts: CycleFacts) -> Unwind | None:
+    """Sell what the clock asks for: wings in the money before exercise, and what would be left over at the session's end.
+
+    Needs prices and positions, but neither a baseline nor a known margin.
+    """
+    if facts.chain is None or facts.positions is None or facts.in_flight or not _ending(facts):
+        return None
+    gates = tuple(gate(facts) for gate in SELLING)
+    if first_closed(gates) is not None or facts.session.trading_state not in {"active", REDUCING}:
+        return None
+    spot, lot = facts.chain.spot, facts.spec.lot
+    in_the_money = [w for w in facts.held if not _out_of_the_money(w.contract, spot)] if facts.session.dte == 0 else []
+    reason, wings = Reason.UNWIND_BEFORE_CLOSE, [(w.contract, w.quantity // lot) for w in in_the_money]
+    if not wings and facts.session.dte > 0 and not facts.policy.keep_hedges_overnight:
+        reason, wings = Reason.UNWIND_SESSION_END, _leftovers(facts)
+    legs = []
+    for contract, lots in wings:
+        quote = facts.chain.quotes.get(contract)
+        if lots > 0 and quote is not None and quote.bid is not None:
+            legs.append(_sell(facts, contract, lots, quote.bid, reason, due_by_clock=True))
+    return Unwind(reason, gates, tuple(legs), _card(facts)) if legs else None
+
+
+def _leftovers(facts: CycleFacts) -> list[tuple[Contract, int]]:
+    """Return whole lots of our wings beyond the shorts of their side, the cheapest first."""
+    left: list[tuple[Contract, int]] = []
+    book = exposures(facts.positions or ())
+    session = facts.session
+    for right in Right:
+        key = ExposureKey(session.index, session.expiry, right, session.product)
+        excess = book[key].excess // facts.spec.lot if key in book else 0
+        mine = sorted(
+            (w for w in facts.held if w.contract.right is right and w.contract.expiry == session.expiry),
+            key=lambda w: facts.price_of(w.contract, Decimal(0)) or Decimal(0),
+        )
+        for wing in mine:
+            lots = min(excess, wing.quantity // facts.spec.lot)
+            excess -= lots
+            left.append((wing.contract, lots))
+    return left
+
+
+def _excess(facts: CycleFacts) -> bool:
+    return any(exposure.excess for exposure in exposures(facts.positions or ()).values())
+
+
+def _ending(facts: CycleFacts) -> bool:
+    return facts.window is not None and facts.now >= facts.window.act_until - BEFORE_CLOSE
+
+
+def _unwind_inputs(facts: CycleFacts) -> UnwindInputs:
+    raise NotImplementedError
+
+
+# --- legs and cards -----------------------------------------------------------------------------------------------------
+
+
+def _buy(facts: CycleFacts, trade: WingTrade, reason: Reason) -> LegOrder:
+    worst = round_down_to_tick(trade.price + _slack(facts, trade.price), facts.spec.tick)
+    return LegOrder(trade.contract, Side.BUY, trade.lots * facts.spec.lot, trade.price, worst, reason)
+
+
+def _sell(
+    facts: CycleFacts, contract: Contract, lots: int, bid: Decimal, reason: Reason, *, due_by_clock: bool = False
+) -> LegOrder:
+    worst = max(facts.spec.tick, round_up_to_tick(bid - _slack(facts, bid), facts.spec.tick))
+    return LegOrder(contract, Side.SELL, lots * facts.spec.lot, bid, worst, reason, due_by_clock=due_by_clock)
+
+
+def _after_buys(leg: LegOrder) -> LegOrder:
+    return LegOrder(
+        leg.contract, leg.side, leg.quantity, leg.reference_price, leg.worst_price, leg.reason, after_buys=True
+    )
+
+
+def _slack(facts: CycleFacts, price: Decimal) -> Decimal:
+    policy: HedgePolicy = facts.policy
+    return max(policy.order_buffer_ticks * facts.spec.tick, price * policy.order_buffer_pct / HUNDRED)
+
+
+def _out_of_the_money(contract: Contract, spot: Decimal) -> bool:
+    return contract.strike > spot if contract.right is Right.CE else contract.strike < spot
+
+
+def _card(
+    facts: CycleFacts, projection: Projection | None = None, solution: HedgeSolution | None = None
+) -> dict[str, Any]:
+    card: dict[str, Any] = {
+        "budget": _text(facts.session.budget),
+        "used": _text(facts.used),
+        "utilization_pct": _text(facts.utilization_pct),
+        "free_margin": _text(facts.free_margin),
+        "spot": None if facts.chain is None else _text(facts.chain.spot),
+        "cost_left": _text(facts.cost_left),
+        "held": [{"symbol": _name(w.contract), "quantity": w.quantity} for w in facts.held],
+    }
+    if facts.unknown:
+        card["unknown"] = facts.unknown
+    if projection is not None:
+        card["projected_pct"] = _text(
+            projection.worst.utilization_after_pct if projection.worst else projection.utilization_now_pct
+        )
+        card["projection"] = [
+            {
+                "portfolio": e.entry.portfolio,
+                "at": e.entry.at.isoformat(),
+                "at_order": _text(e.at_order),
+                "used_after": _text(e.used_after),
+                "used_after_pct": _text(e.utilization_after_pct),
+                "source": " + ".join(e.decided_by),
+                "spread_pct": _text(e.spread_pct),
+                "sources": {s.source.value: {"used_after": _text(s.used_after), "note": s.note} for s in e.sources},
+            }
+            for e in projection.entries
+        ]
+    if solution is not None:
+        card["floor_pct"] = _text(solution.floor_pct)
+        card["binding"] = None if solution.binding is None else solution.binding.value
+        card["chosen"] = {
+            "status": solution.status.value,
+            "aim": None if solution.aim is None else solution.aim.value,
+            "relaxation": None if solution.relaxation is None else solution.relaxation.value,
+            "proven": solution.proven,
+            "cost": _text(solution.cost),
+            "charges": _text(solution.charges),
+            "utilization_after_pct": _text(solution.utilization_after_pct),
+            "buys": [_trade(facts, t) for t in solution.buys],
+            "sells": [_trade(facts, t) for t in solution.sells],
+            "would_do": [_name(c) for c in solution.would_do],
+        }
+    return card
+
+
+def _trade(facts: CycleFacts, trade: WingTrade) -> dict[str, Any]:
+    return {"symbol": _name(trade.contract), "quantity": trade.lots * facts.spec.lot, "price": _text(trade.price)}
+
+
+def _name(contract: Contract) -> str:
+    return f"{contract.index} {contract.expiry:%d%b%y} {contract.strike.normalize():f} {contract.right}".upper()
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else str(value.quantize(Decimal("0.01")))
+
+
+def _pct(value: Decimal | None) -> str:
+    return "unknown" if value is None else f"{value:.1f} %"

@@ -1,0 +1,111 @@
+"""Guards: the ordered list of gates between a need and an order. Each says whether it was passed, and with what figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hedging.domain.facts import CycleFacts
+from hedging.domain.reasons import Reason
+
+ACTIVE, REDUCING = "active", "reducing"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate of the answer to "why was nothing bought?". `reason` is the hold that a closed gate causes."""
+
+    gate: str
+    passed: bool
+    detail: str
+    reason: Reason
+
+    def as_card(self) -> dict[str, str | bool]:
+        """Return the gate as it is stored on a decision card."""
+        return {"gate": self.gate, "passed": self.passed, "detail": self.detail, "reason": self.reason.value}
+
+
+def _lid(facts: CycleFacts) -> Gate:
+    on = facts.enabled
+    return Gate("lid", on, f"AUTO_HEDGE_ENABLED={'true' if on else 'false'}", Reason.HOLD_AUTOMATION_OFF)
+
+
+def _toggle(facts: CycleFacts) -> Gate:
+    on = facts.session.automation
+    return Gate("toggle", on, f"automation of the session is {'on' if on else 'off'}", Reason.HOLD_AUTOMATION_OFF)
+
+
+def _trading_state(facts: CycleFacts) -> Gate:
+    state = facts.session.trading_state
+    return Gate("trading state", state == ACTIVE, state.upper(), Reason.HOLD_TRADING_STATE)
+
+
+def _hours(facts: CycleFacts) -> Gate:
+    window = facts.window
+    if window is None:
+        return Gate(
+            "hours", passed=False, detail="the calendar has no hours for today", reason=Reason.HOLD_OUT_OF_HOURS
+        )
+    inside = window.act_from <= facts.now < window.act_until
+    detail = f"we act {window.act_from:%H:%M}–{window.act_until:%H:%M} IST"
+    return Gate("hours", inside, detail, Reason.HOLD_OUT_OF_HOURS)
+
+
+def _reconciled(facts: CycleFacts) -> Gate:
+    detail = "the books were read" if facts.reconciled else "the books could not be read yet"
+    return Gate("reconciled", facts.reconciled, detail, Reason.HOLD_NOT_RECONCILED)
+
+
+def _data(facts: CycleFacts) -> Gate:
+    known = not facts.unknown and facts.funds is not None and facts.positions is not None
+    return Gate("data", known, facts.unknown or "funds and positions are fresh", Reason.HOLD_DATA_UNKNOWN)
+
+
+def _baseline(facts: CycleFacts) -> Gate:
+    baseline = facts.session.baseline
+    detail = "none yet: captured before today's first short" if baseline is None else f"₹{baseline}"
+    return Gate("baseline", baseline is not None, detail, Reason.HOLD_NO_BASELINE)
+
+
+def _in_flight(facts: CycleFacts) -> Gate:
+    count = len(facts.in_flight)
+    detail = "nothing is live" if not count else f"{count} intents are live or unknown"
+    return Gate("in flight", count == 0, detail, Reason.HOLD_IN_FLIGHT)
+
+
+def _breaker(facts: CycleFacts) -> Gate:
+    detail = "Circuit breaker OPEN" if facts.breaker_open else "closed"
+    return Gate("breaker", not facts.breaker_open, detail, Reason.HOLD_BREAKER_OPEN)
+
+
+def _cooldown(facts: CycleFacts) -> Gate:
+    left = facts.cooldown_left_seconds
+    return Gate("cooldown", left == 0, f"{left} s left" if left else "over", Reason.HOLD_COOLDOWN)
+
+
+def _cap(facts: CycleFacts) -> Gate:
+    left = facts.cost_left
+    return Gate("cap", left > 0, f"₹{left:.0f} of ₹{facts.policy.max_cost_per_day} left", Reason.HOLD_COST_CAP)
+
+
+KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
+    _lid,
+    _toggle,
+    _trading_state,
+    _hours,
+    _reconciled,
+    _data,
+    _baseline,
+)
+"""Gates before anything can be judged."""
+
+ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown, _cap)
+"""Gates between a known need and an action."""
+
+SELLING: tuple[Callable[[CycleFacts], Gate], ...] = (_lid, _toggle, _hours, _reconciled)
+"""Gates before a sale that the clock asks for; unknown margin does not keep what must go."""
+
+
+def first_closed(gates: tuple[Gate, ...]) -> Gate | None:
+    """Return the first gate that did not let the decision pass, or `None`."""
+    return next((gate for gate in gates if not gate.passed), None)

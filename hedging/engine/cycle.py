@@ -1,0 +1,87 @@
+"""The loop of the house: gather, decide, record, execute, reconcile, alert. Open this file first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from hedging.domain.decision import AddHedge, Decision, decide, wants_prices
+from hedging.domain.facts import CycleFacts
+from hedging.domain.policy import HedgePolicy
+from hedging.engine import alerts, breaker
+from hedging.engine.baseline import capture_first_reading
+from hedging.engine.gather import Gatherer
+from hedging.engine.intents import Recorded, record
+from hedging.engine.plan import DayPlan
+from hedging.engine.ports import Ports
+from hedging.engine.reconcile import reconcile
+from hedging.engine.verify import check_with_broker
+from hedging.models import CycleKind, HedgeDecision
+from sessions_app.models import TradingSession
+
+VERIFY_ROUNDS = 3
+
+
+def run_cycle(
+    *,
+    session: TradingSession,
+    kind: CycleKind,
+    slot: int | None,
+    now: datetime,
+    ports: Ports,
+    plan: DayPlan,
+    policy: HedgePolicy,
+    enabled: bool,
+) -> HedgeDecision | None:
+    """Run one cycle of a session at market time `now`; return its card, or `None` when this slot was decided before.
+
+    `plan` is the day's timetable and dated facts, `policy` the figures in force before the session's own, `enabled` the lid.
+    """
+    if slot is not None and HedgeDecision.objects.filter(session=session, kind=kind, slot=slot).exists():
+        return None
+    books = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports)
+    gatherer = Gatherer(session=session, plan=plan, base_policy=policy, enabled=enabled, ports=ports)
+    facts = _gather(gatherer, session, now=now, reconciled=books.books_read, ports=ports)
+    decision = _decide(gatherer, facts)
+    recorded = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports)
+    if recorded is None:
+        return None
+    _execute(recorded, ports)
+    breaker.note(account=session.account, failed=gatherer.infrastructure_failed, now=now, ports=ports)
+    alerts.about(recorded.card, ports=ports)
+    return recorded.card
+
+
+def _gather(
+    gatherer: Gatherer, session: TradingSession, *, now: datetime, reconciled: bool, ports: Ports
+) -> CycleFacts:
+    facts = gatherer.book(now=now, reconciled=reconciled)
+    if capture_first_reading(session=session, facts=facts, ports=ports):
+        facts = gatherer.book(now=now, reconciled=reconciled)
+    if wants_prices(facts):
+        facts = gatherer.increments(gatherer.prices(facts))
+    return facts
+
+
+def _decide(gatherer: Gatherer, facts: CycleFacts) -> Decision:
+    """Decide; have the broker confirm a hedge; where it disagrees, correct the engine by what it said and solve again."""
+    decision = decide(facts)
+    for _ in range(VERIFY_ROUNDS):
+        if not isinstance(decision, AddHedge):
+            return decision
+        check = check_with_broker(gatherer=gatherer, facts=facts, decision=decision)
+        decision.card["verified"] = check.as_card()
+        if check.shortfall <= Decimal(0):
+            return decision
+        facts = replace(facts, used_correction=facts.used_correction + check.shortfall)
+        again = decide(facts)
+        if not isinstance(again, AddHedge):
+            return again  # by the broker's own count nothing purchasable suffices: buying would be for nothing
+        decision = again
+    return decision
+
+
+def _execute(recorded: Recorded, ports: Ports) -> None:
+    for order_id in recorded.order_ids:
+        ports.nudge_send(order_id)

@@ -1,0 +1,246 @@
+"""Record: store the decision card and claim its legs, in one transaction, before the network is touched.
+
+The claim looks at the session's row under its lock, so that cap, cooldown, trading state and live intents hold for all
+processes and origins at once (orders.md §3.1 and §5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from hedging.brokers.openalgo.symbols import format_symbol
+from hedging.domain.charges import order_charges, orders_for
+from hedging.domain.decision import AddHedge, Decision, Hold, LegOrder
+from hedging.domain.facts import CycleFacts
+from hedging.domain.instruments import Side
+from hedging.domain.reasons import Reason
+from hedging.engine import audit
+from hedging.engine.ports import Ports
+from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
+from hedging.selectors import holdings
+from sessions_app.models import MarginSnapshot, TradingSession, TradingState
+
+
+class Denied(Exception):
+    """A claim was refused by the session's row; nothing of it was stored. `reason` says by which rule."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was stored: the card, and the slices to send, buys first."""
+
+    card: HedgeDecision
+    order_ids: tuple[int, ...]
+
+
+def record(
+    *,
+    decision: Decision,
+    facts: CycleFacts,
+    session: TradingSession,
+    kind: CycleKind,
+    slot: int | None,
+    ports: Ports,
+    origin: Origin = Origin.AUTO,
+    actor: str = "engine",
+) -> Recorded | None:
+    """Store the card and the claim. Return `None` when this slot was decided before: the second nudge is a no-op.
+
+    A claim that is denied becomes a Hold card with the denial as its reason; nothing was reserved then.
+    """
+    try:
+        with transaction.atomic():
+            _snapshot(session, facts)
+            card = _card(decision, facts, session, kind, slot)
+            order_ids = (
+                ()
+                if isinstance(decision, Hold)
+                else _claim(card, decision.legs, facts, ports, origin=origin, actor=actor)
+            )
+            return Recorded(card, order_ids)
+    except Denied as denied:
+        held = Hold(denied.reason, decision.gates, {**decision.card, "denied": denied.detail})
+        return record(decision=held, facts=facts, session=session, kind=kind, slot=slot, ports=ports, actor=actor)
+    except IntegrityError:
+        if slot is not None and HedgeDecision.objects.filter(session=session, kind=kind, slot=slot).exists():
+            return None
+        raise
+
+
+def _snapshot(session: TradingSession, facts: CycleFacts) -> None:
+    unknown = "" if facts.used is not None else facts.unknown or "no baseline yet"
+    MarginSnapshot.objects.create(
+        session=session,
+        mode=session.mode,
+        at=facts.now,
+        broker_used=None if facts.funds is None else facts.funds.utilised,
+        used=facts.used,
+        utilization_pct=None if facts.utilization_pct is None else facts.utilization_pct.quantize(Decimal("0.01")),
+        free_margin=facts.free_margin,
+        spot=None if facts.chain is None else facts.chain.spot,
+        unknown_reason=unknown[:200],
+    )
+
+
+def _card(
+    decision: Decision, facts: CycleFacts, session: TradingSession, kind: CycleKind, slot: int | None
+) -> HedgeDecision:
+    action = (
+        Action.HOLD if isinstance(decision, Hold) else Action.ADD if isinstance(decision, AddHedge) else Action.UNWIND
+    )
+    return HedgeDecision.objects.create(
+        session=session,
+        mode=session.mode,
+        kind=kind.value,
+        slot=slot,
+        at=facts.now,
+        action=action.value,
+        reason=decision.reason.value,
+        facts=decision.card,
+        gates=[gate.as_card() for gate in decision.gates],
+        policy=_policy_card(facts),
+    )
+
+
+def _policy_card(facts: CycleFacts) -> dict[str, Any]:
+    plain = asdict(facts.policy)
+    return {name: value if isinstance(value, int | bool) else str(value) for name, value in plain.items()} | {
+        "relaxations": [relaxation.value for relaxation in facts.policy.relaxations]
+    }
+
+
+def _claim(
+    card: HedgeDecision, legs: Sequence[LegOrder], facts: CycleFacts, ports: Ports, *, origin: Origin, actor: str
+) -> tuple[int, ...]:
+    now, wall_now = facts.now, ports.wall()
+    session = TradingSession.objects.select_for_update().get(pk=card.session_id)
+    by_clock = all(leg.due_by_clock for leg in legs)
+    _check_session(session, legs, facts, origin, by_clock=by_clock)
+    _check_held(session, legs)
+    _reserve(session, legs, facts)
+    order_ids: list[int] = []
+    for leg in legs:
+        tx = _intent(card, session, leg, facts, origin)
+        order_ids += _slices(tx, leg, facts, now=now, wall_now=wall_now)
+        audit.append(
+            account_id=session.account_id,
+            session_id=session.pk,
+            at=now,
+            wall_at=wall_now,
+            actor=actor,
+            event="intent_claimed",
+            subject=tx,
+            facts={"side": leg.side.value, "symbol": tx.symbol, "quantity": leg.quantity, "reserve": str(tx.reserve)},
+        )
+    TradingSession.objects.filter(pk=session.pk).update(last_action_at=now)
+    return tuple(order_ids)
+
+
+def _check_session(
+    session: TradingSession, legs: Sequence[LegOrder], facts: CycleFacts, origin: Origin, *, by_clock: bool
+) -> None:
+    buying = any(leg.side is Side.BUY for leg in legs)
+    allowed = {TradingState.ACTIVE} if buying else {TradingState.ACTIVE, TradingState.REDUCING}
+    if session.trading_state not in allowed or not session.is_open:
+        raise Denied(Reason.DENY_TRADING_STATE, session.trading_state)
+    if origin is Origin.AUTO and not by_clock and not session.automation:
+        raise Denied(Reason.DENY_AUTOMATION_OFF)
+    if facts.window is None or not facts.window.act_from <= facts.now < facts.window.act_until:
+        raise Denied(Reason.DENY_OUT_OF_HOURS)
+    if not by_clock and session.last_action_at is not None:
+        ready = session.last_action_at + timedelta(seconds=facts.policy.cooldown_seconds)
+        if facts.now < ready:
+            raise Denied(Reason.DENY_COOLDOWN, f"until {ready.isoformat()}")
+    symbols = [format_symbol(leg.contract) for leg in legs]
+    if HedgeTransaction.objects.live().filter(session=session, symbol__in=symbols).exists():
+        raise Denied(Reason.DENY_LIVE_INTENT)
+
+
+def _check_held(session: TradingSession, legs: Sequence[LegOrder]) -> None:
+    """Refuse a sale beyond what our own fills hold; sells in flight are excluded by the live-intent rule."""
+    held = {
+        row.contract: row.quantity
+        for row in holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
+    }
+    for leg in legs:
+        if leg.side is Side.SELL and leg.quantity > held.get(leg.contract, 0):
+            raise Denied(Reason.DENY_BEYOND_HELD, f"{leg.quantity} of {held.get(leg.contract, 0)}")
+
+
+def _reserve(session: TradingSession, legs: Sequence[LegOrder], facts: CycleFacts) -> None:
+    amount = sum((worst_cost(leg, facts) for leg in legs), Decimal(0))
+    cap = facts.policy.max_cost_per_day
+    fitted = TradingSession.objects.filter(
+        pk=session.pk, closed_at=None, spent__lte=cap - amount - F("reserved")
+    ).update(reserved=F("reserved") + amount)
+    if not fitted and amount > 0:
+        raise Denied(Reason.DENY_COST_CAP, f"₹{amount} would not fit under ₹{cap}")
+
+
+def worst_cost(leg: LegOrder, facts: CycleFacts) -> Decimal:
+    """Return the rupees that a leg may cost at its worst price, charges included; sales cost nothing of the cap."""
+    if leg.side is Side.SELL:
+        return Decimal(0)
+    spec = facts.spec
+    premium = leg.worst_price * leg.quantity
+    orders = orders_for(lots=leg.quantity // spec.lot, freeze_lots=spec.freeze_lots)
+    charges = order_charges(rates=facts.charges, side=leg.side, premium_rupees=premium, orders=orders)
+    return (premium + charges).quantize(Decimal("0.01"))
+
+
+def _intent(
+    card: HedgeDecision, session: TradingSession, leg: LegOrder, facts: CycleFacts, origin: Origin
+) -> HedgeTransaction:
+    return HedgeTransaction.objects.create(
+        decision=card,
+        session=session,
+        mode=session.mode,
+        index=leg.contract.index.value,
+        expiry=leg.contract.expiry,
+        strike=leg.contract.strike,
+        right=leg.contract.right.value,
+        product=facts.session.product.value,
+        symbol=format_symbol(leg.contract),
+        side=leg.side.value,
+        quantity=leg.quantity,
+        lot=facts.spec.lot,
+        reference_price=leg.reference_price,
+        worst_price=leg.worst_price,
+        reserve=worst_cost(leg, facts),
+        reason=leg.reason.value,
+        origin=origin.value,
+        due_by_clock=leg.due_by_clock,
+        created_at=facts.now,
+        valid_until=facts.now + timedelta(seconds=facts.policy.intent_valid_seconds),
+    )
+
+
+def _slices(tx: HedgeTransaction, leg: LegOrder, facts: CycleFacts, *, now: datetime, wall_now: datetime) -> list[int]:
+    largest, rest, ids = facts.spec.max_order_quantity, leg.quantity, []
+    while rest:
+        quantity = min(largest, rest)
+        order = HedgeOrder.objects.create(
+            transaction=tx,
+            account_id=tx.session.account_id,
+            trading_day=tx.session.trading_day,
+            mode=tx.mode,
+            slice=len(ids) + 1,
+            quantity=quantity,
+            created_at=now,
+            touched_wall=wall_now,
+        )
+        ids.append(order.pk)
+        rest -= quantity
+    return ids if not leg.after_buys else []

@@ -1,0 +1,103 @@
+"""Ticks: what each beat of the clock does, for every open session. One failing session never stops another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hedging.domain.policy import HedgePolicy
+from hedging.engine.cycle import run_cycle
+from hedging.engine.day_end import end_day, is_over
+from hedging.engine.gather import policy_of
+from hedging.engine.hours import trading_day_of
+from hedging.engine.plan import DayPlan
+from hedging.engine.ports import Ports
+from hedging.engine.reconcile import reconcile
+from hedging.models import CycleKind
+from sessions_app.models import TradingSession
+
+log = logging.getLogger(__name__)
+
+PERIOD_SECONDS = {CycleKind.MARGIN_CHECK: 30, CycleKind.ENTRY_PROJECTION: 10}
+
+
+def slot_of(kind: CycleKind, now: datetime) -> int:
+    """Return the slot of a tick: the number of whole periods since the epoch, in market time."""
+    return int(now.timestamp()) // PERIOD_SECONDS[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a tick runs by: the ports and the plan of a session, the figures in force, and the lid on automation."""
+
+    ports_for: Callable[[TradingSession], Ports]
+    plan_for: Callable[[TradingSession], DayPlan]
+    policy: HedgePolicy
+    enabled: bool
+
+
+def check_margin(*, now: datetime, rules: Rules) -> dict[str, int]:
+    """Run a whole cycle for every open session of today; end the sessions whose day is over. Returns counts."""
+    counts = {"cycles": 0, "closed": 0, "failed": 0}
+    for session in _open_sessions():
+        try:
+            if is_over(session=session, now=now):
+                counts["closed"] += end_day(session=session, now=now, ports=rules.ports_for(session))
+            elif session.trading_day == trading_day_of(now):
+                _cycle(session, rules.plan_for(session), CycleKind.MARGIN_CHECK, now=now, rules=rules)
+                counts["cycles"] += 1
+        except Exception:
+            log.exception("the margin check of session %s failed", session.pk)
+            counts["failed"] += 1
+    return counts
+
+
+def project_entries(*, now: datetime, rules: Rules) -> dict[str, int]:
+    """Run a cycle for every open session of which an entry falls due within the lookahead. Returns counts."""
+    counts = {"cycles": 0, "failed": 0}
+    for session in _open_sessions():
+        if session.trading_day != trading_day_of(now):
+            continue
+        try:
+            plan = rules.plan_for(session)
+            horizon = now + timedelta(minutes=policy_of(session, rules.policy).lookahead_minutes)
+            if any(now < entry.entry_at <= horizon for entry in plan.entries):
+                _cycle(session, plan, CycleKind.ENTRY_PROJECTION, now=now, rules=rules)
+                counts["cycles"] += 1
+        except Exception:
+            log.exception("the entry projection of session %s failed", session.pk)
+            counts["failed"] += 1
+    return counts
+
+
+def reconcile_books(*, ports_for: Callable[[TradingSession], Ports]) -> dict[str, int]:
+    """Bring the live orders of every open session up to the books. Returns counts."""
+    counts = {"watched": 0, "failed": 0}
+    for session in _open_sessions():
+        try:
+            done = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports_for(session))
+            counts["watched"] += done.watched
+            counts["failed"] += not done.books_read
+        except Exception:
+            log.exception("reconciling session %s failed", session.pk)
+            counts["failed"] += 1
+    return counts
+
+
+def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: datetime, rules: Rules) -> None:
+    run_cycle(
+        session=session,
+        kind=kind,
+        slot=slot_of(kind, now),
+        now=now,
+        ports=rules.ports_for(session),
+        plan=plan,
+        policy=rules.policy,
+        enabled=rules.enabled,
+    )
+
+
+def _open_sessions() -> list[TradingSession]:
+    return list(TradingSession.objects.open().select_related("account"))

@@ -1,0 +1,61 @@
+"""Celery tasks: read the clock, call one function, log the result. A task is a nudge; it may run twice, late or never."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from notifications.delivery import deliver_due
+from notifications.transports import transport_from_settings
+
+from hedging.engine import ticks
+from hedging.engine.clock import market_clock, wall_now
+from hedging.engine.execution import send_order as send
+from hedging.models import Heartbeat, HedgeOrder
+from hedging.wiring import ports_for, rules
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="hedging.tasks.check_margin")
+def check_margin() -> None:
+    """Run the 30-second margin check."""
+    now = market_clock().now()
+    done = ticks.check_margin(now=now, rules=rules())
+    log.debug("margin check at %s: %s", now, done)
+
+
+@shared_task(name="hedging.tasks.project_entries")
+def project_entries() -> None:
+    """Run the 10-second entry projection."""
+    now = market_clock().now()
+    done = ticks.project_entries(now=now, rules=rules())
+    log.debug("entry projection at %s: %s", now, done)
+
+
+@shared_task(name="hedging.tasks.reconcile_books")
+def reconcile_books() -> None:
+    """Bring live orders up to the broker's books."""
+    done = ticks.reconcile_books(ports_for=ports_for)
+    log.debug("reconcile: %s", done)
+
+
+@shared_task(name="hedging.tasks.send_order")
+def send_order(order_id: int) -> None:
+    """Send one committed slice."""
+    session = HedgeOrder.objects.select_related("transaction__session__account").get(pk=order_id).transaction.session
+    status = send(order_id=order_id, ports=ports_for(session))
+    log.info("order %s is %s", order_id, status)
+
+
+@shared_task(name="hedging.tasks.deliver_alerts")
+def deliver_alerts() -> None:
+    """Deliver what is due in the outbox."""
+    done = deliver_due(wall_now=wall_now(), transport=transport_from_settings())
+    log.debug("alerts: %s", done)
+
+
+@shared_task(name="hedging.tasks.heartbeat")
+def heartbeat() -> None:
+    """Write a sign of life."""
+    Heartbeat.objects.update_or_create(name="worker", defaults={"wall_at": wall_now()})

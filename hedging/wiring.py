@@ -1,0 +1,66 @@
+"""Wire the engine to the world that the settings describe: broker, clocks, and Celery as the messenger."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+
+from hedging.brokers.base import BasketScope, Broker
+from hedging.brokers.factory import build_broker
+from hedging.engine.clock import market_clock, wall_now
+from hedging.engine.paper import StoredPaperBook
+from hedging.engine.plan import plan_of
+from hedging.engine.ports import Ports
+from hedging.engine.ticks import Rules
+from sessions_app.models import FreeMargin, Mode, TradingSession
+
+SEND_ORDER = "hedging.tasks.send_order"
+
+
+def ports_for(session: TradingSession) -> Ports:
+    """Return the ports of a session's account in this process. Raises `LiveNotProven` where live is not allowed."""
+    account = session.account
+    broker = _broker(
+        live=session.mode == Mode.LIVE,
+        account_id=account.pk,
+        day=session.trading_day,
+        scope=account.basket_scope,
+        premium_counted=account.premium_counted,
+        cash_is_net=account.free_margin == FreeMargin.CASH,
+    )
+    return Ports(broker=broker, clock=market_clock(), wall=wall_now, nudge_send=nudge_send)
+
+
+def rules() -> Rules:
+    """Return what a tick of this process runs by."""
+    return Rules(
+        ports_for=ports_for,
+        plan_for=plan_of,
+        policy=settings.HEDGE_POLICY,
+        enabled=settings.AUTO_HEDGE_ENABLED,
+    )
+
+
+def nudge_send(order_id: int) -> None:
+    """Ask a worker to send an order once its row is committed. A nudge that is lost is repeated by reconcile."""
+    transaction.on_commit(lambda: current_app.send_task(SEND_ORDER, args=[order_id]))
+
+
+@lru_cache(maxsize=64)
+def _broker(*, live: bool, account_id: int, day: date, scope: str, premium_counted: bool, cash_is_net: bool) -> Broker:
+    return build_broker(
+        live=live,
+        simulated=settings.WORLD == "simulator",
+        base_url=settings.OPENALGO_BASE_URL,
+        api_key=settings.OPENALGO_API_KEY,
+        paper_book=StoredPaperBook(account_id=account_id, day=day),
+        scope=BasketScope(scope) if scope in BasketScope else BasketScope.INCREMENT,
+        premium_in_basket=premium_counted,
+        cash_falls_with_margin=cash_is_net,
+        market_clock=market_clock().now,
+        wall_clock=wall_now,
+    )
