@@ -203,9 +203,20 @@ class OpenAlgoOrderClient(OpenAlgoClient):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+        read_seconds: float = READ_SECONDS,
         order_seconds: float = ORDER_SECONDS,
     ) -> None:
-        super().__init__(base_url, api_key, session=session, clock=clock, sleep=sleep, monotonic=monotonic)
+        super().__init__(
+            base_url,
+            api_key,
+            session=session,
+            clock=clock,
+            sleep=sleep,
+            monotonic=monotonic,
+            jitter=jitter,
+            read_seconds=read_seconds,
+        )
         self._order_seconds = order_seconds
         # 8/s sustained under OpenAlgo's 10/s for each endpoint; burst + rate stays within its one-second window.
         self._order_bucket = TokenBucket(rate_per_second=8, burst=2)

@@ -1,0 +1,181 @@
+"""A raw socket server with faults: every call ends inside its deadline, in a typed error, and orders in the right class."""
+
+import socket
+import threading
+import time
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from hedging.brokers.base import BrokerUnavailable, OrderRequest, ReplyClass
+from hedging.brokers.openalgo.broker import OpenAlgoBroker
+from hedging.brokers.openalgo.client import OpenAlgoOrderClient
+from hedging.domain.instruments import Contract, Index, Product, Right, Side
+
+DEADLINE = 0.3
+SLACK = 0.6
+REQUEST = OrderRequest(
+    Contract(Index.NIFTY, date(2026, 12, 1), Decimal(26500), Right.CE), Product.NRML, Side.BUY, 65, Decimal("2.35")
+)
+GOOD = b'{"status":"success","orderid":"11","data":{}}'
+
+
+def head(length, extra=b""):
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n" % (extra, length)
+
+
+def read_request(peer):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += peer.recv(65536)
+    headers, _, body = data.partition(b"\r\n\r\n")
+    length = int(headers.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    while len(body) < length:
+        body += peer.recv(65536)
+    return headers
+
+
+def drip(peer, data, stop):
+    for n in range(len(data)):
+        if stop.wait(0.05):
+            return
+        peer.sendall(data[n : n + 1])
+
+
+def reset_at_once(peer, _stop):
+    read_request(peer)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+
+FAULTS = {
+    "closes without an answer": lambda peer, _: read_request(peer),
+    "resets after the request": reset_at_once,
+    "never answers": lambda peer, stop: (read_request(peer), stop.wait(5)),
+    "drips its headers": lambda peer, stop: (read_request(peer), drip(peer, head(len(GOOD)) + GOOD, stop)),
+    "drips its body": lambda peer, stop: (read_request(peer), peer.sendall(head(len(GOOD))), drip(peer, GOOD, stop)),
+    "drips endless headers": lambda peer, stop: (
+        read_request(peer), peer.sendall(b"HTTP/1.1 200 OK\r\n"), drip(peer, b"A: b\r\n" * 99, stop),
+    ),
+    "drips chunks": lambda peer, stop: (
+        read_request(peer),
+        peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        drip(peer, b"1\r\n{\r\n" * 99, stop),
+    ),
+    "says 100 Continue for ever": lambda peer, stop: (read_request(peer), drip(peer, b"HTTP/1.1 100 Continue\r\n\r\n" * 99, stop)),
+    "closes in the middle of the body": lambda peer, _: (read_request(peer), peer.sendall(head(500) + GOOD)),
+    "answers no HTTP": lambda peer, _: (read_request(peer), peer.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")),
+    "answers an empty body": lambda peer, _: (read_request(peer), peer.sendall(head(0))),
+    "answers gzip that is none": lambda peer, _: (
+        read_request(peer), peer.sendall(head(len(GOOD), b"Content-Encoding: gzip\r\n") + GOOD),
+    ),
+    "answers HTML": lambda peer, _: (read_request(peer), peer.sendall(head(13) + b"<html></html>")),
+}  # fmt: skip
+
+
+class Server:
+    def __init__(self, behave):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.behave = behave
+        self.accepted = 0
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.peers = []
+
+    def run(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            thread = threading.Thread(target=self.serve, args=(peer,))
+            thread.start()
+            self.peers.append(thread)
+
+    def serve(self, peer):
+        with peer:
+            try:
+                self.behave(peer, self.stop)
+            except (OSError, IndexError):
+                return
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+        for thread in self.peers:
+            thread.join()
+
+
+def broker_at(url):
+    return OpenAlgoBroker(OpenAlgoOrderClient(url, "k" * 64, read_seconds=DEADLINE, order_seconds=DEADLINE))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_order_into_a_fault_is_unknown_sent_once_and_inside_the_deadline(fault):
+    with Server(FAULTS[fault]) as server:
+        started = time.monotonic()
+        reply = broker_at(server.url).place(REQUEST)
+        taken = time.monotonic() - started
+    assert reply.outcome is ReplyClass.UNKNOWN
+    assert server.accepted == 1
+    assert taken < DEADLINE + SLACK
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_cancel_into_a_fault_is_not_known_and_sent_once(fault):
+    with Server(FAULTS[fault]) as server:
+        reply = broker_at(server.url).cancel("11")
+    assert reply.accepted is None
+    assert server.accepted == 1
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_read_into_a_fault_is_unavailable_inside_the_deadline(fault):
+    with Server(FAULTS[fault]) as server:
+        started = time.monotonic()
+        with pytest.raises(BrokerUnavailable):
+            broker_at(server.url).funds()
+        taken = time.monotonic() - started
+    assert taken < DEADLINE + SLACK
+
+
+def test_a_refused_connection_and_a_failed_tls_handshake_are_surely_not_sent():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    assert broker_at(f"http://127.0.0.1:{port}").place(REQUEST).outcome is ReplyClass.NOT_SENT
+    with Server(lambda peer, _: peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as plain:
+        assert broker_at(plain.url.replace("http", "https")).place(REQUEST).outcome is ReplyClass.NOT_SENT
+    with Server(lambda peer, stop: stop.wait(3)) as silent:
+        assert broker_at(silent.url.replace("http", "https")).place(REQUEST).outcome is ReplyClass.NOT_SENT
+
+
+def test_a_good_answer_comes_through_and_its_connection_is_used_again():
+    def serve_two(peer, _):
+        for _ in range(2):
+            read_request(peer)
+            peer.sendall(head(len(GOOD)) + GOOD)
+
+    with Server(serve_two) as server:
+        broker = broker_at(server.url)
+        assert [broker.place(REQUEST).order_id for _ in range(2)] == ["11", "11"]
+    assert server.accepted == 1
+
+
+def test_a_second_answer_on_a_kept_connection_has_a_deadline_of_its_own():
+    def slow_then_slow(peer, stop):
+        for _ in range(2):
+            read_request(peer)
+            stop.wait(0.6 * DEADLINE)
+            peer.sendall(head(len(GOOD)) + GOOD)
+
+    with Server(slow_then_slow) as server:
+        broker = broker_at(server.url)
+        assert [broker.place(REQUEST).outcome for _ in range(2)] == [ReplyClass.ACKED, ReplyClass.ACKED]
