@@ -16,8 +16,8 @@ from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_safe
 
 from hedging import access, selectors
-from hedging.engine.clock import ClockUnavailable, market_clock, wall_now
-from hedging.selectors.facts import Margin, Projection, SessionFacts, Status
+from hedging.engine import clock
+from hedging.selectors.facts import Cost, Margin, Projection, SessionFacts, Status
 from hedging.selectors.moment import mode_words
 from hedging.templatetags.hedging_format import percent, rupees, words
 
@@ -75,28 +75,29 @@ def status_page(request: HttpRequest) -> HttpResponse:
     """Draw the day: am I safe, what is next, what do I hold, what was decided and why."""
     context: dict[str, Any] = {"refresh_seconds": None if "still" in request.GET else REFRESH_SECONDS}
     try:
-        now = market_clock().now()
+        now = clock.market_clock().now()
         session = selectors.current_session(now=now)
         if session is None:
             last = selectors.last_session()
             context |= {"now": now, "last": last, "summary": summary_rows(last.summary if last else {})}
             context |= {"mode_words": mode_words(mode=None)}
             return render(request, "hedging/no_session.html", context)
-        state = selectors.status(session=session, now=now, wall_now=wall_now())
+        state = selectors.status(session=session, now=now, wall_now=clock.wall_now())
         context |= {
             "now": now,
             "status": state,
             "mode_words": state.session.mode_words,
             "halted": state.session.trading_state,
             "bar": bar_of(state.session, state.margin, state.projections),
+            "cost_place": cost_place(state.cost),
             "automation": automation_words(state),
             "feed": selectors.feed(session=session),
             "timetable": selectors.timetable(session=session, entries=state.entries, now=now),
             "trades": selectors.transactions(session_id=session.pk).results,
             "summary": summary_rows(state.summary),
         }
-    except (ClockUnavailable, DatabaseError) as error:
-        what = "Market time" if isinstance(error, ClockUnavailable) else "The database"
+    except (clock.ClockUnavailable, DatabaseError) as error:
+        what = "Market time" if isinstance(error, clock.ClockUnavailable) else "The database"
         context |= {"what": what, "mode_words": mode_words(mode=None)}
         return render(request, "hedging/unavailable.html", context, status=503)
     return render(request, "hedging/status.html", context)
@@ -138,6 +139,12 @@ def _place(percentage: Decimal) -> str:
     return f"{min(max(percentage, Decimal(0)), BAR_END) / BAR_END * 100:.2f}%"
 
 
+def cost_place(cost: Cost) -> str:
+    """Place what is spent or set aside on the bar of the cap."""
+    held = cost.spent + cost.reserved
+    return f"{min(held / cost.cap, Decimal(1)) * 100 if cost.cap else Decimal(100):.2f}%"
+
+
 def automation_words(status: Status) -> str:
     """Say whether anything is bought without a person, and if not, which lid is closed."""
     session = status.session
@@ -176,8 +183,8 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 def readyz(_request: HttpRequest) -> JsonResponse:
     """Answer whether the service does its work: 200 or 503, with ages in wall seconds. Shows no figures of money."""
     try:
-        state = selectors.readiness(now=market_clock().now(), wall_now=wall_now())
-    except ClockUnavailable:
+        state = selectors.readiness(now=clock.market_clock().now(), wall_now=clock.wall_now())
+    except clock.ClockUnavailable:
         return JsonResponse({"ready": False, "problems": ["market time cannot be read"]}, status=503)
     except DatabaseError:
         return JsonResponse({"ready": False, "problems": ["the database does not answer"]}, status=503)

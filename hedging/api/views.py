@@ -15,7 +15,7 @@ from hedging.api import inputs, outputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.errors import Refused, no_session
 from hedging.domain.instruments import Index
-from hedging.engine.clock import market_clock, wall_now
+from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
 from hedging.engine.sessions import open_session, set_automation
 from sessions_app.models import Account
@@ -29,11 +29,13 @@ class StatusView(Endpoint):
     def get(self, request: Request) -> Response:
         """Return where the session stands."""
         wanted = self.query(request, inputs.AccountQuery)
-        now = market_clock().now()
+        now = clock.market_clock().now()
         session = selectors.current_session(now=now, account=wanted.get("account"))
         if session is None:
             raise no_session()
-        return Response(outputs.StatusOutput(selectors.status(session=session, now=now, wall_now=wall_now())).data)
+        return Response(
+            outputs.StatusOutput(selectors.status(session=session, now=now, wall_now=clock.wall_now())).data
+        )
 
 
 class SessionView(Endpoint):
@@ -42,7 +44,7 @@ class SessionView(Endpoint):
     def get(self, request: Request) -> Response:
         """Return the open session, else today's last one."""
         wanted = self.query(request, inputs.AccountQuery)
-        session = selectors.current_session(now=market_clock().now(), account=wanted.get("account"))
+        session = selectors.current_session(now=clock.market_clock().now(), account=wanted.get("account"))
         if session is None:
             raise no_session()
         return Response(outputs.SessionOutput(selectors.session_facts(session)).data)
@@ -50,12 +52,12 @@ class SessionView(Endpoint):
     def post(self, request: Request) -> Response:
         """Create today's session; index, expiry and DTE follow from the timetable."""
         wanted = self.body(request, inputs.SessionInput)
-        now = market_clock().now()
+        now = clock.market_clock().now()
         session = open_session(
             account=_account(wanted.get("account")),
             day=trading_day_of(now),
             now=now,
-            wall_now=wall_now(),
+            wall_now=clock.wall_now(),
             actor=actor_of(request),
             index=Index(wanted["index"]) if "index" in wanted else None,
             baskets=wanted["baskets"],
@@ -72,7 +74,7 @@ class ToggleView(Endpoint):
         wanted = self.body(request, inputs.ToggleInput)
         if not settings.AUTO_HEDGE_ENABLED:
             raise Refused("LID_CLOSED", LID_CLOSED, {"AUTO_HEDGE_ENABLED": False})
-        now = market_clock().now()
+        now = clock.market_clock().now()
         session = selectors.current_session(now=now, account=wanted.get("account"))
         if session is None:
             raise no_session()
@@ -80,7 +82,7 @@ class ToggleView(Endpoint):
             session=session,
             on=wanted["enabled"],
             now=now,
-            wall_now=wall_now(),
+            wall_now=clock.wall_now(),
             actor=actor_of(request),
             reason=wanted["reason"],
         )
@@ -93,7 +95,7 @@ class ScheduleView(Endpoint):
     def get(self, request: Request) -> Response:
         """Return the timetable of `date`, today when it is not given."""
         wanted = self.query(request, inputs.ScheduleQuery)
-        day = wanted.get("date") or trading_day_of(market_clock().now())
+        day = wanted.get("date") or trading_day_of(clock.market_clock().now())
         entries, unknown = selectors.day_entries(day=day)
         if unknown:
             raise Refused("CALENDAR_UNKNOWN", unknown, {"date": day.isoformat()})
