@@ -1,4 +1,4 @@
-"""The scaled clock: market time runs `speed` times as fast as the wall, and stops when the day is over."""
+"""The simulated clocks: market time runs `speed` times as fast as the wall, and stops when the day is over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 
 class ScaledClock:
-    """Market time = anchor + (wall - wall at the anchor) x speed, never beyond `end`."""
+    """Market time = anchor + (wall - wall at the anchor) x speed, never beyond `end` nor beyond what was allowed."""
 
     def __init__(
         self, *, anchor: datetime, end: datetime, speed: float, monotonic: Callable[[], float] = wall.monotonic
@@ -18,15 +18,20 @@ class ScaledClock:
         self._anchor = anchor
         self._monotonic = monotonic
         self._started = monotonic()
+        self._allowed = anchor
 
     def now(self) -> datetime:
         """Return market time."""
-        return self.after(0.0)
+        return min(self.after(0.0), self._allowed)
 
     def after(self, seconds: float) -> datetime:
-        """Return what market time will be after some seconds of wall time."""
+        """Return what market time will be after some seconds of wall time, if it is allowed to."""
         elapsed = self._monotonic() - self._started + seconds
         return min(self._anchor + timedelta(seconds=elapsed * self.speed), self.end)
+
+    def allow_until(self, limit: datetime) -> None:
+        """Let the clock run up to a moment: the one that has been stored."""
+        self._allowed = limit
 
 
 class ManualClock:

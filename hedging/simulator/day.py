@@ -10,6 +10,7 @@ from typing import Any
 
 from hedging.domain.instruments import ContractSpec, Index, Product, Right, Side
 
+CalendarDate = date  # the class below has a field called `date`
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
 
@@ -63,16 +64,16 @@ class JudgePolicy:
 class SimulatedDay:
     """Everything that a simulated trading day is made of, beside its seed. Times are IST."""
 
-    date: date
+    date: CalendarDate
     specs: Mapping[Index, ContractSpec]
-    expiries: Mapping[Index, tuple[date, ...]]
+    expiries: Mapping[Index, tuple[CalendarDate, ...]]
     entries: tuple[ScheduledEntry, ...] = ()
     opens: time = time(9, 15)
     closes: time = time(15, 40)
     index_closes: time = time(15, 30)
     starts: time = time(9, 14)
     ends: time = time(16, 0)
-    holidays: tuple[tuple[date, str], ...] = ()
+    holidays: tuple[tuple[CalendarDate, str], ...] = ()
     previous_close: Mapping[Index, Decimal] = field(default_factory=dict)
     carried: tuple[CarriedPosition, ...] = ()
 
@@ -90,7 +91,7 @@ class SimulatedDay:
         """Return the moment at which the simulated clock stops: the day is over."""
         return self.moment(self.ends)
 
-    def trading_days_until(self, expiry: date) -> int:
+    def trading_days_until(self, expiry: CalendarDate) -> int:
         """Return how many trading days lie after this day, up to and including `expiry`."""
         closed = {day for day, _ in self.holidays}
         days = (self.date + timedelta(days=n) for n in range(1, (expiry - self.date).days + 1))

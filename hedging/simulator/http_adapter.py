@@ -24,7 +24,7 @@ class WsgiAdapter(BaseAdapter):
     def send(  # type: ignore[override]
         self,
         request: requests.PreparedRequest,
-        stream: bool = False,
+        stream: bool = False,  # noqa: FBT001, FBT002 - requests' own signature
         timeout: Any = None,
         **_: Any,
     ) -> requests.Response:
@@ -44,7 +44,7 @@ class WsgiAdapter(BaseAdapter):
             "REMOTE_ADDR": "127.0.0.1",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": str(url.scheme or "http"),
-            "wsgi.input": io.BytesIO(body),  # type: ignore[arg-type]
+            "wsgi.input": io.BytesIO(body),
             "wsgi.errors": io.StringIO(),
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,

@@ -6,6 +6,7 @@ that a day's utilization can be looked at afterwards second by second.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -43,7 +44,7 @@ class MarginParameters:
     @property
     def scan_range(self) -> float:
         """Return the price scan range as a fraction of the spot: at least six daily deviations over two days."""
-        return max(self.price_scan, 6.0 * self.daily_volatility * 2.0**0.5)
+        return max(self.price_scan, 6.0 * self.daily_volatility * math.sqrt(2.0))
 
     @property
     def volatility_range(self) -> float:
@@ -89,15 +90,15 @@ def option_value(*, spot: Floats, strike: float, right: Right, years: Floats, vo
     discounted = strike * np.exp(-rate * years)
     deviation = volatility * root
     d1 = np.log(spot / discounted) / deviation + deviation / 2.0
-    call = spot * ndtr(d1) - discounted * ndtr(d1 - deviation)
+    call: Floats = spot * ndtr(d1) - discounted * ndtr(d1 - deviation)
     value = call if right is Right.CE else call - spot + discounted
-    return np.maximum(value, 0.0)
+    return np.asarray(np.maximum(value, 0.0))
 
 
 def _delta(*, spot: Floats, strike: float, right: Right, years: Floats, p: MarginParameters) -> Floats:
     deviation = p.base_volatility * np.sqrt(np.maximum(years, 1e-12))
     d1 = np.log(spot / (strike * np.exp(-p.rate * years))) / deviation + deviation / 2.0
-    call = ndtr(d1)
+    call: Floats = ndtr(d1)
     return call if right is Right.CE else call - 1.0
 
 

@@ -163,12 +163,13 @@ class Market:
         call = spot * ndtr(d1) - discounted * ndtr(d1 - deviation)
         value = call if right is Right.CE else call - spot + discounted
         value = np.maximum(value, 0.0)
-        return self._quote(contract_index, expiry, right, strikes, t, value, np.abs(x))
+        return self._quote((contract_index, expiry, right), strikes, t, value=value, distance=np.abs(x))
 
     def _quote(
-        self, index: Index, expiry: date, right: Right, strikes: Ints, t: Ints, value: Floats, distance: Floats
+        self, chain: tuple[Index, date, Right], strikes: Ints, t: Ints, *, value: Floats, distance: Floats
     ) -> Prices:
         """Put a bid, an ask and a last price around the value: wider far out, on BSE, for later expiries, by chance."""
+        index, expiry, right = chain
         tick = float(self.day.specs[index].tick)
         key = (self.seed, int(expiry.toordinal()) * 8 + _RIGHTS.index(right), strikes, t // 3)
         width = hash01(*key, 1)

@@ -16,9 +16,11 @@ from threading import Lock
 from typing import Any, Protocol
 
 from hedging.simulator.day import IST
+from hedging.simulator.desk import Answer, error
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.schemas import GROUP_C, SCHEMAS, load, refusal
-from hedging.simulator.views import Answer, Views, error
+from hedging.simulator.views_account import AccountViews, Record
+from hedging.simulator.views_market import MarketViews
 
 PREFIX = "/api/v1/"
 _NO_KEY_NEEDED = frozenset({"market/holidays", "market/timings"})
@@ -67,7 +69,7 @@ class SimulatorApp:
         exchange: Exchange,
         clock: Clock,
         api_keys: Iterable[str],
-        record: Callable[[str, dict[str, Any], str], None] | None = None,
+        record: Record | None = None,
         rate_limited: bool = True,
         broker: str = "simulator",
     ) -> None:
@@ -75,7 +77,8 @@ class SimulatorApp:
         self.clock = clock
         self._keys = tuple(api_keys)
         self._limiter = RateLimiter() if rate_limited else None
-        self.views = Views(exchange=exchange, broker=broker, record=record or (lambda *_: None))
+        account = AccountViews(exchange=exchange, broker=broker, record=record or (lambda *_: None))
+        self._endpoints = account.endpoints | MarketViews(exchange=exchange).endpoints
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
@@ -119,7 +122,7 @@ class SimulatorApp:
             return self._wrong_key(endpoint, values)
         with self.exchange.lock:
             self.exchange.advance_to(self.clock.now())
-            return self.views.endpoints[endpoint](values)
+            return self._endpoints[endpoint](values)
 
     def _knows(self, key: str) -> bool:
         return any(compare_digest(key.encode(), known.encode()) for known in self._keys)

@@ -1,0 +1,56 @@
+"""Answers and look-ups that all views share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hedging.brokers.openalgo.symbols import UnknownSymbol, format_symbol, parse_symbol
+from hedging.domain.instruments import INDEX_EXCHANGE, OPTION_EXCHANGE, Contract, Index
+from hedging.simulator.exchange import Exchange
+
+Answer = tuple[int, dict[str, Any]]
+
+
+def ok(**body: Any) -> Answer:
+    """Return a success."""
+    return 200, {**body, "status": "success"}
+
+
+def error(status: int, message: Any) -> Answer:
+    """Return an error of the common shape."""
+    return status, {"message": message, "status": "error"}
+
+
+def not_found(symbol: str, exchange: str) -> str:
+    """Return the server's words for a symbol that it does not know."""
+    return (
+        f"Symbol '{symbol}' not found for exchange '{exchange}'. "
+        "Please verify the symbol name and ensure master contracts are downloaded."
+    )
+
+
+class Desk:
+    """Look-ups over one exchange. Callers hold the exchange's lock and have advanced it."""
+
+    def __init__(self, *, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    def option(self, symbol: str, exchange: str) -> Contract | None:
+        """Return the listed contract of a symbol on an exchange. Spelling must be exact."""
+        try:
+            contract = parse_symbol(symbol)
+        except UnknownSymbol:
+            return None
+        known = contract.exchange == exchange and self.exchange.market.is_listed(contract)
+        return contract if known and format_symbol(contract) == symbol else None
+
+    def index(self, symbol: str, exchange: str) -> Index | None:
+        """Return the index that is quoted by this name on this index exchange."""
+        if symbol not in Index.__members__ or Index(symbol) not in self.exchange.day.specs:
+            return None
+        index = Index(symbol)
+        return index if INDEX_EXCHANGE[OPTION_EXCHANGE[index]] == exchange else None
+
+    def price(self, contract: Contract, ticks: int) -> float:
+        """Return ticks in rupees, as a JSON number."""
+        return float(self.exchange.market.price(contract.index, ticks))

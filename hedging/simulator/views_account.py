@@ -1,0 +1,254 @@
+"""Account and order views: what a Zerodha account behind OpenAlgo answers. Numbers and strings as recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from hedging.domain.instruments import Contract, Product, Side
+from hedging.simulator.day import IST
+from hedging.simulator.desk import Answer, Desk, error, ok
+from hedging.simulator.exchange import Exchange
+from hedging.simulator.orders import Order, OrderRefused, PriceType, Status, Ticket
+
+Record = Callable[[str, dict[str, Any], str], None]
+
+
+class AccountViews(Desk):
+    """Funds, margin, books and orders. `record` is called with each accepted command before its answer leaves."""
+
+    def __init__(self, *, exchange: Exchange, broker: str, record: Record) -> None:
+        super().__init__(exchange=exchange)
+        self.broker = broker
+        self._record = record
+        self.endpoints: dict[str, Callable[[dict[str, Any]], Answer]] = {
+            "ping": self.ping,
+            "analyzer": self.analyzer,
+            "funds": self.funds,
+            "margin": self.margin,
+            "positionbook": self.positionbook,
+            "openposition": self.openposition,
+            "orderbook": self.orderbook,
+            "tradebook": self.tradebook,
+            "orderstatus": self.orderstatus,
+            "placeorder": self.placeorder,
+            "modifyorder": self.modifyorder,
+            "cancelorder": self.cancelorder,
+        }
+
+    def replay(self, kind: str, body: dict[str, Any]) -> str:
+        """Apply a recorded command again; return the order id that it concerned, or the refusal's words."""
+        handler = {"place": self.placeorder, "modify": self.modifyorder, "cancel": self.cancelorder}[kind]
+        _, answer = handler(body)
+        return str(answer.get("orderid", answer.get("message", "")))
+
+    # -- account ----------------------------------------------------------------------------------------------------
+
+    def ping(self, _: dict[str, Any]) -> Answer:
+        """Say who answers."""
+        return ok(data={"broker": self.broker, "message": "pong"})
+
+    def analyzer(self, _: dict[str, Any]) -> Answer:
+        """Say that orders here are live orders (of this world)."""
+        return ok(data={"analyze_mode": False, "mode": "live", "total_logs": 0})
+
+    def funds(self, _: dict[str, Any]) -> Answer:
+        """Return five strings; `availablecash` is cash alone and does not fall when margin is used."""
+        f = self.exchange.funds()
+        return ok(
+            data={
+                "availablecash": f"{f.cash:.2f}",
+                "collateral": f"{f.collateral:.2f}",
+                "m2mrealized": f"{f.realized:.2f}",
+                "m2munrealized": f"{f.unrealized:.2f}",
+                "utiliseddebits": f"{f.utilised:.2f}",
+            }
+        )
+
+    def margin(self, body: dict[str, Any]) -> Answer:
+        """Margin of a basket: one leg alone; two and more as the increment over the book. Unknown symbols drop out."""
+        legs: list[tuple[Contract, Product, int, Decimal]] = []
+        for n, leg in enumerate(body["positions"], start=1):
+            try:
+                units = int(leg["quantity"])
+                price = Decimal(leg["price"])
+            except (ValueError, InvalidOperation):
+                return error(400, f"Position {n}: Invalid quantity format")
+            if units <= 0:
+                return error(400, f"Position {n}: Quantity must be a positive number")
+            contract = self.option(leg["symbol"], leg["exchange"])
+            if contract is None or leg["product"] not in Product.__members__:
+                continue
+            side = Side(leg["action"].upper())
+            if price <= 0 or leg["pricetype"] == "MARKET":
+                last, bid, ask = self.exchange.market.ticks(contract, self.exchange.t)
+                touch = (ask if side is Side.BUY else bid) or last
+                price = self.exchange.market.price(contract.index, touch)
+            legs.append((contract, Product(leg["product"]), side.sign * units, price))
+        if not legs:
+            return error(400, "No valid positions to calculate margin. Check if symbols are valid.")
+        total, span, elm = self.exchange.margin_of_basket(legs, alone=len(legs) == 1)
+        return ok(
+            data={"exposure_margin": float(elm), "span_margin": float(span), "total_margin_required": float(total)},
+        )
+
+    def positionbook(self, _: dict[str, Any]) -> Answer:
+        """Return today's positions; closed ones stay with quantity 0 and average "0.00", after the open ones."""
+        rows = []
+        positions = self.exchange.account.positions.values()
+        for position in sorted(positions, key=lambda p: p.quantity == 0):
+            contract = position.contract
+            last = self.price(contract, self.exchange.market.ticks(contract, self.exchange.t)[0])
+            pnl = position.realized + (Decimal(str(last)) - position.average) * position.quantity
+            rows.append(
+                {
+                    "average_price": f"{position.average:.2f}",
+                    "exchange": contract.exchange.value,
+                    "ltp": last,
+                    "pnl": round(float(pnl), 2),
+                    "product": position.product.value,
+                    "quantity": position.quantity,
+                    "symbol": position.symbol,
+                }
+            )
+        return ok(data=rows)
+
+    def openposition(self, body: dict[str, Any]) -> Answer:
+        """Return one position's quantity; 0 also for a symbol that nobody knows."""
+        for position in self.exchange.account.positions.values():
+            asked = (body["symbol"], body["exchange"], body["product"])
+            if asked == (position.symbol, position.contract.exchange.value, position.product.value):
+                return ok(quantity=position.quantity)
+        return ok(quantity=0)
+
+    # -- orders -----------------------------------------------------------------------------------------------------
+
+    def _row(self, order: Order) -> dict[str, Any]:
+        contract = order.ticket.contract
+        return {
+            "action": order.ticket.side.value,
+            "exchange": contract.exchange.value,
+            "order_status": order.status.value,
+            "orderid": order.order_id,
+            "price": self.price(contract, order.price),
+            "pricetype": order.ticket.kind.value,
+            "product": order.ticket.product.value,
+            "quantity": order.quantity,
+            "symbol": order.ticket.symbol,
+            "timestamp": self.exchange.moment(order.placed_us).astimezone(IST).strftime("%Y-%m-%d %H:%M:%S"),
+            "trigger_price": self.price(contract, order.trigger),
+        }
+
+    def orderbook(self, _: dict[str, Any]) -> Answer:
+        """Return the day's orders, oldest first: no strategy, no filled quantity, no reason."""
+        orders = self.exchange.orders.values()
+        states = [order.status for order in orders]
+        sides = [order.ticket.side for order in orders]
+        return ok(
+            data={
+                "orders": [self._row(order) for order in orders],
+                "statistics": {
+                    "total_buy_orders": sides.count(Side.BUY),
+                    "total_completed_orders": states.count(Status.COMPLETE),
+                    "total_open_orders": states.count(Status.OPEN),
+                    "total_rejected_orders": states.count(Status.REJECTED),
+                    "total_sell_orders": sides.count(Side.SELL),
+                },
+            }
+        )
+
+    def tradebook(self, _: dict[str, Any]) -> Answer:
+        """Return one row for each fill, with the time of day only and no trade id."""
+        rows = []
+        for trade in self.exchange.trades:
+            contract = trade.ticket.contract
+            price = self.price(contract, trade.price)
+            rows.append(
+                {
+                    "action": trade.ticket.side.value,
+                    "average_price": price,
+                    "exchange": contract.exchange.value,
+                    "orderid": trade.order_id,
+                    "product": trade.ticket.product.value,
+                    "quantity": trade.units,
+                    "symbol": trade.ticket.symbol,
+                    "timestamp": self.exchange.moment(trade.at_us).astimezone(IST).strftime("%H:%M:%S"),
+                    "trade_value": round(price * trade.units, 2),
+                }
+            )
+        return ok(data=rows)
+
+    def orderstatus(self, body: dict[str, Any]) -> Answer:
+        """Return one order; `average_price` is its first trade's price, and only once it is complete."""
+        order = self.exchange.orders.get(body["orderid"])
+        if order is None:
+            return error(404, f"Order {body['orderid']} not found")
+        row = self._row(order)
+        complete = order.status is Status.COMPLETE and order.trades
+        row["average_price"] = self.price(order.ticket.contract, order.trades[0].price) if complete else 0.0
+        return ok(data=dict(sorted(row.items())))
+
+    def _to_ticks(self, contract: Contract, price: float) -> int:
+        tick = self.exchange.day.specs[contract.index].tick
+        ticks = Decimal(repr(round(price, 6))) / tick
+        if ticks % 1:
+            message = (
+                f"Tick size for this script is {tick}. Kindly enter price in the multiple of tick size for this script."
+            )
+            raise OrderRefused(message)
+        return int(ticks)
+
+    def placeorder(self, body: dict[str, Any]) -> Answer:
+        """Take an order: an id means acknowledged, not filled."""
+        try:
+            contract = self.option(body["symbol"], body["exchange"])
+            if contract is None:
+                return error(400, "The instrument you are placing an order for has either expired or does not exist.")
+            if body["pricetype"] == "SL-M":
+                return error(400, "SL-M orders are blocked for options. Use SL orders.")
+            if body["product"] not in Product.__members__:
+                return error(400, f"Product {body['product']} is not allowed for options.")
+            ticket = Ticket(
+                contract=contract,
+                symbol=body["symbol"],
+                side=Side(body["action"].upper()),
+                quantity=body["quantity"],
+                product=Product(body["product"]),
+                kind=PriceType(body["pricetype"]),
+                price=self._to_ticks(contract, body["price"]),
+                trigger=self._to_ticks(contract, body["trigger_price"]),
+                strategy=body["strategy"],
+            )
+            order = self.exchange.place(ticket)
+        except OrderRefused as refused:
+            return error(400, str(refused))
+        self._record("place", {name: body[name] for name in body if name != "apikey"}, order.order_id)
+        return ok(orderid=order.order_id)
+
+    def modifyorder(self, body: dict[str, Any]) -> Answer:
+        """Change quantity and prices of a live order."""
+        try:
+            order = self.exchange.orders.get(body["orderid"])
+            if order is None:
+                return error(400, "Couldn't find that `order_id`.")
+            contract = order.ticket.contract
+            self.exchange.modify(
+                order.order_id,
+                quantity=body["quantity"],
+                price=self._to_ticks(contract, body["price"]),
+                trigger=self._to_ticks(contract, body["trigger_price"]),
+            )
+        except OrderRefused as refused:
+            return error(400, str(refused))
+        self._record("modify", {name: body[name] for name in body if name != "apikey"}, order.order_id)
+        return ok(orderid=order.order_id)
+
+    def cancelorder(self, body: dict[str, Any]) -> Answer:
+        """Cancel a live order; every failure is a 500 at this broker."""
+        try:
+            self.exchange.cancel(body["orderid"])
+        except OrderRefused as refused:
+            return error(500, f"Failed to cancel order: {refused}")
+        self._record("cancel", {name: body[name] for name in body if name != "apikey"}, body["orderid"])
+        return ok(orderid=body["orderid"])
