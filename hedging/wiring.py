@@ -16,6 +16,7 @@ from hedging.engine.paper import StoredPaperBook
 from hedging.engine.plan import plan_of
 from hedging.engine.ports import Ports
 from hedging.engine.ticks import Rules
+from sessions_app.models import BasketScope as BasketScopeChoice
 from sessions_app.models import FreeMargin, Mode, TradingSession
 
 SEND_ORDER = "hedging.tasks.send_order"
@@ -58,7 +59,7 @@ def _broker(*, live: bool, account_id: int, day: date, scope: str, premium_count
         base_url=settings.OPENALGO_BASE_URL,
         api_key=settings.OPENALGO_API_KEY,
         paper_book=StoredPaperBook(account_id=account_id, day=day),
-        scope=BasketScope(scope) if scope in BasketScope else BasketScope.INCREMENT,
+        scope=BasketScope.LEGS_ONLY if scope == BasketScopeChoice.NONE else BasketScope(scope),
         premium_in_basket=premium_counted,
         cash_falls_with_margin=cash_is_net,
         market_clock=market_clock().now,

@@ -257,7 +257,7 @@ def _unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate,
         return Hold(quiet, gates, card)
     cooling = facts.cooldown_left_seconds > 0 or facts.breaker_open
     choice = choose_unwind(_unwind_inputs(facts))
-    card["kept"] = [{"symbol": _name(kept.contract), "lots": kept.lots, "why": kept.reason} for kept in choice.kept]
+    card["kept"] = [{"symbol": _name(kept.contract), "lots": kept.lots, "why": kept.reason.value} for kept in choice.kept]
     if not choice.sells or cooling:
         return Hold(Reason.HOLD_NOTHING_WORTH_SELLING if choice.sells == () else quiet, gates, card)
     reason = Reason.UNWIND_SHORTS_GONE if _excess(facts) else Reason.UNWIND_UNDER_EXIT_TRIGGER
@@ -317,7 +317,32 @@ def _ending(facts: CycleFacts) -> bool:
 
 
 def _unwind_inputs(facts: CycleFacts) -> UnwindInputs:
-    raise NotImplementedError
+    soon = {entry.portfolio for entry in facts.soon}
+    beyond = [entry for entry in facts.later if entry.portfolio not in soon]
+    asks = {w.contract: _ask(facts, w.contract) for w in facts.held}
+    return UnwindInputs(
+        spec=facts.spec,
+        expiry=facts.session.expiry,
+        product=facts.session.product,
+        book=facts.book(),
+        soon=facts.soon,
+        wings=_wings(facts),
+        market=facts.market,
+        parameters=facts.parameters,
+        policy=facts.policy,
+        profile=facts.profile,
+        rates=facts.charges,
+        budget=facts.session.budget,
+        used_now=facts.used,
+        free_margin=facts.free_margin,
+        later_units={right: sum(entry.units[right] for entry in beyond) for right in Right},
+        rebuy_prices={contract: ask for contract, ask in asks.items() if ask is not None},
+    )
+
+
+def _ask(facts: CycleFacts, contract: Contract) -> Decimal | None:
+    quote = None if facts.chain is None else facts.chain.quotes.get(contract)
+    return None if quote is None else quote.ask
 
 
 # --- legs and cards -----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from hedging.models import HedgeTransaction
 from hedging.selectors import holdings
 from schedule.entries import ScheduledEntry
 from sessions_app.models import Account, FreeMargin, TradingSession
+from sessions_app.models import BasketScope as BasketScopeChoice
 
 STRIKES_EACH_SIDE = 60
 JUST_DUE = timedelta(seconds=60)
@@ -139,14 +140,14 @@ class Gatherer:
 
     def added_by(self, facts: CycleFacts, legs: Sequence[MarginLeg]) -> tuple[Decimal, BasketMargin] | None:
         """Return the rupees that `legs` add to the book by the broker's own basket call, or `None` when it cannot say."""
-        scope = self._account.basket_scope
-        if scope not in BasketScope or not 2 <= len(legs) <= BASKET_LIMIT:
+        if self._account.basket_scope == BasketScopeChoice.NONE or not 2 <= len(legs) <= BASKET_LIMIT:
             return None
+        scope = BasketScope(self._account.basket_scope)
         try:
-            if scope == BasketScope.INCREMENT:
+            if scope is BasketScope.INCREMENT:
                 answer = self._ports.broker.basket_margin(legs)
                 return answer.total, answer
-            if scope == BasketScope.TOTAL:
+            if scope is BasketScope.TOTAL:
                 answer = self._ports.broker.basket_margin(legs)
                 return (answer.total - facts.funds.utilised, answer) if facts.funds is not None else None
             book = book_legs(facts)
