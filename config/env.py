@@ -165,6 +165,9 @@ class Environment:
         if not config.get("NAME"):
             raise SettingError(f"{name} names no database: {example}")
         options: dict[str, Any] = config.setdefault("OPTIONS", {})
+        for word in ("host", "port"):  # libpq's way to name a socket folder: postgresql://user@/name?host=/folder
+            if word in options:
+                config[word.upper()] = options.pop(word)
         if "ssl" in options:  # asyncpg's word for libpq's sslmode
             asked = str(options.pop("ssl")).lower()
             options["sslmode"] = {"true": "require", "false": "disable"}.get(asked, asked)
