@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from django.db.models import Model
 from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Sequence, SubFactory, Trait
 from factory.django import DjangoModelFactory
 
@@ -40,7 +41,22 @@ def ist(hour: int, minute: int = 0, second: int = 0, *, day: date = TUESDAY) -> 
     return datetime.combine(day, time(hour, minute, second), IST).astimezone(UTC)
 
 
-class AccountFactory(DjangoModelFactory[Account]):
+Row = TypeVar("Row", bound=Model)
+
+
+class RowFactory(DjangoModelFactory[Row]):
+    """Tell the type checker what calling a factory returns: the stored row, not the factory."""
+
+    class Meta:
+        abstract = True
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, *_args: Any, **_fields: Any) -> Row:  # type: ignore[misc]
+            ...
+
+
+class AccountFactory(RowFactory[Account]):
     class Meta:
         model = Account
 
@@ -48,7 +64,7 @@ class AccountFactory(DjangoModelFactory[Account]):
     mode = Mode.LIVE
 
 
-class TradingSessionFactory(DjangoModelFactory[TradingSession]):
+class TradingSessionFactory(RowFactory[TradingSession]):
     class Meta:
         model = TradingSession
 
@@ -64,7 +80,7 @@ class TradingSessionFactory(DjangoModelFactory[TradingSession]):
         closed = Trait(closed_at=ist(15, 40))
 
 
-class MarginSnapshotFactory(DjangoModelFactory[MarginSnapshot]):
+class MarginSnapshotFactory(RowFactory[MarginSnapshot]):
     class Meta:
         model = MarginSnapshot
 
@@ -88,7 +104,7 @@ class MarginSnapshotFactory(DjangoModelFactory[MarginSnapshot]):
         )
 
 
-class StrategyEntryFactory(DjangoModelFactory[StrategyEntry]):
+class StrategyEntryFactory(RowFactory[StrategyEntry]):
     class Meta:
         model = StrategyEntry
 
@@ -100,7 +116,7 @@ class StrategyEntryFactory(DjangoModelFactory[StrategyEntry]):
     exit_time = time(14, 15)
 
 
-class TradingDayFactory(DjangoModelFactory[TradingDay]):
+class TradingDayFactory(RowFactory[TradingDay]):
     class Meta:
         model = TradingDay
 
@@ -108,7 +124,7 @@ class TradingDayFactory(DjangoModelFactory[TradingDay]):
     is_open = True
 
 
-class ContractSpecFactory(DjangoModelFactory[ContractSpec]):
+class ContractSpecFactory(RowFactory[ContractSpec]):
     class Meta:
         model = ContractSpec
 
@@ -142,7 +158,7 @@ class ContractSpecFactory(DjangoModelFactory[ContractSpec]):
         )
 
 
-class MarginParametersFactory(DjangoModelFactory[MarginParameters]):
+class MarginParametersFactory(RowFactory[MarginParameters]):
     class Meta:
         model = MarginParameters
 
@@ -150,7 +166,7 @@ class MarginParametersFactory(DjangoModelFactory[MarginParameters]):
     effective_from = date(2026, 1, 1)
 
 
-class ChargeRatesFactory(DjangoModelFactory[ChargeRates]):
+class ChargeRatesFactory(RowFactory[ChargeRates]):
     class Meta:
         model = ChargeRates
 
@@ -159,7 +175,7 @@ class ChargeRatesFactory(DjangoModelFactory[ChargeRates]):
     exchange_pct = Decimal("0.03553")
 
 
-class HedgeDecisionFactory(DjangoModelFactory[HedgeDecision]):
+class HedgeDecisionFactory(RowFactory[HedgeDecision]):
     class Meta:
         model = HedgeDecision
 
@@ -172,7 +188,7 @@ class HedgeDecisionFactory(DjangoModelFactory[HedgeDecision]):
     reason = Reason.ADD_PROJECTION_OVER_TRIGGER.value
 
 
-class HedgeTransactionFactory(DjangoModelFactory[HedgeTransaction]):
+class HedgeTransactionFactory(RowFactory[HedgeTransaction]):
     """A live buy of two lots. The symbol follows from index, expiry, strike and right."""
 
     class Meta:
@@ -205,7 +221,7 @@ class HedgeTransactionFactory(DjangoModelFactory[HedgeTransaction]):
         ended = Trait(is_live=False, ended_at=LazyAttribute(lambda o: o.valid_until))
 
 
-class HedgeOrderFactory(DjangoModelFactory[HedgeOrder]):
+class HedgeOrderFactory(RowFactory[HedgeOrder]):
     class Meta:
         model = HedgeOrder
 
@@ -227,7 +243,7 @@ class HedgeOrderFactory(DjangoModelFactory[HedgeOrder]):
         )
 
 
-class FillFactory(DjangoModelFactory[Fill]):
+class FillFactory(RowFactory[Fill]):
     class Meta:
         model = Fill
 
@@ -239,7 +255,7 @@ class FillFactory(DjangoModelFactory[Fill]):
     at = LazyAttribute(lambda o: o.order.created_at + timedelta(seconds=2))
 
 
-class PaperOrderFactory(DjangoModelFactory[PaperOrder]):
+class PaperOrderFactory(RowFactory[PaperOrder]):
     class Meta:
         model = PaperOrder
 
@@ -256,7 +272,7 @@ class PaperOrderFactory(DjangoModelFactory[PaperOrder]):
     trades = LazyAttribute(lambda o: [[o.quantity, "4.05"]])
 
 
-class AuditEventFactory(DjangoModelFactory[AuditEvent]):
+class AuditEventFactory(RowFactory[AuditEvent]):
     class Meta:
         model = AuditEvent
 
@@ -270,7 +286,7 @@ class AuditEventFactory(DjangoModelFactory[AuditEvent]):
     subject_id = Sequence(lambda n: n)
 
 
-class HeartbeatFactory(DjangoModelFactory[Heartbeat]):
+class HeartbeatFactory(RowFactory[Heartbeat]):
     class Meta:
         model = Heartbeat
 
@@ -278,7 +294,7 @@ class HeartbeatFactory(DjangoModelFactory[Heartbeat]):
     wall_at = OPEN
 
 
-class AlertFactory(DjangoModelFactory[Alert]):
+class AlertFactory(RowFactory[Alert]):
     class Meta:
         model = Alert
 
