@@ -304,6 +304,8 @@ def test_show_lists_a_day_with_expiries_and_says_when_it_cannot_know():
     assert json.loads(run("show", "--date", "2026-12-31", "--json"))["undecided"] == ["BANKNIFTY", "NIFTY"]
     with pytest.raises(CommandError, match="2027"):
         run("show", "--date", "2027-01-05")
+    with pytest.raises(CommandError, match="'tomorrow' is not a date: write it like 2026-12-01"):
+        run("show", "--date", "tomorrow")
 
 
 @pytest.mark.django_db

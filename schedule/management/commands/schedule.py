@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import ArgumentTypeError
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
 from hedging.domain.instruments import Index
 from schedule.calendar import IST, CalendarUnknown, load_calendar
@@ -125,9 +125,10 @@ class Command(BaseCommand):
 
 
 def _date(text: str) -> date:
-    if text == "today":
-        return timezone.localdate(timezone=IST)
-    return date.fromisoformat(text)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a date: write it like 2026-12-01") from None
 
 
 def _read(name: str) -> bytes:
