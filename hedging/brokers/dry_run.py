@@ -152,14 +152,19 @@ class DryRunBroker:
         """Return what the broker would answer for these legs with the paper holdings in its book.
 
         LEGS_ONLY, and a single leg under INCREMENT (Zerodha then leaves the book out): the book does not matter, so the
-        live answer stands. INCREMENT: M(paper + legs) - M(paper). TOTAL: M(paper + legs).
+        live answer stands. INCREMENT: M(paper + legs) - M(paper). TOTAL: M(paper + legs), less the premium of the paper
+        holdings where the answer contains it: holdings in the book are paid for already.
         """
-        held = _legs_of(self._holdings())
-        if not held or self._scope is BasketScope.LEGS_ONLY:
+        holdings = self._holdings()
+        held = _legs_of(holdings)
+        alone = self._scope is BasketScope.INCREMENT and len(legs) < 2
+        if not held or alone or self._scope is BasketScope.LEGS_ONLY:
             return self._reader.basket_margin(legs)
-        if self._scope is BasketScope.TOTAL:
-            return self._ask((*held, *legs))
-        return self._reader.basket_margin(legs) if len(legs) < 2 else _less(self._ask((*held, *legs)), self._ask(held))
+        answer = self._ask((*held, *legs))
+        if self._scope is BasketScope.INCREMENT:
+            return _less(answer, self._ask(held))
+        paid = sum((one.premium for one in holdings), Decimal(0)) if self._premium_in_basket else Decimal(0)
+        return replace(answer, total=answer.total - paid)
 
     def server_status(self) -> ServerStatus:
         """Return the live server's status."""
@@ -193,7 +198,7 @@ class DryRunBroker:
             key = (order.contract, order.side)
             if key not in ladders:
                 ladders[key] = self._ladder(*key)
-            fills = ladders[key].take(order.side, order.limit_price, order.quantity - order.filled)
+            fills = ladders[key].fill(order)
             if fills:
                 self._book.fill(order.order_id, fills, filled_before=order.filled)
 

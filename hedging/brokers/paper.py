@@ -113,20 +113,23 @@ class Ladder:
     def __init__(self, levels: Iterable[tuple[Decimal, int | None]]) -> None:
         self._levels = list(levels)
 
-    def take(self, side: Side, limit: Decimal, wanted: int) -> tuple[PaperFill, ...]:
-        """Fill up to `wanted` units at the levels' own prices, as far as `limit` reaches; return the fills."""
+    def fill(self, order: PaperOrder) -> tuple[PaperFill, ...]:
+        """Return new fills of a working order at the levels' own prices, as far as its limit reaches.
+
+        A level gives one order no more than it shows: what the order took at that price on an earlier reading is still
+        in the quantity that the live market displays, since our paper took nothing from it.
+        """
         fills: list[PaperFill] = []
-        while wanted > 0 and self._levels:
-            price, open_quantity = self._levels[0]
-            if (price - limit) * side.sign > 0:
+        wanted = order.quantity - order.filled
+        for n, (price, shown) in enumerate(self._levels):
+            if wanted <= 0 or (price - order.limit_price) * order.side.sign > 0:
                 break
-            quantity = wanted if open_quantity is None else min(wanted, open_quantity)
-            fills.append(PaperFill(quantity, price))
-            wanted -= quantity
-            if open_quantity is not None and open_quantity <= quantity:
-                self._levels.pop(0)
-            elif open_quantity is not None:
-                self._levels[0] = (price, open_quantity - quantity)
+            taken = sum(fill.quantity for fill in order.fills if fill.price == price)
+            quantity = wanted if shown is None else min(wanted, shown - taken)
+            if quantity > 0:
+                fills.append(PaperFill(quantity, price))
+                wanted -= quantity
+                self._levels[n] = (price, None if shown is None else shown - quantity)
         return tuple(fills)
 
 
