@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -243,7 +244,8 @@ def own_folder(folder: Path, *, uid: int, mode: int | None = None) -> None:
     Raises:
         LocalServerError: another user planted something under this name.
     """
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):  # ours or not: the next lines look
+        folder.mkdir(mode=0o700)
     seen = folder.lstat()
     parent = folder.parent.stat()
     private = parent.st_uid == os.geteuid() and not parent.st_mode & 0o022  # where nobody else can plant anything
