@@ -7,11 +7,10 @@ import socket
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
-from config.beat import ensure_beat_entries
 from config.local import postgres, redis
 from config.local.processes import LocalServerError
 from config.local.stack import Stack
@@ -74,9 +73,7 @@ class Command(BaseCommand):
     def _prepare_database(self) -> None:
         create_database()
         call_command("migrate", interactive=False, verbosity=0)
-        if "bootstrap" in get_commands():
-            call_command("bootstrap")
-        ensure_beat_entries(settings.SPEED)
+        call_command("bootstrap", stdout=self.stdout)
         connections.close_all()  # the children open their own
         self._say("Database initialized")
 
