@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http import HttpRequest
 
+LID_CLOSED: Final = "Orchestrator not initialized: set AUTO_HEDGE_ENABLED=true and restart"
 # A reverse proxy makes every visitor look local; any of these headers means that there is one.
 _FORWARDING: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 

@@ -8,3 +8,7 @@ class HedgingConfig(AppConfig):
 
     name = "hedging"
     verbose_name = "Hedging"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from hedging import checks  # noqa: F401, PLC0415 - importing registers them

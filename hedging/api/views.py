@@ -10,7 +10,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hedging import selectors
+from hedging import access, selectors
 from hedging.api import inputs, outputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.errors import Refused, no_session
@@ -19,8 +19,6 @@ from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
 from hedging.engine.sessions import open_session, set_automation
 from sessions_app.models import Account
-
-LID_CLOSED = "Orchestrator not initialized: set AUTO_HEDGE_ENABLED=true and restart"
 
 
 class StatusView(Endpoint):
@@ -73,7 +71,7 @@ class ToggleView(Endpoint):
         """Set the toggle; the environment's lid and the trading state still apply."""
         wanted = self.body(request, inputs.ToggleInput)
         if not settings.AUTO_HEDGE_ENABLED:
-            raise Refused("LID_CLOSED", LID_CLOSED, {"AUTO_HEDGE_ENABLED": False})
+            raise Refused("LID_CLOSED", access.LID_CLOSED, {"AUTO_HEDGE_ENABLED": False})
         now = clock.market_clock().now()
         session = selectors.current_session(now=now, account=wanted.get("account"))
         if session is None:

@@ -1,6 +1,7 @@
 """Writes of the API: creating a session and the toggle; who may, and what is refused."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
@@ -75,7 +76,12 @@ def test_todays_session_is_created_from_the_timetable(client, address):
 
     assert answer.status_code == 201, answer.json()
     session = TradingSession.objects.get()
-    assert (session.trading_day, session.index, session.dte, session.budget) == (make.TUESDAY, "NIFTY", 0, 1_600_000)
+    assert (session.trading_day, session.index, session.dte, session.budget) == (
+        make.TUESDAY,
+        "NIFTY",
+        0,
+        Decimal(1_600_000),
+    )
     assert answer.json()["id"] == session.pk
 
 
@@ -224,11 +230,11 @@ def test_a_login_without_a_csrf_token_writes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("world", "loopback", "status"), [("simulator", True, 200), ("simulator", False, 401), ("real", True, 401)]
+    ("where", "status"), [(("simulator", True), 200), (("simulator", False), 401), (("real", True), 401)]
 )
 @pytest.mark.parametrize("name", ["schedule", "transactions"])
-def test_reads_are_open_only_in_the_simulators_world_on_loopback(client, settings, name, world, loopback, status):
-    settings.WORLD, settings.LOOPBACK_BIND = world, loopback
+def test_reads_are_open_only_in_the_simulators_world_on_loopback(client, settings, name, where, status):
+    settings.WORLD, settings.LOOPBACK_BIND = where
     known_calendar()
 
     assert client.get(f"/api/hedge/{name}").status_code == status

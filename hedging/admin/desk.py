@@ -1,0 +1,169 @@
+"""The desk: sessions with the acts that the engine allows, from opening to halting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from hedging import access
+from hedging.domain.instruments import Index
+from hedging.engine import clock
+from hedging.engine.hours import trading_day_of
+from hedging.engine.sessions import SessionRefused, open_session, set_automation, set_trading_state
+from sessions_app.admin import TradingSessionAdmin
+from sessions_app.models import TradingSession, TradingState
+
+if TYPE_CHECKING:
+    _SessionForm = forms.ModelForm[TradingSession]
+else:  # Django's own class takes no type parameter at run time
+    _SessionForm = forms.ModelForm
+
+
+class OpenSessionForm(_SessionForm):
+    """What a person says to open today's session; the timetable says the rest."""
+
+    index = forms.ChoiceField(
+        required=False,
+        choices=[("", "as the timetable says"), *((index.value, index.value) for index in Index)],
+    )
+
+    class Meta:
+        model = TradingSession
+        fields = ("account", "index", "baskets", "budget_per_basket")
+
+
+admin.site.unregister(TradingSession)
+
+
+@admin.register(TradingSession)
+class SessionDesk(TradingSessionAdmin):
+    """Sessions with the acts that the engine allows: open today's, automation on and off, halt, reduce, resume.
+
+    Registered here and not with the model, because each act is a function of the engine, which lies above that app.
+    """
+
+    actions = ("switch_automation_on", "switch_automation_off", "halt", "reduce", "resume")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Allow whoever may add sessions; the engine has the last word."""
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: TradingSession | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **kwargs: Any,
+    ) -> type[forms.ModelForm[TradingSession]]:
+        """Return the short form for a session that is to be opened."""
+        if obj is None:
+            kwargs |= {"form": OpenSessionForm, "fields": OpenSessionForm.Meta.fields}
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TradingSession | None = None) -> Any:
+        """Return what a person may not type over: nothing yet while opening."""
+        return () if obj is None else super().get_readonly_fields(request, obj)
+
+    def get_fields(self, request: HttpRequest, obj: TradingSession | None = None) -> Any:
+        """Return the few fields of an opening, else all."""
+        return OpenSessionForm.Meta.fields if obj is None else super().get_fields(request, obj)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Open today's session; a refusal is shown in its own words."""
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except SessionRefused as refused:
+            self.message_user(request, refused.message, messages.ERROR)
+        except clock.ClockUnavailable as unavailable:
+            self.message_user(request, str(unavailable), messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: TradingSession,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Open by the engine; of an edit, write only what was edited, so that no counter of the engine is set back."""
+        if change:
+            obj.save(update_fields=[name for name in form.changed_data if name in form.cleaned_data])
+            return
+        now = clock.market_clock().now()
+        chosen = form.cleaned_data["index"]
+        opened = open_session(
+            account=obj.account,
+            day=trading_day_of(now),
+            now=now,
+            wall_now=clock.wall_now(),
+            actor=request.user.get_username(),
+            index=Index(chosen) if chosen else None,
+            baskets=obj.baskets,
+            budget_per_basket=obj.budget_per_basket,
+        )
+        obj.pk = opened.pk
+        obj.refresh_from_db()
+
+    @admin.action(description="Switch automation on", permissions=["change"])
+    def switch_automation_on(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
+        """Let the engine act by itself, if the environment's lid is open."""
+        if settings.AUTO_HEDGE_ENABLED:
+            self._act(request, queryset, "automation on", lambda row, who: set_automation(session=row, on=True, **who))
+        else:
+            self.message_user(request, access.LID_CLOSED, messages.ERROR)
+
+    @admin.action(description="Switch automation off", permissions=["change"])
+    def switch_automation_off(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
+        """Let the engine watch, and act no more by itself."""
+        self._act(request, queryset, "automation off", lambda row, who: set_automation(session=row, on=False, **who))
+
+    @admin.action(description="Halt: no new order, cancels go on", permissions=["change"])
+    def halt(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
+        """Stop every new order."""
+        self._set_state(request, queryset, TradingState.HALTED)
+
+    @admin.action(description="Reduce: sells only", permissions=["change"])
+    def reduce(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
+        """Allow sells only."""
+        self._set_state(request, queryset, TradingState.REDUCING)
+
+    @admin.action(description="Resume: ACTIVE again", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
+        """Allow everything that the lids allow."""
+        self._set_state(request, queryset, TradingState.ACTIVE)
+
+    def _set_state(self, request: HttpRequest, queryset: QuerySet[TradingSession], state: TradingState) -> None:
+        self._act(
+            request,
+            queryset,
+            state.label,
+            lambda row, who: set_trading_state(session=row, state=state, reason="by hand in the admin", **who),
+        )
+
+    def _act(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[TradingSession],
+        what: str,
+        act: Callable[[TradingSession, dict[str, Any]], object],
+    ) -> None:
+        try:
+            now = clock.market_clock().now()
+        except clock.ClockUnavailable as unavailable:
+            self.message_user(request, str(unavailable), messages.ERROR)
+            return
+        who = {"now": now, "wall_now": clock.wall_now(), "actor": request.user.get_username()}
+        done = 0
+        for row in queryset.order_by("id"):
+            try:
+                act(row, who)
+                done += 1
+            except SessionRefused as refused:
+                self.message_user(request, refused.message, messages.ERROR)
+        self.message_user(request, f"{what}: {done} session{'' if done == 1 else 's'}.")

@@ -1,0 +1,223 @@
+"""The ledgers, read-only, linked from decision to transactions to orders to fills."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from hedging.domain.lifecycle import LIVE, UNCERTAIN
+from hedging.models import (
+    AuditEvent,
+    Fill,
+    Heartbeat,
+    HedgeDecision,
+    HedgeOrder,
+    HedgeTransaction,
+    PaperOrder,
+    values_of,
+)
+from hedging.selectors.cards import card_of
+
+if TYPE_CHECKING:
+    _Admin = admin.ModelAdmin[Model]
+    _Inline = admin.TabularInline[Model, Model]
+else:  # Django's own classes take no type parameter at run time
+    _Admin, _Inline = admin.ModelAdmin, admin.TabularInline
+
+
+class Ledger(_Admin):
+    """A table that only the engine writes. Nobody adds, edits or deletes here, not even the first user."""
+
+    ordering = ("-id",)
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        """Refuse: written by the engine only."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
+        """Refuse: a record of what happened."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
+        """Refuse: a record of what happened."""
+        return False
+
+
+class LedgerInline(_Inline):
+    """The rows below a row, with a link to each."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    ordering = ("id",)
+
+    def has_add_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
+        """Refuse: written by the engine only."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
+        """Refuse: a record of what happened."""
+        return False
+
+
+class TransactionsOfDecision(LedgerInline):
+    """The legs that a decision led to."""
+
+    model = HedgeTransaction
+    fields = ("side", "quantity", "symbol", "filled_quantity", "average_price", "charges", "is_live")
+    readonly_fields = fields
+
+
+class OrdersOfTransaction(LedgerInline):
+    """The slices of a transaction at the broker."""
+
+    model = HedgeOrder
+    fields = ("slice", "attempt", "status", "quantity", "limit_price", "broker_order_id", "sent_at", "message")
+    readonly_fields = fields
+
+
+class FillsOfOrder(LedgerInline):
+    """The trade-book rows of an order."""
+
+    model = Fill
+    fields = ("sequence", "quantity", "price", "at")
+    readonly_fields = fields
+
+
+@admin.register(HedgeDecision)
+class HedgeDecisionAdmin(Ledger):
+    """Decision cards: what was decided, why, and what came of it."""
+
+    list_display = ("at", "session", "kind", "action", "reason", "mode")
+    list_filter = ("action", "kind", "mode", "reason")
+    list_select_related = ("session",)
+    date_hierarchy = "at"
+    fields = ("session", "mode", "kind", "slot", "at", "action", "reason", "in_words", "why", "facts", "policy")
+    readonly_fields = ("in_words", "why")
+    inlines = (TransactionsOfDecision,)
+
+    @admin.display(description="in words")
+    def in_words(self, decision: HedgeDecision) -> str:
+        """Return the reason's sentence."""
+        return card_of(decision).text
+
+    @admin.display(description="why")
+    def why(self, decision: HedgeDecision) -> SafeString:
+        """Return the gates, in order."""
+        gates = card_of(decision).gates
+        rows = ((gate.name, "passed" if gate.passed else "stopped", gate.detail) for gate in gates)
+        return format_html_join("", "<p><b>{}</b> {}: {}</p>", rows)
+
+
+@admin.register(HedgeTransaction)
+class HedgeTransactionAdmin(Ledger):
+    """Intents and what became of them."""
+
+    list_display = (
+        "created_at",
+        "side",
+        "symbol",
+        "quantity",
+        "filled_quantity",
+        "average_price",
+        "charges",
+        "outcome",
+        "reason",
+        "origin",
+        "mode",
+    )
+    list_filter = ("is_live", "side", "mode", "origin", "index", "reason")
+    search_fields = ("symbol",)
+    date_hierarchy = "created_at"
+    inlines = (OrdersOfTransaction,)
+
+
+class PlaceFilter(admin.SimpleListFilter):
+    """Orders by what is known of them."""
+
+    title = "where it stands"
+    parameter_name = "place"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [("live", "may still fill"), ("uncertain", "nobody knows"), ("ended", "ended")]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[HedgeOrder]) -> QuerySet[HedgeOrder]:
+        """Return the orders of the chosen place."""
+        match self.value():
+            case "live":
+                return queryset.filter(status__in=values_of(LIVE))
+            case "uncertain":
+                return queryset.filter(status__in=values_of(UNCERTAIN))
+            case "ended":
+                return queryset.exclude(status__in=values_of(LIVE))
+        return queryset
+
+
+@admin.register(HedgeOrder)
+class HedgeOrderAdmin(Ledger):
+    """Slices at the broker, and their place in the protocol."""
+
+    list_display = (
+        "created_at",
+        "transaction",
+        "slice",
+        "attempt",
+        "status",
+        "quantity",
+        "limit_price",
+        "broker_order_id",
+        "message",
+        "mode",
+    )
+    list_filter = (PlaceFilter, "status", "mode", "trading_day")
+    list_select_related = ("transaction",)
+    search_fields = ("broker_order_id", "transaction__symbol")
+    inlines = (FillsOfOrder,)
+
+
+@admin.register(Fill)
+class FillAdmin(Ledger):
+    """Trade-book rows: positions, spend and recovery are made of these alone."""
+
+    list_display = ("at", "order", "quantity", "price", "mode")
+    list_filter = ("mode",)
+    list_select_related = ("order",)
+    date_hierarchy = "at"
+    search_fields = ("order__broker_order_id", "order__transaction__symbol")
+
+
+@admin.register(PaperOrder)
+class PaperOrderAdmin(Ledger):
+    """The dry run's own books."""
+
+    list_display = ("placed_at", "account", "order_id", "side", "quantity", "symbol", "limit_price", "status")
+    list_filter = ("status", "side", "account")
+    list_select_related = ("account",)
+    search_fields = ("order_id", "symbol")
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(Ledger):
+    """Who did what to which row. The database itself refuses to change these."""
+
+    list_display = ("at", "actor", "event", "subject_kind", "subject_id", "account")
+    list_filter = ("event", "subject_kind", "account")
+    list_select_related = ("account",)
+    search_fields = ("actor", "event", "=subject_id")
+    date_hierarchy = "at"
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(Ledger):
+    """Workers' signs of life, in wall time."""
+
+    list_display = ("name", "wall_at")
+    ordering = ("name",)

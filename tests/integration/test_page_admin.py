@@ -1,0 +1,202 @@
+"""The admin: every ledger can be read and not written; sessions are opened, switched and halted by the engine."""
+
+from decimal import Decimal
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from hedging import models
+from hedging.admin.ledgers import Ledger
+from hedging.engine import clock
+from hedging.models import AuditEvent
+from sessions_app.models import TradingSession, TradingState
+from tests import factories as make
+from tests.integration.page_day import NOW, StoppedClock, entries, hedged_morning, known_calendar
+
+pytestmark = pytest.mark.django_db
+LEDGERS = [model for model, desk in admin.site._registry.items() if isinstance(desk, Ledger)]
+SESSIONS = "admin:sessions_app_tradingsession"
+
+
+@pytest.fixture(autouse=True)
+def _stopped(monkeypatch):
+    monkeypatch.setattr(clock, "market_clock", StoppedClock)
+    monkeypatch.setattr(clock, "wall_now", lambda: NOW)
+
+
+@pytest.fixture
+def operator(client):
+    client.force_login(User.objects.create_superuser("operator"))
+    return client
+
+
+def row_of(model):
+    factory = getattr(make, f"{model.__name__}Factory")
+    return factory.create()
+
+
+def act(client, action, *sessions):
+    return client.post(
+        reverse(f"{SESSIONS}_changelist"),
+        {"action": action, "_selected_action": [session.pk for session in sessions]},
+        follow=True,
+    )
+
+
+def said(answer):
+    return [str(message) for message in answer.context["messages"]]
+
+
+def test_every_model_of_hedging_has_its_ledger():
+    ours = {model for model in vars(models).values() if isinstance(model, type) and model.__module__ == models.__name__}
+
+    assert set(LEDGERS) == {model for model in ours if hasattr(model, "_meta")}
+
+
+@pytest.mark.parametrize("model", LEDGERS, ids=lambda model: model.__name__)
+def test_a_ledger_is_listed_and_shown_and_cannot_be_written(operator, model):
+    row = row_of(model)
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+
+    assert operator.get(reverse(f"{name}_changelist"), {"q": "1"}).status_code == 200
+    shown = operator.get(reverse(f"{name}_change", args=[row.pk]))
+    assert shown.status_code == 200
+    assert b'name="_save"' not in shown.content
+    assert operator.get(reverse(f"{name}_add")).status_code == 403
+    assert operator.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
+    assert operator.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize(("place", "count"), [("live", 1), ("uncertain", 0), ("ended", 1), ("", 2)])
+def test_orders_are_filtered_by_what_is_known_of_them(operator, place, count):
+    make.HedgeOrderFactory.create(acked=True)
+    make.HedgeOrderFactory.create(status="filled")
+
+    answer = operator.get(reverse("admin:hedging_hedgeorder_changelist"), {"place": place} if place else {})
+
+    assert answer.context["cl"].result_count == count
+
+
+def test_one_can_walk_from_a_decision_to_its_fills(operator):
+    hedged_morning()
+    transaction = models.HedgeTransaction.objects.get()
+    order, fill = transaction.orders.get(), models.Fill.objects.get()
+    steps = [("hedgedecision", transaction.decision), ("hedgetransaction", transaction), ("hedgeorder", order)]
+    below = [("hedgetransaction", transaction), ("hedgeorder", order), ("fill", fill)]
+
+    for (name, row), (next_name, next_row) in zip(steps, below, strict=True):
+        page = operator.get(reverse(f"admin:hedging_{name}_change", args=[row.pk])).content.decode()
+        assert reverse(f"admin:hedging_{next_name}_change", args=[next_row.pk]) in page
+
+
+def test_a_decision_is_explained_in_words(operator):
+    hedged_morning()
+    decision = models.HedgeTransaction.objects.get().decision
+
+    page = operator.get(reverse("admin:hedging_hedgedecision_change", args=[decision.pk])).content.decode()
+
+    assert "<b>projection</b> stopped: 107.6 % is over 95 %" in page
+    assert "the cheapest sufficient hedge is bought" in page
+
+
+def test_todays_session_is_opened_in_one_screen(operator):
+    known_calendar()
+    entries()
+    account = make.AccountFactory.create()
+
+    answer = operator.post(
+        reverse(f"{SESSIONS}_add"),
+        {"account": account.pk, "index": "", "baskets": 3, "budget_per_basket": "500000"},
+    )
+
+    assert answer.status_code == 302
+    session = TradingSession.objects.get()
+    assert (session.trading_day, session.index, session.budget) == (make.TUESDAY, "NIFTY", Decimal(1_500_000))
+    assert AuditEvent.objects.get().actor == "operator"
+
+
+def test_a_session_that_cannot_be_opened_says_why(operator):
+    account = make.AccountFactory.create()
+
+    answer = operator.post(
+        reverse(f"{SESSIONS}_add"),
+        {"account": account.pk, "index": "", "baskets": 1, "budget_per_basket": "1000000"},
+        follow=True,
+    )
+
+    assert not TradingSession.objects.exists()
+    assert any("trading days of 2026 are not known" in line for line in said(answer))
+
+
+def test_an_edit_of_a_session_never_sets_back_what_the_engine_counts(operator, monkeypatch):
+    session = make.TradingSessionFactory.create()
+    address = reverse(f"{SESSIONS}_change", args=[session.pk])
+    form = operator.get(address).context["adminform"].form
+    data = {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
+    validate = TradingSession.full_clean
+
+    def spend_meanwhile(row, *args, **kwargs):
+        TradingSession.objects.filter(pk=row.pk).update(spent=Decimal(777))
+        return validate(row, *args, **kwargs)
+
+    monkeypatch.setattr(TradingSession, "full_clean", spend_meanwhile)
+
+    assert operator.post(address, data | {"trigger_pct": "93"}).status_code == 302
+
+    session.refresh_from_db()
+    assert (session.trigger_pct, session.spent) == (Decimal(93), Decimal(777))
+
+
+@pytest.mark.parametrize(
+    ("action", "state"),
+    [("halt", TradingState.HALTED), ("reduce", TradingState.REDUCING), ("resume", TradingState.ACTIVE)],
+)
+def test_the_trading_state_is_set_by_an_action(operator, action, state):
+    session = make.TradingSessionFactory.create(
+        trading_state=TradingState.HALTED if state == TradingState.ACTIVE else TradingState.ACTIVE
+    )
+
+    act(operator, action, session)
+
+    session.refresh_from_db()
+    assert (session.trading_state, AuditEvent.objects.get().actor) == (state, "operator")
+
+
+def test_automation_is_switched_off_and_on(operator):
+    session = make.TradingSessionFactory.create()
+
+    act(operator, "switch_automation_off", session)
+    after_off = TradingSession.objects.get().automation
+    answer = act(operator, "switch_automation_on", session)
+
+    assert (after_off, TradingSession.objects.get().automation) == (False, True)
+    assert said(answer) == ["automation on: 1 session."]
+
+
+def test_automation_under_a_closed_lid_is_not_switched_on(operator, settings):
+    settings.AUTO_HEDGE_ENABLED = False
+    session = make.TradingSessionFactory.create(automation=False)
+
+    answer = act(operator, "switch_automation_on", session)
+
+    session.refresh_from_db()
+    assert session.automation is False
+    assert "AUTO_HEDGE_ENABLED=true" in said(answer)[0]
+
+
+def test_a_closed_session_is_counted_as_refused(operator):
+    session = make.TradingSessionFactory.create(closed=True)
+
+    assert said(act(operator, "halt", session))[-1] == "HALTED: 0 sessions."
+
+
+def test_an_act_without_a_readable_clock_changes_nothing(operator, monkeypatch):
+    session = make.TradingSessionFactory.create()
+    monkeypatch.setattr(clock, "market_clock", lambda: StoppedClock(away=True))
+
+    act(operator, "halt", session)
+
+    session.refresh_from_db()
+    assert session.trading_state == TradingState.ACTIVE
