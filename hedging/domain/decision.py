@@ -23,6 +23,11 @@ BEFORE_CLOSE = timedelta(minutes=10)
 """How long before the end of our hours a wing in the money is sold, and a session's last wings are closed."""
 
 
+MARGIN_CHECK_SECONDS = 30
+CONSIDER_SALES_MINUTES = 5
+"""How often a sale is considered that nothing hurries: longs beyond shorts every minute, spare margin every five."""
+
+
 @dataclass(frozen=True, slots=True)
 class LegOrder:
     """One leg that a decision orders: units, prices in rupees a unit.
@@ -89,8 +94,13 @@ def wants_prices(facts: CycleFacts) -> bool:
         return True
     if not facts.held:
         return False
+    if _ending(facts):
+        return True
+    minute = facts.now.second < MARGIN_CHECK_SECONDS
+    if _excess(facts):
+        return minute
     sellable = utilization is not None and utilization < facts.policy.exit_trigger_pct
-    return sellable or _excess(facts) or _ending(facts)
+    return sellable and minute and facts.now.minute % CONSIDER_SALES_MINUTES == 0
 
 
 def decide(facts: CycleFacts) -> Decision:

@@ -26,7 +26,7 @@ from schedule.entries import ScheduledEntry
 from sessions_app.models import Account, FreeMargin, TradingSession
 from sessions_app.models import BasketScope as BasketScopeChoice
 
-STRIKES_EACH_SIDE = 60
+STRIKES_BEYOND_BOUND = 4
 JUST_DUE = timedelta(seconds=60)
 BASKET_LIMIT = 50
 
@@ -83,6 +83,7 @@ class Gatherer:
             used = None if session.baseline is None else funds.utilised - session.baseline
         later = tuple(e for e in self._plan.entries if e.entry_at > now)
         breaker = self._account.breaker_open_until
+        live = list(HedgeTransaction.objects.live().filter(session=session).prefetch_related("orders"))
         return CycleFacts(
             now=now,
             session=_session_facts(session),
@@ -99,8 +100,8 @@ class Gatherer:
             used=used,
             free_margin=free,
             positions=positions,
-            held=_held(session),
-            in_flight=_in_flight(session),
+            held=_held(session, live),
+            in_flight=_in_flight(live),
             coming=(),
             soon=(),
             later=tuple(
@@ -113,9 +114,9 @@ class Gatherer:
     def prices(self, facts: CycleFacts) -> CycleFacts:
         """Read the option chain, and resolve the legs of every entry that is near at the strikes of this moment."""
         session = facts.session
-        chain = self._read(
-            "option chain", lambda: self._ports.broker.chain(session.index, session.expiry, STRIKES_EACH_SIDE)
-        )
+        # Candidates lie within the outer bound; what the book holds farther out is priced by the position book.
+        strikes = int(facts.spec.otm_max / facts.spec.strike_step) + STRIKES_BEYOND_BOUND
+        chain = self._read("option chain", lambda: self._ports.broker.chain(session.index, session.expiry, strikes))
         if chain is None:
             return replace(facts, unknown=self._unknown)
         try:
@@ -242,8 +243,7 @@ def _session_facts(session: TradingSession) -> SessionFacts:
     )
 
 
-def _in_flight(session: TradingSession) -> tuple[InFlight, ...]:
-    rows = HedgeTransaction.objects.live().filter(session=session).prefetch_related("orders")
+def _in_flight(live: Sequence[HedgeTransaction]) -> tuple[InFlight, ...]:
     uncertain = {s.value for s in UNCERTAIN if s is not OrderStatus.SENDING}
     return tuple(
         InFlight(
@@ -252,14 +252,15 @@ def _in_flight(session: TradingSession) -> tuple[InFlight, ...]:
             quantity=tx.quantity - tx.filled_quantity,
             uncertain=any(order.status in uncertain for order in tx.orders.all()),
         )
-        for tx in rows
+        for tx in live
     )
 
 
-def _held(session: TradingSession) -> tuple[OwnWing, ...]:
+def _held(session: TradingSession, live: Sequence[HedgeTransaction]) -> tuple[OwnWing, ...]:
     selling: dict[Contract, int] = {}
-    for tx in HedgeTransaction.objects.live().filter(session=session, side=Side.SELL.value):
-        selling[tx.contract] = selling.get(tx.contract, 0) + tx.quantity - tx.filled_quantity
+    for tx in live:
+        if tx.side == Side.SELL:
+            selling[tx.contract] = selling.get(tx.contract, 0) + tx.quantity - tx.filled_quantity
     rows = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
     wings = [OwnWing(row.contract, row.quantity - selling.get(row.contract, 0)) for row in rows]
     return tuple(wing for wing in wings if wing.quantity > 0)

@@ -66,7 +66,8 @@ def reconcile(*, account_id: int, day: date, ports: Ports) -> Reconciled:
             day_over = hours is not None and now > hours.closes + timedelta(minutes=1)
             for row in waiting:
                 _bring_up_to_date(row, evidence_for(row, orders, trades), ports, day_over=day_over)
-    _sweep(account_id=account_id, day=day, ports=ports)
+    if rows:
+        _sweep(account_id=account_id, day=day, ports=ports)
     return Reconciled(watched=len(rows), books_read=books_read)
 
 

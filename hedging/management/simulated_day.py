@@ -24,7 +24,7 @@ from hedging.engine.plan import DayPlan, plan_of
 from hedging.engine.ports import Ports
 from hedging.engine.sessions import open_session, set_automation
 from hedging.management.worlds import judge_policy, simulated_day
-from hedging.models import CycleKind, HedgeDecision, HedgeOrder
+from hedging.models import CycleKind, HedgeDecision
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.http_adapter import mount
 from hedging.simulator.wsgi import SimulatorApp
@@ -57,6 +57,7 @@ class SimulatedRun:
     dry_run: bool = False
     baskets: int = 1
     progress: Callable[[datetime], None] = lambda _: None
+    _orders_live: bool = False
 
     def run(self) -> dict[str, Any]:
         """Run the day and return its figures; rupees and percent as floats, `decisions_hash` over every card."""
@@ -105,8 +106,8 @@ class SimulatedRun:
         )
         return ports
 
-    @staticmethod
-    def _send(order_id: int, ports: Ports) -> None:
+    def _send(self, order_id: int, ports: Ports) -> None:
+        self._orders_live = True
         send_order(order_id=order_id, ports=ports)
 
     def _live_through(
@@ -124,8 +125,10 @@ class SimulatedRun:
                 self.progress(clock.moment)
             elif second % ticks.PERIOD_SECONDS[CycleKind.ENTRY_PROJECTION] == 0 and due(clock.moment):
                 _must_succeed(ticks.project_entries(now=clock.moment, rules=rules))
-            if HedgeOrder.objects.live().filter(account_id=session.account_id).exists():
-                _must_succeed(ticks.reconcile_books(ports_for=lambda _: ports))
+            if self._orders_live:
+                counts = ticks.reconcile_books(ports_for=lambda _: ports)
+                _must_succeed(counts)
+                self._orders_live = counts["watched"] > 0
 
     def _figures(self, session: TradingSession, exchange: Exchange) -> dict[str, Any]:
         truth = exchange.report()
