@@ -230,7 +230,7 @@ class OpenAlgoOrderClient(OpenAlgoClient):
         return self._write("cancelorder", payload, self._read_seconds)
 
     def _post_order(self, payload: Mapping[str, object]) -> Answer:
-        # The one line of this code base that sends an order; tests/architecture counts it.
+        # The one line of this code base that sends an order; tests/unit/test_client_requests.py counts it.
         return self._write("placeorder", payload, self._order_seconds)
 
     def _write(self, endpoint: str, payload: Mapping[str, object], seconds: float) -> Answer:
