@@ -57,11 +57,13 @@ def solve(problem: HedgeProblem) -> HedgeSolution:
     nothing = np.zeros(len(model.columns))
     before = model.figures(nothing)
     unsolved = _solution(model, Status.NOT_NEEDED, nothing, before, proven=True)
-    if before.used <= _most_used(problem, Aim.TRIGGER) and before.order <= float(problem.free_margin):
+    # An aim that is met already cannot be the answer to a need: reaching it would buy nothing.
+    aims = [aim for aim in Aim if not _meets(before, _limits(problem, aim))]
+    if Aim.TRIGGER not in aims:
         return unsolved
     tried = tuple(levels(problem))
     unproven = False
-    for aim in Aim:
+    for aim in aims:
         for level in tried:
             outcome = _attempt(model, _allowed(model, level.contracts), _limits(problem, aim))
             unproven |= not outcome.proven
@@ -69,7 +71,7 @@ def solve(problem: HedgeProblem) -> HedgeSolution:
                 solved = _solution(model, Status.SOLVED, outcome.lots, before, proven=not unproven)
                 return replace(solved, aim=aim, relaxation=level.relaxation)
     last = tried[-1].contracts if tried else frozenset()
-    return _explain(model, last, replace(unsolved, proven=not unproven))
+    return _explain(model, last, _limits(problem, aims[-1]), replace(unsolved, proven=not unproven))
 
 
 def _attempt(model: HedgeModel, allowed: BoolArray, limits: Limits) -> Outcome:
@@ -81,6 +83,10 @@ def _attempt(model: HedgeModel, allowed: BoolArray, limits: Limits) -> Outcome:
     if outcome.lots is None or (pair is not None and model.cost(pair) < model.cost(outcome.lots)):
         return Outcome(pair, proven=False)
     return outcome
+
+
+def _meets(figures: Figures, limits: Limits) -> bool:
+    return figures.used <= limits.used and figures.order <= limits.order
 
 
 def _limits(problem: HedgeProblem, aim: Aim) -> Limits:
@@ -162,12 +168,10 @@ def _charges(problem: HedgeProblem, trades: tuple[WingTrade, ...], side: Side) -
     return total
 
 
-def _explain(model: HedgeModel, last: frozenset[Contract], unsolved: HedgeSolution) -> HedgeSolution:
+def _explain(model: HedgeModel, last: frozenset[Contract], limits: Limits, unsolved: HedgeSolution) -> HedgeSolution:
     """Say which limit binds, the least utilization that buying could reach, and which strikes would have done."""
     problem = model.problem
     allowed = _allowed(model, last)
-    wide = _allowed(model, buyable_contracts(problem))
-    limits = _limits(problem, Aim.FULL)
     seconds = problem.time_limit_seconds
     best = minimize(
         model,
@@ -179,17 +183,27 @@ def _explain(model: HedgeModel, last: frozenset[Contract], unsolved: HedgeSoluti
     floor = unsolved.used_after
     if best.lots is not None:
         floor = min(floor, rupees(model.figures(best.lots).used))
-    outside = minimize(model, allowed=wide, limits=limits, time_limit_seconds=seconds)
-    would_do: tuple[Contract, ...] = ()
-    if outside.lots is not None:
-        would_do = tuple(trade.contract for trade in _trades(model, outside.lots, Side.BUY))
+    would_do = _would_do(model, limits)
     return replace(
         unsolved,
         status=_status(model, allowed),
         floor_pct=floor / problem.budget * HUNDRED,
-        binding=Limit.BAND if would_do else _binding(model, allowed, limits),
+        binding=_binding(model, allowed, limits, outside_band=bool(would_do)),
         would_do=would_do,
     )
+
+
+def _would_do(model: HedgeModel, limits: Limits) -> tuple[Contract, ...]:
+    """Return strikes outside band and distance that reach the easiest aim; those under the floor premium only at last."""
+    problem = model.problem
+    buyable = buyable_contracts(problem)
+    priced = {c.contract for c in problem.candidates if c.ask >= problem.policy.floor_premium}
+    for contracts in (buyable & priced, buyable):
+        allowed = _allowed(model, contracts)
+        found = minimize(model, allowed=allowed, limits=limits, time_limit_seconds=problem.time_limit_seconds)
+        if found.lots is not None:
+            return tuple(trade.contract for trade in _trades(model, found.lots, Side.BUY))
+    return ()
 
 
 def _status(model: HedgeModel, allowed: BoolArray) -> Status:
@@ -204,18 +218,20 @@ def _status(model: HedgeModel, allowed: BoolArray) -> Status:
     return Status.UNREACHABLE
 
 
-def _binding(model: HedgeModel, allowed: BoolArray, limits: Limits) -> Limit:
-    """Return the first limit that, lifted alone, makes the last aim reachable; else whichever margin is too high for."""
-    lifted = {
-        Limit.COST_CAP: replace(limits, cost=INFINITE),
-        Limit.CASH: replace(limits, cash=INFINITE),
+def _binding(model: HedgeModel, allowed: BoolArray, limits: Limits, *, outside_band: bool) -> Limit:
+    """Return the first limit that, lifted alone, makes the easiest aim reachable; else `BUDGET`, where none does."""
+    money = {Limit.COST_CAP: replace(limits, cost=INFINITE), Limit.CASH: replace(limits, cash=INFINITE)}
+    book = {
         Limit.DEPTH: replace(limits, depth=False),
         Limit.CAPACITY: replace(limits, capacity=False),
         Limit.FREE_MARGIN: replace(limits, order=INFINITE),
     }
-    for limit, without in lifted.items():
-        seconds = model.problem.time_limit_seconds
-        found = minimize(model, allowed=allowed, limits=without, time_limit_seconds=seconds)
-        if found.lots is not None:
-            return limit
+    for group in (money, book):
+        for limit, without in group.items():
+            seconds = model.problem.time_limit_seconds
+            found = minimize(model, allowed=allowed, limits=without, time_limit_seconds=seconds)
+            if found.lots is not None:
+                return limit
+        if outside_band:
+            return Limit.BAND
     return Limit.BUDGET
