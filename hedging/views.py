@@ -165,6 +165,8 @@ def summary_rows(summary: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
             text = rupees(value)
         elif "utilization" in key or key.endswith("_pct"):
             text = percent(value)
+        elif isinstance(value, Mapping):
+            text = ", ".join(f"{part} {words(name)}" for name, part in value.items()) or "none"
         elif isinstance(value, list | tuple):
             text = ", ".join(str(part) for part in value) or "none"
         else:

@@ -25,7 +25,8 @@ class Gate:
 class ProjectedEntry:
     """What one coming entry would do to the margin. Rupees, and per cent of the budget.
 
-    `at_order` is what the broker wants when the entry is sent; `used_after` what is used once it is in the book.
+    `at_order` is what the broker wants on top when the entry is sent, against the `free_margin` of that moment;
+    `used_after` what is used once the entry is in the book.
     """
 
     portfolio: str
@@ -33,7 +34,17 @@ class ProjectedEntry:
     at_order: Decimal | None
     used_after: Decimal | None
     used_after_pct: Decimal | None
+    free_margin: Decimal | None
     source: str
+
+    @property
+    def lacks_margin(self) -> bool:
+        """Return whether the broker would refuse the entry for want of free margin."""
+        return self.at_order is not None and self.free_margin is not None and self.at_order > self.free_margin
+
+    def breaches(self, *, trigger_pct: Decimal) -> bool:
+        """Return whether the entry passes the trigger or the broker's free margin: either is a need."""
+        return self.lacks_margin or (self.used_after_pct is not None and self.used_after_pct > trigger_pct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,7 @@ def projection_of(facts: Mapping[str, Any]) -> tuple[ProjectedEntry, ...]:
             at_order=number(row.get("at_order")),
             used_after=number(row.get("used_after")),
             used_after_pct=number(row.get("used_after_pct")),
+            free_margin=number(facts.get("free_margin")),
             source=_text(row.get("source")),
         )
         for row in _rows(facts.get("projection"))
@@ -126,12 +138,10 @@ def projection_of(facts: Mapping[str, Any]) -> tuple[ProjectedEntry, ...]:
 
 def verdict(*, entry: ProjectedEntry, card: DecisionCard, trigger_pct: Decimal, buy_is_live: bool) -> str:
     """Say in a few words what follows from a projected entry: a hedge, none, or why not."""
-    if entry.used_after_pct is None:
-        return "not known"
+    if not entry.breaches(trigger_pct=trigger_pct):
+        return "not known" if entry.used_after_pct is None else "no hedge needed"
     if card.action == Action.ADD:
         return "hedge planned"
-    if entry.used_after_pct <= trigger_pct:
-        return "no hedge needed"
     if buy_is_live:
         return "hedge on its way"
     return f"not hedged: {card.text}"

@@ -34,8 +34,6 @@ from sessions_app.models import MarginSnapshot, Mode, TradingSession, TradingSta
 
 # A worker that has been silent for longer is taken for dead (orders.md §8). Wall time.
 HEARTBEAT_LIMIT = timedelta(seconds=75)
-# Both kinds of cycle write cards; one of the last few carries the projection even when the newest does not.
-_CARDS_READ = 6
 
 
 def current_session(*, now: datetime, account: str | None = None) -> TradingSession | None:
@@ -60,16 +58,16 @@ def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Sta
     Ages of workers and the breaker are judged at `wall_now`; `session` comes with its account loaded.
     """
     facts = session_facts(session)
-    decisions = HedgeDecision.objects.filter(session=session).exclude(kind=CycleKind.MANUAL).order_by("-id")
-    cards = [card_of(row) for row in decisions[:_CARDS_READ]]
+    latest = HedgeDecision.objects.filter(session=session).exclude(kind=CycleKind.MANUAL).order_by("-id").first()
+    card = None if latest is None else card_of(latest)
     orders = _live_orders(session)
     entries, calendar_unknown = day_entries(day=trading_day_of(now))
     return Status(
         now=now,
         session=facts,
         margin=_margin(session, now=now),
-        decision=cards[0] if cards else None,
-        projections=_projections(cards, facts=facts, orders=orders, now=now),
+        decision=card,
+        projections=_projections(card, facts=facts, orders=orders, now=now),
         next_entry=_next_entry(entries, now=now),
         entries=entries,
         calendar_unknown=calendar_unknown,
@@ -156,9 +154,8 @@ def _margin(session: TradingSession, *, now: datetime) -> Margin | None:
 
 
 def _projections(
-    cards: Sequence[DecisionCard], *, facts: SessionFacts, orders: Sequence[LiveOrder], now: datetime
+    card: DecisionCard | None, *, facts: SessionFacts, orders: Sequence[LiveOrder], now: datetime
 ) -> tuple[Projection, ...]:
-    card = next((card for card in cards if card.projection), None)
     if card is None:
         return ()
     buy_is_live = any(order.side == Side.BUY for order in orders)
@@ -166,7 +163,7 @@ def _projections(
         Projection(
             entry=entry,
             verdict=verdict(entry=entry, card=card, trigger_pct=facts.trigger_pct, buy_is_live=buy_is_live),
-            crosses=entry.used_after_pct is not None and entry.used_after_pct > facts.trigger_pct,
+            crosses=entry.breaches(trigger_pct=facts.trigger_pct),
         )
         for entry in card.projection
         if entry.at is None or entry.at >= now

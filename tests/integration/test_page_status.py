@@ -91,7 +91,10 @@ def test_a_halted_session_says_so_in_the_banner_and_the_title(client):
 
 def test_a_closed_session_shows_the_days_summary(client):
     session = hedged_morning()
-    session.closed_at, session.summary = NOW, {"spend": "547.90", "peak_utilization": "91.25", "entries_made": 4}
+    session.closed_at, session.summary = (
+        NOW,
+        {"spend": "547.90", "peak_utilization": "91.25", "decisions": {"add": 2, "hold": 740}},
+    )
     session.save()
 
     seen = text(client)
@@ -99,6 +102,7 @@ def test_a_closed_session_shows_the_days_summary(client):
     assert "The day is over" in seen
     assert "<dt>spend</dt><dd>₹548</dd>" in seen
     assert "<dt>peak utilization</dt><dd>91.3 %</dd>" in seen
+    assert "<dt>decisions</dt><dd>2 add, 740 hold</dd>" in seen
 
 
 def test_a_day_without_a_session_says_what_to_do(client):

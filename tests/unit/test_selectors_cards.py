@@ -11,8 +11,9 @@ from hedging.selectors.cards import card_of, moment, number, reason_text, verdic
 TRIGGER = Decimal(95)
 
 
-def card(*, action="hold", reason="HOLD_COOLDOWN", used_after_pct="107.6"):
-    facts = {"projection": [{"portfolio": "P", "used_after_pct": used_after_pct}]}
+def card(*, action="hold", reason="HOLD_COOLDOWN", used_after_pct="107.6", at_order=None):
+    row = {"portfolio": "P", "used_after_pct": used_after_pct, "at_order": at_order}
+    facts = {"free_margin": "500000", "projection": [row]}
     return card_of(HedgeDecision(kind="entry_projection", action=action, reason=reason, facts=facts))
 
 
@@ -63,6 +64,17 @@ def test_over_the_trigger_the_reason_of_holding_is_given():
 
 def test_a_purchase_decided_is_a_hedge_planned():
     assert said(card(action="add", reason="ADD_PROJECTION_OVER_TRIGGER")) == "hedge planned"
+
+
+def test_an_entry_without_enough_free_margin_wants_a_hedge_under_the_trigger_as_well():
+    assert said(card(used_after_pct="80", at_order="500000")) == "no hedge needed"
+    assert said(card(action="add", reason="ADD_FREE_MARGIN_SHORT", used_after_pct="80", at_order="500001")) == (
+        "hedge planned"
+    )
+
+
+def test_of_several_entries_only_the_one_that_breaches_is_hedged():
+    assert said(card(action="add", reason="ADD_PROJECTION_OVER_TRIGGER", used_after_pct="80")) == "no hedge needed"
 
 
 def test_a_purchase_at_work_is_a_hedge_on_its_way():
