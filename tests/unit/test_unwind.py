@@ -1,0 +1,224 @@
+"""Which wings may be sold: the most is recovered, and no covered short is left bare."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from itertools import product as every
+
+import pytest
+
+from hedging.domain.charges import ChargeRates, order_charges
+from hedging.domain.instruments import Index, Product, Right, Side
+from hedging.domain.margin import MarginLine, MarginMarket
+from hedging.domain.optimizer import HeldWing
+from hedging.domain.policy import HedgePolicy
+from hedging.domain.unwind import Kept, UnwindInputs, choose_unwind
+from tests.unit.margin_books import (
+    BUDGET,
+    CALIBRATED,
+    EXPIRY,
+    LOT,
+    PARAMETERS,
+    SPEC,
+    at,
+    entry,
+    held,
+    line,
+    market,
+    option,
+    otm,
+    straddle,
+    total,
+    wing_lines,
+)
+
+RATES = ChargeRates()
+
+
+def wings(lots, points=250):
+    return tuple(held(points, right, lots) for right in Right)
+
+
+def inputs(shorts, wings, **changes):
+    book = (*shorts, *wing_lines(wings))
+    used = total(book)
+    made = UnwindInputs(
+        spec=SPEC,
+        expiry=EXPIRY,
+        product=Product.NRML,
+        book=book,
+        soon=(),
+        wings=wings,
+        market=market(),
+        parameters=PARAMETERS,
+        policy=HedgePolicy(),
+        profile=CALIBRATED,
+        rates=RATES,
+        budget=BUDGET,
+        used_now=used,
+        free_margin=BUDGET - used,
+    )
+    return replace(made, **changes)
+
+
+def sold(choice):
+    return {(trade.contract.right, int(abs(trade.contract.strike - 24_000))): trade.lots for trade in choice.sells}
+
+
+def reasons(choice):
+    return {(k.contract.right, int(abs(k.contract.strike - 24_000))): (k.lots, k.reason) for k in choice.kept}
+
+
+def test_with_every_short_gone_every_wing_is_sold():
+    choice = choose_unwind(inputs((), wings(3)))
+    assert sold(choice) == {(Right.CE, 250): 3, (Right.PE, 250): 3}
+    assert choice.kept == ()
+    premium = [wing.bid * 3 * LOT for wing in wings(3) if wing.bid]
+    paid = sum(order_charges(rates=RATES, side=Side.SELL, premium_rupees=each) for each in premium)
+    assert choice.recovery == sum(premium) - paid
+
+
+def test_wings_that_keep_the_book_under_the_exit_trigger_stay():
+    asked = inputs(straddle(lots=3), wings(3))
+    choice = choose_unwind(asked)
+    assert choice.utilization_after_pct is not None
+    assert choice.utilization_after_pct <= 70
+    assert {reason for _, reason in reasons(choice).values()} == {Kept.STILL_COVERS}
+    left = [*asked.book, *(MarginLine(t.contract, -t.lots * LOT, t.price, Product.NRML) for t in choice.sells)]
+    assert total(left) == pytest.approx(choice.used_after, abs=Decimal("0.05"))
+
+
+def test_one_more_sale_than_chosen_would_pass_the_exit_trigger():
+    asked = inputs(straddle(lots=3), wings(3))
+    lots = sold(choose_unwind(asked))
+    more = [MarginLine(otm(250, right), -(lots[right, 250] + 1) * LOT, Decimal(3), Product.NRML) for right in Right]
+    assert total([*asked.book, *more]) > BUDGET * 70 / 100
+
+
+def test_an_entry_inside_the_exit_buffer_keeps_its_wings():
+    alone = choose_unwind(inputs(straddle(lots=2), wings(2)))
+    awaited = choose_unwind(inputs(straddle(lots=2), wings(2), soon=(entry(),)))
+    assert sold(alone) == {(Right.CE, 250): 2, (Right.PE, 250): 2}
+    assert sum(sold(awaited).values()) < 4
+    assert awaited.utilization_after_pct is not None
+    assert awaited.utilization_after_pct <= 70
+
+
+def test_over_the_exit_trigger_only_longs_beyond_shorts_are_sold():
+    # Of four straddles one call was stopped out: one call wing covers nothing any more.
+    stopped = (*straddle(lots=3), line(option(24_000, Right.PE), -LOT))
+    choice = choose_unwind(inputs(stopped, wings(4), budget=Decimal(600_000), free_margin=Decimal(100_000)))
+    assert choice.shorts_gone
+    assert sold(choice) == {(Right.CE, 250): 1}
+    assert reasons(choice) == {(Right.CE, 250): (3, Kept.STILL_COVERS), (Right.PE, 250): (4, Kept.STILL_COVERS)}
+
+
+def test_over_the_exit_trigger_a_balanced_book_is_left_alone():
+    choice = choose_unwind(inputs(straddle(lots=4), wings(4), budget=Decimal(600_000), free_margin=Decimal(0)))
+    assert choice.sells == ()
+    assert choice.recovery == 0
+
+
+def test_a_sale_never_raises_margin_above_the_exit_trigger_even_for_longs_beyond_shorts():
+    # Five call wings over four short calls, the fifth much nearer than the rest: all the relief is in it.
+    mixed = (held(800, Right.CE, 3), held(800, Right.PE, 4), held(150, Right.CE, 2))
+    asked = inputs(straddle(lots=4), mixed, budget=Decimal(700_000), free_margin=Decimal(0))
+    before = total(asked.book)
+    choice = choose_unwind(asked)
+    assert choice.shorts_gone
+    assert choice.used_after is not None
+    assert choice.used_after <= before + 1
+
+
+def test_a_wing_that_a_later_entry_will_need_is_not_sold():
+    none_later = choose_unwind(inputs(straddle(lots=2), wings(4)))
+    two_later = choose_unwind(inputs(straddle(lots=2), wings(4), later_units=dict.fromkeys(Right, 2 * LOT)))
+    assert sum(sold(none_later).values()) == 8
+    assert sum(sold(two_later).values()) < 8
+    assert {reason for _, reason in reasons(two_later).values()} == {Kept.NEEDED_LATER}
+
+
+def test_later_entries_that_fit_without_wings_need_none():
+    choice = choose_unwind(inputs(straddle(lots=1), wings(2), later_units=dict.fromkeys(Right, 2 * LOT)))
+    assert sum(sold(choice).values()) == 4
+
+
+@pytest.mark.parametrize(("price", "sells"), [("0.50", True), ("6.00", False), (None, False)])
+def test_a_needed_wing_is_sold_only_where_buying_it_again_is_expected_to_cost_less(price, sells):
+    rebuy = {} if price is None else {otm(250, right): Decimal(price) for right in Right}
+    asked = inputs(straddle(lots=2), wings(4), later_units=dict.fromkeys(Right, 4 * LOT), rebuy_prices=rebuy)
+    assert (len(choose_unwind(asked).sells) == 2) is sells
+
+
+def test_what_is_worth_less_than_its_charges_is_left_to_expire():
+    cheap = (HeldWing(otm(600, Right.CE), 1, Decimal("0.35")), HeldWing(otm(600, Right.PE), 4, Decimal("0.35")))
+    choice = choose_unwind(inputs((), cheap, policy=HedgePolicy(minimum_exit_value=Decimal("0.10"))))
+    assert sold(choice) == {(Right.PE, 600): 4}
+    assert reasons(choice) == {(Right.CE, 600): (1, Kept.WORTH_LESS_THAN_CHARGES)}
+
+
+@pytest.mark.parametrize(("bid", "sells"), [("0.45", False), ("0.50", True), ("0.55", True)])
+def test_below_the_minimum_exit_value_nothing_is_sold(bid, sells):
+    choice = choose_unwind(inputs((), (HeldWing(otm(600, Right.CE), 20, Decimal(bid)),)))
+    assert bool(choice.sells) is sells
+    if not sells:
+        assert reasons(choice) == {(Right.CE, 600): (20, Kept.BELOW_MINIMUM_EXIT_VALUE)}
+
+
+def test_a_wing_without_a_bid_stays():
+    choice = choose_unwind(inputs((), (HeldWing(otm(250, Right.CE), 2, None),)))
+    assert reasons(choice) == {(Right.CE, 250): (2, Kept.NO_BID)}
+
+
+def test_never_more_is_sold_than_the_account_is_net_long():
+    asked = inputs((line(otm(250, Right.CE), -LOT),), (held(250, Right.CE, 1),))
+    choice = choose_unwind(asked)
+    assert choice.sells == ()
+    assert reasons(choice) == {(Right.CE, 250): (1, Kept.NOT_NET_LONG)}
+
+
+def test_near_the_close_what_is_in_the_money_is_sold_and_the_rest_judged_as_ever():
+    rallied = MarginMarket(spots={Index.NIFTY: Decimal(24_400)}, now=at(15, 21))
+    deep = (HeldWing(otm(250, Right.CE), 2, Decimal(149)), HeldWing(otm(250, Right.PE), 2, Decimal("0.05")))
+    shorts = straddle(lots=2)
+    asked = inputs(shorts, deep, market=rallied, near_close=True, used_now=Decimal(690_000), free_margin=BUDGET)
+    choice = choose_unwind(asked)
+    assert sold(choice) == {(Right.CE, 250): 2}
+    assert reasons(choice) == {(Right.PE, 250): (2, Kept.BELOW_MINIMUM_EXIT_VALUE)}
+    assert choose_unwind(replace(asked, near_close=False)).sells == ()
+
+
+def test_with_margin_unknown_only_the_clock_sells():
+    rallied = MarginMarket(spots={Index.NIFTY: Decimal(24_400)}, now=at(15, 21))
+    held_wings = (HeldWing(otm(250, Right.CE), 2, Decimal(149)), HeldWing(otm(250, Right.PE), 2, Decimal(3)))
+    asked = inputs((), held_wings, market=rallied, used_now=None)
+    assert choose_unwind(asked).sells == ()
+    choice = choose_unwind(replace(asked, near_close=True))
+    assert sold(choice) == {(Right.CE, 250): 2}
+    assert reasons(choice) == {(Right.PE, 250): (2, Kept.MARGIN_UNKNOWN)}
+    assert choice.used_after is None
+
+
+def test_without_wings_there_is_nothing_to_sell():
+    choice = choose_unwind(inputs(straddle(), ()))
+    assert (choice.sells, choice.kept) == ((), ())
+
+
+@pytest.mark.parametrize("lots", [1, 2, 3])
+def test_the_recovery_is_the_most_there_is(lots):
+    no_minimum = HedgePolicy(minimum_exit_value=Decimal(0))
+    mixed = (held(150, Right.CE, 2), held(400, Right.CE, 2), held(200, Right.PE, 2), held(350, Right.PE, 2))
+    asked = inputs(straddle(lots=lots), mixed, budget=Decimal(600_000), free_margin=BUDGET, policy=no_minimum)
+    best = Decimal(0)
+    for sale in every(*(range(wing.lots + 1) for wing in mixed)):
+        lines = [
+            MarginLine(w.contract, -n * LOT, w.bid or Decimal(0), Product.NRML)
+            for w, n in zip(mixed, sale, strict=True)
+        ]
+        if total([*asked.book, *lines]) > asked.budget * 70 / 100:
+            continue
+        premiums = [(w.bid or Decimal(0)) * n * LOT for w, n in zip(mixed, sale, strict=True) if n]
+        gained = sum(p - order_charges(rates=RATES, side=Side.SELL, premium_rupees=p) for p in premiums)
+        best = max(best, Decimal(gained))
+    assert choose_unwind(asked).recovery == pytest.approx(best, abs=Decimal("0.000001"))
