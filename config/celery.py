@@ -41,6 +41,7 @@ app.conf.update(
     },
     task_acks_late=False,
     task_ignore_result=True,
+    result_expires=None,  # there are no results, and so no nightly clean-up of them in the beat table
     task_store_errors_even_if_ignored=False,
     task_serializer="json",
     result_serializer="json",

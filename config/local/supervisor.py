@@ -56,6 +56,11 @@ class Supervisor:
     _locks: dict[Path, Lock] = field(default_factory=dict)
     _stopping: bool = False
 
+    @property
+    def has_children(self) -> bool:
+        """Say whether anything was started and not stopped since."""
+        return bool(self._children)
+
     def start(self, *programs: Program) -> None:
         """Start programs at the same time, and wait until all of them answer.
 

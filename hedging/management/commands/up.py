@@ -41,9 +41,10 @@ class Command(BaseCommand):
                 except KeyboardInterrupt:
                     pass  # before everything ran; what runs is stopped below
                 finally:
-                    self._say("Stopping …")
-                    supervisor.stop_all()
-                    self._say("Stopped. Nothing is lost: `make run` goes on from here.")
+                    if supervisor.has_children:
+                        self._say("Stopping …")
+                        supervisor.stop_all()
+                        self._say("Stopped. Nothing is lost: `make run` goes on from here.")
         except LocalServerError as error:
             raise CommandError(str(error)) from None
         except OperationalError as error:
@@ -82,6 +83,9 @@ class Command(BaseCommand):
         self._say(f"Auto-Hedge Orchestrator started (dry_run={settings.AUTO_HEDGE_DRY_RUN})")
         host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
         self._say(f"running on http://{host}:{settings.PORT}")
+        self._say(
+            "Log in as admin; its password was printed at the first start (`manage.py changepassword admin` sets another)."
+        )
         for line in self._what_happens_now():
             self._say(line)
 
