@@ -18,9 +18,11 @@ def test_a_textbook_option_has_its_textbook_price():
 
 def test_call_less_put_is_spot_less_discounted_strike():
     strikes = np.array([23_000.0, 24_000.0, 25_000.0])
-    figures = {"spot": 24_000, "strike": strikes, "years": 3 / 365, "volatility": 0.14}
-    difference = black_scholes(**figures, is_call=True) - black_scholes(**figures, is_call=False)
-    np.testing.assert_allclose(difference, 24_000 - strikes * np.exp(-0.066 * 3 / 365), atol=1e-8)
+    call, put = (
+        black_scholes(spot=24_000, strike=strikes, years=3 / 365, volatility=0.14, is_call=is_call)
+        for is_call in (True, False)
+    )
+    np.testing.assert_allclose(call - put, 24_000 - strikes * np.exp(-0.066 * 3 / 365), atol=1e-8)
 
 
 @pytest.mark.parametrize("years", [0.0, -0.001])
