@@ -31,16 +31,30 @@ _THINNESS: dict[Index, float] = {Index.NIFTY: 1.0, Index.BANKNIFTY: 1.6, Index.S
 Ints = NDArray[np.int64]
 
 
+_M64 = (1 << 64) - 1
+
+
 def hash01(*parts: int | NDArray[np.int64]) -> Floats:
-    """Return numbers in [0, 1) that depend on all parts and look random (splitmix64's finalizer, chained)."""
+    """Return numbers in [0, 1) that depend on all parts and look random (splitmix64's finalizer, chained).
+
+    Plain ints are folded in first, then the arrays, which broadcast.
+    """
+    plain = 0x9E3779B97F4A7C15
+    arrays = [part for part in parts if not isinstance(part, int)]
+    for part in parts:
+        if isinstance(part, int):
+            plain ^= part & _M64
+            plain = ((plain ^ (plain >> 30)) * 0xBF58476D1CE4E5B9) & _M64
+            plain = ((plain ^ (plain >> 27)) * 0x94D049BB133111EB) & _M64
+            plain ^= plain >> 31
+    state: NDArray[np.uint64] = np.full(1, plain, dtype=np.uint64)
     with np.errstate(over="ignore"):
-        state = np.uint64(0x9E3779B97F4A7C15) * np.ones(1, dtype=np.uint64)
-        for part in parts:
-            state = state ^ np.asarray(part, dtype=np.int64).astype(np.uint64)
+        for array in arrays:
+            state = state ^ array.astype(np.uint64)
             state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             state = state ^ (state >> np.uint64(31))
-        return (state >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+    return np.asarray((state >> np.uint64(11)).astype(np.float64) / float(1 << 53))
 
 
 @dataclass(frozen=True, slots=True)

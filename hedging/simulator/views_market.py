@@ -168,29 +168,17 @@ class MarketViews(Desk):
         except _Refused as refused:
             return refused.answer
         exchange, market, t = self.exchange, self.exchange.market, self.exchange.t
-        spec = exchange.day.specs[index]
         strikes = market.strikes(index)
         money = int(abs(strikes - market.spot(index, t)).argmin())
         reach = body["strike_count"]
         first, last = (
             (0, len(strikes)) if reach is None else (max(0, money - reach), min(len(strikes), money + reach + 1))
         )
-        legs = {right: self._chain_side(index, expiry, right, first, last) for right in Right}
-        rows = []
-        for n, column in enumerate(range(first, last)):
-            row: dict[str, Any] = {"strike": float(strikes[column])}
-            for right, name, inward in ((Right.CE, "ce", money - column), (Right.PE, "pe", column - money)):
-                label = "ATM" if inward == 0 else f"ITM{inward}" if inward > 0 else f"OTM{-inward}"
-                symbol = f"{index.value}{body['expiry_date']}{int(strikes[column])}{right.value}"
-                figures = legs[right][n]
-                row[name] = {
-                    "symbol": symbol,
-                    "label": label,
-                    **figures,
-                    "lotsize": spec.lot,
-                    "tick_size": float(spec.tick),
-                }
-            rows.append(row)
+        window = (first, last, money)
+        calls = self._chain_side(Right.CE, index, expiry, window=window)
+        puts = self._chain_side(Right.PE, index, expiry, window=window)
+        levels = strikes[first:last].astype(float).tolist()
+        rows = [{"strike": k, "ce": ce, "pe": pe} for k, ce, pe in zip(levels, calls, puts, strict=True)]
         closes = datetime.combine(expiry, time(15, 30), IST)
         return 200, {
             "status": "success",
@@ -209,10 +197,14 @@ class MarketViews(Desk):
             "chain": rows,
         }
 
-    def _chain_side(self, index: Index, expiry: date, right: Right, first: int, last: int) -> list[dict[str, Any]]:
+    def _chain_side(
+        self, right: Right, index: Index, expiry: date, *, window: tuple[int, int, int]
+    ) -> list[dict[str, Any]]:
+        """Return one side of a chain; `window` is the first column, the one after the last, and the money's."""
+        first, last, money = window
         market, t = self.exchange.market, self.exchange.t
-        tick = float(self.exchange.day.specs[index].tick)
-        lot = self.exchange.day.specs[index].lot
+        spec = self.exchange.day.specs[index]
+        tick, lot = float(spec.tick), spec.lot
         prices = market.slice(index, expiry, t).prices[right]
         span = market.day_range(index, expiry, right, t)
         trading = self.exchange.is_open
@@ -221,11 +213,14 @@ class MarketViews(Desk):
         def rupees(ticks: Any) -> list[float]:
             return (ticks[part] * tick).round(2).tolist()  # type: ignore[no-any-return]
 
-        distance = abs(market.strikes(index)[part] / market.spot(index, t) - 1.0)
+        head, tail = f"{index.value}{format_expiry(expiry)}", right.value
+        strikes = market.strikes(index)[part]
+        distance = abs(strikes / market.spot(index, t) - 1.0)
         crowd = (40_000 / (1.0 + (distance * 90.0) ** 2)).astype(int) + 10
-        volume, interest = (lot * (crowd * max(t, 0) // 22_500)).tolist(), (lot * crowd).tolist()
         nobody = [0] * (last - first)
         columns = zip(
+            strikes.tolist(),
+            range(money - first, money - last, -1) if right is Right.CE else range(first - money, last - money),
             rupees(prices.last),
             rupees(prices.bid) if trading else nobody,
             rupees(prices.ask) if trading else nobody,
@@ -233,12 +228,14 @@ class MarketViews(Desk):
             rupees(span.high),
             rupees(span.low),
             rupees(span.previous_close),
-            volume,
-            interest,
+            (lot * (crowd * max(t, 0) // 22_500)).tolist(),
+            (lot * crowd).tolist(),
             strict=True,
         )
         return [
             {
+                "symbol": f"{head}{strike}{tail}",
+                "label": f"ITM{inward}" if inward > 0 else f"OTM{-inward}" if inward else "ATM",
                 "ltp": ltp,
                 "bid": bid,
                 "ask": ask,
@@ -250,8 +247,10 @@ class MarketViews(Desk):
                 "prev_close": before,
                 "volume": traded,
                 "oi": oi,
+                "lotsize": lot,
+                "tick_size": tick,
             }
-            for ltp, bid, ask, opened, high, low, before, traded, oi in columns
+            for strike, inward, ltp, bid, ask, opened, high, low, before, traded, oi in columns
         ]
 
     def optionsymbol(self, body: dict[str, Any]) -> Answer:
