@@ -56,7 +56,7 @@ def solve(problem: HedgeProblem) -> HedgeSolution:
     model = HedgeModel(problem)
     nothing = np.zeros(len(model.columns))
     before = model.figures(nothing)
-    unsolved = _solution(model, Status.NOT_NEEDED, nothing, before, proven=True)
+    unsolved = _solution(model, Status.NOT_NEEDED, nothing, before=before, figures=before, proven=True)
     # An aim that is met already cannot be the answer to a need: reaching it would buy nothing.
     aims = [aim for aim in Aim if not _meets(before, _limits(problem, aim))]
     if Aim.TRIGGER not in aims:
@@ -68,7 +68,10 @@ def solve(problem: HedgeProblem) -> HedgeSolution:
             outcome = _attempt(model, _allowed(model, level.contracts), _limits(problem, aim))
             unproven |= not outcome.proven
             if outcome.lots is not None:
-                solved = _solution(model, Status.SOLVED, outcome.lots, before, proven=not unproven)
+                figures = model.figures(outcome.lots)
+                solved = _solution(
+                    model, Status.SOLVED, outcome.lots, before=before, figures=figures, proven=not unproven
+                )
                 return replace(solved, aim=aim, relaxation=level.relaxation)
     last = tried[-1].contracts if tried else frozenset()
     return _explain(model, last, _limits(problem, aims[-1]), replace(unsolved, proven=not unproven))
@@ -113,9 +116,10 @@ def _allowed(model: HedgeModel, contracts: frozenset[Contract]) -> BoolArray:
     return bought | ~model.is_buy
 
 
-def _solution(model: HedgeModel, status: Status, lots: FloatArray, before: Figures, *, proven: bool) -> HedgeSolution:
+def _solution(
+    model: HedgeModel, status: Status, lots: FloatArray, *, before: Figures, figures: Figures, proven: bool
+) -> HedgeSolution:
     problem = model.problem
-    figures = model.figures(lots)
     buys = _trades(model, lots, Side.BUY)
     sells = _trades(model, lots, Side.SELL)
     charges = _charges(problem, buys, Side.BUY) + _charges(problem, sells, Side.SELL)

@@ -23,8 +23,9 @@ class Level:
 def levels(problem: HedgeProblem) -> Iterator[Level]:
     """Yield the policy's relaxations in order, cumulative; one that adds no strike to those before is left out."""
     before: frozenset[Contract] = frozenset()
+    buyable = buyable_contracts(problem)
     for relaxation in problem.policy.relaxations:
-        contracts = eligible_contracts(problem, relaxation)
+        contracts = buyable & _preferred(problem, relaxation)
         if contracts - before:
             yield Level(relaxation, contracts)
             before = contracts
@@ -36,6 +37,10 @@ def eligible_contracts(problem: HedgeProblem, relaxation: Relaxation) -> frozens
     Relaxed, the distance goes down to one strike step beyond the outermost short of the side, and the premium to
     `floor_premium` or `ceiling_premium`. Raises `ValueError` for a relaxation that the policy does not permit.
     """
+    return buyable_contracts(problem) & _preferred(problem, relaxation)
+
+
+def _preferred(problem: HedgeProblem, relaxation: Relaxation) -> frozenset[Contract]:
     given_up = problem.policy.relaxations[: problem.policy.relaxations.index(relaxation) + 1]
     policy, spec = problem.policy, problem.spec
     low = policy.floor_premium if Relaxation.LOWER_PREMIUM in given_up else policy.min_premium
@@ -45,13 +50,10 @@ def eligible_contracts(problem: HedgeProblem, relaxation: Relaxation) -> frozens
     if Relaxation.OTM_BOUND in given_up:
         for right in Right:
             nearest[right] = min(spec.otm_min, _outermost_short(problem, right, spot) + spec.strike_step)
-    permitted = buyable_contracts(problem)
     return frozenset(
         c.contract
         for c in problem.candidates
-        if low <= c.ask <= high
-        and nearest[c.contract.right] <= _distance(c.contract, spot) <= spec.otm_max
-        and c.contract in permitted
+        if low <= c.ask <= high and nearest[c.contract.right] <= _distance(c.contract, spot) <= spec.otm_max
     )
 
 

@@ -253,22 +253,20 @@ def _outdone(model: HedgeModel, most: FloatArray) -> BoolArray:
         effect = np.column_stack(
             [model.risk[rows] - model.nov[rows, None], -model.nov[rows], model.outlay[rows], distance]
         )
-        better = (effect[:, None, :] <= effect[None, :, :]).all(axis=2)
-        equal = better & better.T
-        earlier = np.tri(len(rows), dtype=np.bool_).T
-        beats = better & (~equal | earlier) & roomy[:, None]
-        np.fill_diagonal(beats, val=False)
-        outdone[rows] = beats.any(axis=0)
+        outdone[rows] = (_at_least(-effect) & roomy[:, None]).any(axis=0)
     return outdone
 
 
 def _undominated(table: FloatArray) -> list[int]:
-    kept: list[int] = []
-    for row in range(len(table)):
-        beaten = (table >= table[row]).all(axis=1)
-        same = (table == table[row]).all(axis=1)
-        beaten[row] = False
-        # Of equal scenarios the first stays.
-        if not (beaten & (~same | (np.arange(len(table)) < row))).any():
-            kept.append(row)
-    return kept
+    """Return the rows that no other row is at least equal to everywhere; of equal rows the first stays."""
+    beats = _at_least(table)
+    return [int(row) for row in np.flatnonzero(~beats.any(axis=0))]
+
+
+def _at_least(table: FloatArray) -> BoolArray:
+    """Return [i, j]: row i is at least row j everywhere, and not merely equal to an earlier j."""
+    better = (table[:, None, :] >= table[None, :, :]).all(axis=2)
+    earlier = np.tri(len(table), dtype=np.bool_).T
+    beats: BoolArray = better & (~better.T | earlier)
+    np.fill_diagonal(beats, val=False)
+    return beats
