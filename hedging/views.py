@@ -90,6 +90,7 @@ def status_page(request: HttpRequest) -> HttpResponse:
             "halted": state.session.trading_state,
             "bar": bar_of(state.session, state.margin, state.projections),
             "cost_place": cost_place(state.cost),
+            "unprojected": unprojected_words(state),
             "automation": automation_words(state),
             "feed": selectors.feed(session=session),
             "timetable": selectors.timetable(session=session, entries=state.entries, now=now),
@@ -143,6 +144,16 @@ def cost_place(cost: Cost) -> str:
     """Place what is spent or set aside on the bar of the cap."""
     held = cost.spent + cost.reserved
     return f"{min(held / cost.cap, Decimal(1)) * 100 if cost.cap else Decimal(100):.2f}%"
+
+
+def unprojected_words(status: Status) -> str:
+    """Say why the next entry is not projected; "" when it is, or when there is none."""
+    if status.next_entry is None or status.projections:
+        return ""
+    minutes = status.session.lookahead_minutes
+    if status.next_entry.seconds_away > minutes * 60:
+        return f"It is projected from {minutes} minutes before it."
+    return "The latest decision does not project it: see why below."
 
 
 def automation_words(status: Status) -> str:

@@ -57,6 +57,7 @@ class SessionOutput(Output):
     trigger_pct = Percent()
     target_pct = Percent()
     exit_trigger_pct = Percent()
+    lookahead_minutes = serializers.IntegerField()
     opened_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField()
 

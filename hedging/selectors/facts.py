@@ -36,6 +36,7 @@ class SessionFacts:
     trigger_pct: Decimal
     target_pct: Decimal
     exit_trigger_pct: Decimal
+    lookahead_minutes: int
     opened_at: datetime
     closed_at: datetime | None
 

@@ -107,6 +107,7 @@ def session_facts(session: TradingSession) -> SessionFacts:
         trigger_pct=_or(session.trigger_pct, policy.utilization_trigger_pct),
         target_pct=_or(session.target_pct, policy.utilization_target_pct),
         exit_trigger_pct=_or(session.exit_trigger_pct, policy.exit_trigger_pct),
+        lookahead_minutes=policy.lookahead_minutes if session.lookahead_minutes is None else session.lookahead_minutes,
         opened_at=session.opened_at,
         closed_at=session.closed_at,
     )

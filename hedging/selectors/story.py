@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Count, F, Max, Q, Window
@@ -17,6 +17,8 @@ from schedule.entries import ScheduledEntry
 from sessions_app.models import MarginSnapshot, TradingSession
 
 FEED_LENGTH = 60
+# How long an entry's orders may take until a reading shows them. Market time.
+_SETTLES_WITHIN = timedelta(seconds=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class TimetableRow:
     """One scheduled entry: where it stands, the utilization around it, and the hedges decided for it.
 
     `stage` is `later`, `in the book` or `over`, by the timetable alone: another tool sends the orders. `before_pct` is
-    the last reading before the entry, `after_pct` the first one after it.
+    the last reading up to the entry; `after_pct` the last one of the 90 seconds after it, or of the time until the next
+    entry if that is sooner.
     """
 
     portfolio: str
@@ -141,7 +144,7 @@ def timetable(*, session: TradingSession, entries: Sequence[ScheduledEntry], now
             exit_at=entry.exit_at,
             stage=_stage(entry, now),
             before_pct=_before(readings, entry.entry_at) if entry.entry_at <= now else None,
-            after_pct=_after(readings, entry.entry_at),
+            after_pct=_after(readings, entry.entry_at, until=_until(entry, entries)),
             hedges=tuple(card for card in adds if any(p.portfolio == entry.portfolio for p in card.projection)),
         )
         for entry in sorted(entries, key=lambda e: (e.entry_at, e.portfolio))
@@ -227,6 +230,11 @@ def _before(readings: Sequence[Reading], at: datetime) -> Decimal | None:
     return readings[place - 1][1] if place else None
 
 
-def _after(readings: Sequence[Reading], at: datetime) -> Decimal | None:
-    place = bisect_right(readings, at, key=lambda reading: reading[0])
-    return readings[place][1] if place < len(readings) else None
+def _until(entry: ScheduledEntry, entries: Sequence[ScheduledEntry]) -> datetime:
+    later = (other.entry_at for other in entries if other.entry_at > entry.entry_at)
+    return min(entry.entry_at + _SETTLES_WITHIN, min(later, default=entry.entry_at + _SETTLES_WITHIN))
+
+
+def _after(readings: Sequence[Reading], at: datetime, *, until: datetime) -> Decimal | None:
+    place = bisect_right(readings, until, key=lambda reading: reading[0])
+    return readings[place - 1][1] if place and readings[place - 1][0] > at else None

@@ -1,6 +1,6 @@
 """The page at /: true figures, plain words, and no more queries however long the day."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -48,6 +48,19 @@ def test_the_page_says_what_the_next_entry_would_do(client):
     assert "<b>ITJ_NF_EXP 4</b> at 10:16:30 would take utilization to <b>107.6 %</b>: hedge planned." in text(client)
 
 
+@pytest.mark.parametrize(
+    ("lookahead", "words"),
+    [(4, "It is projected from 4 minutes before it."), (5, "The latest decision does not project it: see why below.")],
+)
+def test_an_entry_that_is_not_projected_says_why(client, lookahead, words):
+    session = hedged_morning()
+    session.lookahead_minutes = lookahead
+    session.save()
+    make.HedgeDecisionFactory.create(session=session, action=Action.HOLD.value, reason=Reason.HOLD_DATA_UNKNOWN.value)
+
+    assert words in text(client)
+
+
 def test_equal_holds_in_a_row_are_one_line(client):
     hedged_morning(holds=5)
 
@@ -65,6 +78,20 @@ def test_the_timetable_says_what_happened_at_each_entry(client):
 
     assert "0.0 % → 25.0 %" in seen
     assert "10:11:30: buy 130 NIFTY01DEC2626500CE at ₹4.05 for ₹527, to 84.2 %, proven cheapest" in seen
+
+
+def test_what_an_entry_took_is_the_last_reading_before_the_next_one(client):
+    session = hedged_morning()
+    make.StrategyEntryFactory.create(portfolio="SOON AFTER", entry_time=time(9, 17))
+    for second, used in ((20, 240000), (50, 260000), (70, 500000)):
+        make.MarginSnapshotFactory.create(
+            session=session, at=make.ist(9, 16) + timedelta(seconds=second), utilization_pct=Decimal(used) / 10000
+        )
+
+    seen = text(client)
+
+    assert "0.0 % → 26.0 %" in seen
+    assert "26.0 % → 50.0 %" in seen
 
 
 def test_unknown_margin_is_said_and_never_shown_as_zero(client):
