@@ -54,11 +54,10 @@ def servers() -> Iterator[Supervisor]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(places: Places, servers: Supervisor) -> None:
     """Bring up PostgreSQL for the first test that needs a database, unless DATABASE_URL names one."""
-    if settings.DATABASE_IS_EMBEDDED:
+    if settings.DATABASE_IS_EMBEDDED and not postgres.answers(places):
         # The data of a test run need not survive a power cut.
-        servers.start(
-            postgres.program(places, extra={"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"})
-        )
+        careless = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+        servers.start(postgres.program(places, extra=careless))
 
 
 @pytest.fixture(scope="session")
