@@ -15,7 +15,8 @@ DEFAULT_RATE = 0.066
 YEAR_SECONDS = 365 * 86_400
 LOWEST_VOLATILITY = 1e-4
 HIGHEST_VOLATILITY = 5.0
-BISECTIONS = 44
+MAX_ITERATIONS = 60
+CONVERGED_RUPEES = 1e-9
 PRICE_TOLERANCE_RUPEES = 1e-4
 
 
@@ -82,7 +83,7 @@ def implied_volatility(
     fallback: float,
     rate: float = DEFAULT_RATE,
 ) -> FloatArray:
-    """Return the volatilities at which the model gives the market `price`, by bisection on [0.0001, 5].
+    """Return the volatilities at which the model gives the market `price`, by safeguarded Newton on [0.0001, 5].
 
     `fallback` stands wherever no volatility does: expired, priced below the least or above the most that the model can say.
     """
@@ -100,13 +101,17 @@ def implied_volatility(
     invertible = (t > 0) & (p > value(LOWEST_VOLATILITY) + PRICE_TOLERANCE_RUPEES) & (p < value(HIGHEST_VOLATILITY))
     low = np.full(p.shape, LOWEST_VOLATILITY)
     high = np.full(p.shape, HIGHEST_VOLATILITY)
-    if invertible.any():
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
-            below = value(middle) < p
-            low = np.where(below, middle, low)
-            high = np.where(below, high, middle)
-    return np.where(invertible, 0.5 * (low + high), fallback)
+    found = _inflexion(s, k, t, rate)
+    for _ in range(MAX_ITERATIONS):
+        error = np.where(invertible, value(found) - p, 0.0)
+        if (np.abs(error) < CONVERGED_RUPEES).all():
+            break
+        low = np.where(error < 0, found, low)
+        high = np.where(error > 0, found, high)
+        stepped = found - error / np.maximum(_vega(s, k, t, found, rate), 1e-12)
+        # A step that leaves the bracket is replaced by its middle, so that nothing can run away.
+        found = np.where((stepped > low) & (stepped < high), stepped, 0.5 * (low + high))
+    return np.where(invertible, found, fallback)
 
 
 def _d1_d2(s: FloatArray, k: FloatArray, t: FloatArray, v: FloatArray, rate: float) -> tuple[FloatArray, FloatArray]:
@@ -115,3 +120,16 @@ def _d1_d2(s: FloatArray, k: FloatArray, t: FloatArray, v: FloatArray, rate: flo
     spread = np.maximum(v, LOWEST_VOLATILITY) * np.sqrt(safe_t)
     d1 = (np.log(s / k) + rate * safe_t) / spread + 0.5 * spread
     return d1, d1 - spread
+
+
+def _vega(s: FloatArray, k: FloatArray, t: FloatArray, v: FloatArray, rate: float) -> FloatArray:
+    d1, _ = _d1_d2(s, k, t, v, rate)
+    vega: FloatArray = s * np.exp(-0.5 * d1 * d1) * np.sqrt(np.maximum(t, 1e-12) / (2 * np.pi))
+    return vega
+
+
+def _inflexion(s: FloatArray, k: FloatArray, t: FloatArray, rate: float) -> FloatArray:
+    """Return the volatility of highest vega, from which Newton's steps do not overshoot (Manaster and Koehler, 1982)."""
+    safe_t = np.maximum(t, 1e-12)
+    best: FloatArray = np.sqrt(2 * np.abs(np.log(s / k) + rate * safe_t) / safe_t)
+    return np.clip(best, 0.05, 0.9 * HIGHEST_VOLATILITY)
