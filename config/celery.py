@@ -20,7 +20,6 @@ TASKS = {
     "hedging.tasks.check_margin": (HEDGE, 20, 25),
     "hedging.tasks.project_entries": (HEDGE, 20, 25),
     "hedging.tasks.send_order": (ORDERS, 90, 100),
-    "hedging.tasks.cancel_order": (BOOKS, 60, 70),
     "hedging.tasks.reconcile_books": (BOOKS, 60, 70),
     "hedging.tasks.deliver_alerts": (IO, 60, 70),
     "hedging.tasks.heartbeat": (IO, 10, 15),

@@ -65,4 +65,5 @@ def redis_server(places: Places, servers: Supervisor) -> str:
     """The address, for Celery, of a running Redis."""
     if settings.REDIS_IS_EMBEDDED:
         servers.start(redis.program(places))
-    return settings._redis.for_celery
+    address: str = settings.REDIS_FOR_CELERY
+    return address

@@ -20,5 +20,6 @@ from config.settings import *  # noqa: E402, F403 - after the environment is cle
 
 atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)  # noqa: F405
 atexit.register(shutil.rmtree, PLACES.runtime, ignore_errors=True)  # noqa: F405
+REDIS_FOR_CELERY = CELERY_BROKER_URL  # noqa: F405
 CELERY_BROKER_URL = "memory://"  # a nudge goes nowhere; tests of the real queue ask for the fixture `redis_server`
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
