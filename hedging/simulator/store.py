@@ -6,7 +6,9 @@ same times make the same orders, trades, positions and strategist. So the store 
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -61,11 +63,21 @@ class Store:
         self._lock = Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._claim = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreUnusable(f"The simulator's state {path} cannot be opened ({error}): move it away.") from error
+        try:
+            # Held until this process ends, however it ends: two markets in one file would be two truths.
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_TABLES)
-        except (OSError, sqlite3.Error) as error:
+        except BlockingIOError as error:
+            os.close(self._claim)
+            raise StoreUnusable(f"Another simulator uses {path}: stop it, or give --state another file.") from error
+        except sqlite3.Error as error:
+            os.close(self._claim)
             raise StoreUnusable(f"The simulator's state {path} cannot be opened ({error}): move it away.") from error
 
     @contextmanager
@@ -126,6 +138,9 @@ class Store:
             self._db.execute("UPDATE world SET value = ? WHERE name = 'now'", (now.isoformat(),))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and let another process have it. Closing twice is no error."""
         with self._lock:
             self._db.close()
+            if self._claim >= 0:
+                os.close(self._claim)
+                self._claim = -1

@@ -37,6 +37,8 @@ def opened(tmp_path, wall):
     worlds = []
 
     def open_it(choose_day=lambda _: tuesday(entries=entries()), speed=SPEED):
+        for world in worlds:
+            world._store.close()
         world = open_world(
             store=Store(tmp_path / "a place" / "simulator.sqlite3"),
             seed=STORY_SEED,
@@ -210,6 +212,14 @@ def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path):
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreUnusable, match=r"simulator\.sqlite3"):
         Store(path)
+
+
+def test_two_simulators_never_share_a_file(tmp_path):
+    first = Store(tmp_path / "simulator.sqlite3")
+    with pytest.raises(StoreUnusable, match="Another simulator uses"):
+        Store(tmp_path / "simulator.sqlite3")
+    first.close()
+    Store(tmp_path / "simulator.sqlite3").close()
 
 
 def test_a_day_survives_being_written_down():
