@@ -35,7 +35,8 @@ def lookalikes_of(order: HedgeOrder, orders: OrderBook) -> tuple[str, ...]:
         row.order_id
         for row in orders.rows
         if row.order_id not in seen
-        and row.contract == tx.contract
+        # A row without a symbol may be ours: the broker has not named it yet. Better one look too many than one too few.
+        and (row.contract == tx.contract or not row.symbol)
         and row.product == tx.product
         and row.side.value == tx.side
         and row.quantity == order.quantity

@@ -210,7 +210,7 @@ def settle(*, tx_id: int, now: datetime, wall_now: datetime) -> None:
     tx.average_price = premium / filled if filled else None
     tx.charges = charges
     if was_live and all(OrderStatus(order.status) in TERMINAL for order in orders):
-        tx.is_live = not _try_again(tx, orders, now=now, wall_now=wall_now)
+        tx.is_live = _try_again(tx, orders, now=now, wall_now=wall_now)
     if tx.is_live:
         tx.save(update_fields=["filled_quantity", "average_price", "charges"])
         return
