@@ -171,12 +171,13 @@ class BooksRead:
 
     `own` is the row of our order id (None when absent or not known yet); `lookalikes` are ids of rows with the same
     contract, product, side, quantity and price that were not there before and belong to nobody else;
-    `trades` are the trade rows of our order id.
+    `trades` are the trade rows of our order id. `superseded`: a later attempt at this slice has been made.
     """
 
     own: BookRow | None = None
     lookalikes: tuple[str, ...] = ()
     trades: tuple[Trade, ...] = ()
+    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +284,8 @@ def step(order: Slice, event: Event, now: datetime, timing: Timing = Timing()) -
 
 
 def _move(order: Slice, status: OrderStatus, **changes: object) -> Slice:
-    if status is not order.status and status not in EDGES[order.status]:
+    # Staying where one is wants an edge too: a second sender must not find SENDING → SENDING and post again.
+    if status not in EDGES[order.status]:
         raise IllegalTransition(f"{order.status} may not become {status}")
     return replace(order, status=status, **changes)  # type: ignore[arg-type]
 
@@ -305,16 +307,40 @@ def _fence_closed(order: Slice, event: FenceClosed, _now: datetime, _: Timing) -
 
 
 def _replied(order: Slice, event: Replied, _now: datetime, _: Timing) -> Outcome:
-    if event.outcome is _S.REJECTED and event.wants_clean_book:
+    outcome = event.outcome
+    if outcome is _S.ACKED and event.order_id is None:
+        outcome = _S.UNKNOWN  # "placed" without an id is no proof of anything
+    if order.status is not _S.SENDING:
+        return _replied_late(order, event, outcome)
+    if outcome is _S.REJECTED and event.wants_clean_book:
         return replace(order, refused_by_reply=True), ()
     effects: tuple[Effect, ...] = ()
-    if event.outcome is _S.REJECTED:
+    if outcome is _S.REJECTED:
         effects = (Notify("order_rejected", event.message), Quarantine(event.message))
-    elif event.outcome is _S.UNKNOWN:
-        effects = (Notify("order_unknown", event.message),)
-    elif event.outcome is _S.QUEUED_UPSTREAM or event.mode_mismatch:
+    elif outcome is _S.QUEUED_UPSTREAM or event.mode_mismatch:
         effects = (Notify("mode_mismatch", event.message), StopBuying("MODE_MISMATCH"))
-    return _move(order, event.outcome, order_id=event.order_id), effects
+    elif outcome is _S.UNKNOWN:
+        effects = (Notify("order_unknown", event.message),)
+    return _move(order, outcome, order_id=event.order_id), effects
+
+
+def _replied_late(order: Slice, event: Replied, outcome: OrderStatus) -> Outcome:
+    """Take a reply that came after its sender had been given up: only an order id is news, the books decide the rest."""
+    if order.status is _S.NEW:
+        raise IllegalTransition("a reply to an order that was never sent")
+    if outcome is not _S.ACKED or event.order_id == order.order_id:
+        return order, ()
+    return _adopt(order, event.order_id or "")
+
+
+def _adopt(order: Slice, order_id: str) -> Outcome:
+    if order.order_id is not None:
+        raise IllegalTransition(f"order {order.order_id} may not become order {order_id}")
+    adopted = _move(order, _S.ACKED, order_id=order_id, refused_by_reply=False)
+    effects: tuple[Effect, ...] = (Notify("order_adopted", order_id),)
+    if order.status is _S.LOST:
+        effects = (*effects, StopBuying("an order believed lost has surfaced"))
+    return adopted, effects
 
 
 def _sender_gone(order: Slice, _event: SenderGone, _now: datetime, _: Timing) -> Outcome:
@@ -341,10 +367,7 @@ def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) 
             StopBuying("an order needs review"),
         )
     if event.lookalikes:
-        adopted = _move(order, _S.ACKED, order_id=event.lookalikes[0], refused_by_reply=False)
-        late = order.status is _S.LOST
-        effects: tuple[Effect, ...] = (Notify("order_adopted", event.lookalikes[0]),)
-        return adopted, (*effects, StopBuying("an order believed lost has surfaced")) if late else effects
+        return _adopt(order, event.lookalikes[0])
     if order.refused_by_reply and order.status is _S.SENDING:
         return _move(order, _S.REJECTED, refused_by_reply=False), (
             Notify("order_rejected"),
@@ -373,9 +396,12 @@ def _follow(order: Slice, event: BooksRead, now: datetime, timing: Timing) -> Ou
         effects.append(Notify("order_filled"))
         return _move(known, _S.FILLED, claimed_end=None, claimed_end_at=None), tuple(effects)
     if fresh:
-        status = _S.CANCEL_PENDING if order.status is _S.CANCEL_PENDING else _S.PARTIAL
         # A claimed end is void when trades still arrive: the second look starts over.
-        return _move(known, status, claimed_end=None, claimed_end_at=None), tuple(effects)
+        known = replace(known, claimed_end=None, claimed_end_at=None)
+        # A cancel in the air stays in the air; and with a later attempt on its way this one may not live again.
+        if order.status is _S.CANCEL_PENDING or (order.status in TERMINAL and event.superseded):
+            return known, tuple(effects)
+        return _move(known, _S.PARTIAL), tuple(effects)
     if order.status not in AT_BROKER:
         return known, tuple(effects)
     return _second_look(known, event.own, now, timing, effects)
@@ -433,7 +459,7 @@ def _day_ended(order: Slice, _event: DayEnded, _now: datetime, _: Timing) -> Out
 def _resolved(order: Slice, event: Resolved, _now: datetime, _: Timing) -> Outcome:
     if event.order_id is None:
         return _move(order, _S.LOST), ()
-    return _move(order, _S.ACKED, order_id=event.order_id), ()
+    return _adopt(order, event.order_id)
 
 
 _HANDLERS: dict[type, Callable[..., Outcome]] = {
