@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 from typing import Any
@@ -44,6 +45,7 @@ class Command(BaseCommand):
                     if supervisor.has_children:
                         self._say("Stopping …")
                         supervisor.stop_all()
+                        shutil.rmtree(settings.PLACES.runtime, ignore_errors=True)
                         self._say("Stopped. Nothing is lost: `make run` goes on from here.")
         except LocalServerError as error:
             raise CommandError(str(error)) from None
