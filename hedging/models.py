@@ -10,7 +10,6 @@ from django.db.models import F, Q
 
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import LIVE, OrderStatus
-from hedging.domain.reasons import Reason
 from hedging.querysets import FillQuerySet, OrderQuerySet, TransactionQuerySet
 from schedule.models import INDEX_CHOICES
 from sessions_app.models import Account, Mode, TradingSession
@@ -60,7 +59,7 @@ class HedgeDecision(models.Model):
     slot = models.BigIntegerField(null=True, blank=True)
     at = models.DateTimeField()
     action = models.CharField(max_length=10, choices=choices_of(Action))
-    reason = models.CharField(max_length=40, choices=choices_of(Reason))
+    reason = models.CharField(max_length=40)
     facts = models.JSONField(default=dict)
     gates = models.JSONField(default=list)
     policy = models.JSONField(default=dict)
@@ -99,7 +98,7 @@ class HedgeTransaction(models.Model):
     reference_price = models.DecimalField(max_digits=10, decimal_places=2)
     worst_price = models.DecimalField(max_digits=10, decimal_places=2)
     reserve = models.DecimalField(max_digits=14, decimal_places=2, default=0)
-    reason = models.CharField(max_length=40, choices=choices_of(Reason))
+    reason = models.CharField(max_length=40)
     origin = models.CharField(max_length=10, choices=choices_of(Origin), default=Origin.AUTO)
     due_by_clock = models.BooleanField(default=False)
     created_at = models.DateTimeField()

@@ -9,7 +9,7 @@ from typing import Any
 
 from hedging.domain.exposure import ExposureKey, exposures
 from hedging.domain.facts import HUNDRED, CycleFacts
-from hedging.domain.guards import ACTING, KNOWING, REDUCING, SELLING, Gate, first_closed
+from hedging.domain.guards import ACTING, KNOWING, REDUCING, SELLING, Gate, cap, first_closed
 from hedging.domain.instruments import Contract, Right, Side, round_down_to_tick, round_up_to_tick
 from hedging.domain.margin import MarginLine
 from hedging.domain.optimizer import solve
@@ -263,13 +263,16 @@ def _wings(facts: CycleFacts) -> tuple[HeldWing, ...]:
 def _unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ...]) -> Decision:
     quiet = Reason.HOLD_NOTHING_DUE if projection is None or not facts.coming else Reason.HOLD_WITHIN_BUDGET
     card = _card(facts, projection)
-    if not facts.held or facts.chain is None or facts.just_due or facts.in_flight:
+    if not facts.held or facts.chain is None or facts.just_due:
         return Hold(quiet, gates, card)
-    cooling = facts.cooldown_left_seconds > 0 or facts.breaker_open
     choice = choose_unwind(_unwind_inputs(facts))
     card["kept"] = [{"symbol": _name(kept.contract), "lots": kept.lots, "why": kept.reason.value} for kept in choice.kept]
-    if not choice.sells or cooling:
-        return Hold(Reason.HOLD_NOTHING_WORTH_SELLING if choice.sells == () else quiet, gates, card)
+    if not choice.sells:
+        return Hold(quiet, gates, card)
+    acting = tuple(gate(facts) for gate in ACTING if gate is not cap)
+    closed = first_closed(acting)
+    if closed is not None:
+        return Hold(closed.reason, (*gates, *acting), card)
     reason = Reason.UNWIND_SHORTS_GONE if _excess(facts) else Reason.UNWIND_UNDER_EXIT_TRIGGER
     legs = tuple(_sell(facts, t.contract, t.lots, t.price, reason) for t in choice.sells)
     card["chosen"] = {"sells": [_trade(facts, t) for t in choice.sells]}

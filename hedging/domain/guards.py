@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hedging.domain.facts import CycleFacts
 from hedging.domain.reasons import Reason
+from hedging.domain.risk import IST
 
 ACTIVE, REDUCING = "active", "reducing"
 
@@ -47,7 +48,7 @@ def _hours(facts: CycleFacts) -> Gate:
             "hours", passed=False, detail="the calendar has no hours for today", reason=Reason.HOLD_OUT_OF_HOURS
         )
     inside = window.act_from <= facts.now < window.act_until
-    detail = f"we act {window.act_from:%H:%M}–{window.act_until:%H:%M} IST"
+    detail = f"we act {window.act_from.astimezone(IST):%H:%M}–{window.act_until.astimezone(IST):%H:%M} IST"
     return Gate("hours", inside, detail, Reason.HOLD_OUT_OF_HOURS)
 
 
@@ -83,7 +84,8 @@ def _cooldown(facts: CycleFacts) -> Gate:
     return Gate("cooldown", left == 0, f"{left} s left" if left else "over", Reason.HOLD_COOLDOWN)
 
 
-def _cap(facts: CycleFacts) -> Gate:
+def cap(facts: CycleFacts) -> Gate:
+    """Return whether the day's cost cap leaves anything; a sale does not ask."""
     left = facts.cost_left
     return Gate("cap", left > 0, f"₹{left:.0f} of ₹{facts.policy.max_cost_per_day} left", Reason.HOLD_COST_CAP)
 
@@ -99,7 +101,7 @@ KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
 )
 """Gates before anything can be judged."""
 
-ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown, _cap)
+ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown, cap)
 """Gates between a known need and an action."""
 
 SELLING: tuple[Callable[[CycleFacts], Gate], ...] = (_lid, _toggle, _hours, _reconciled)

@@ -22,7 +22,6 @@ class Reason(StrEnum):
     HOLD_NO_CANDIDATE_IN_BAND = "HOLD_NO_CANDIDATE_IN_BAND"
     HOLD_UNREACHABLE = "HOLD_UNREACHABLE"
     HOLD_NOT_RECONCILED = "HOLD_NOT_RECONCILED"
-    HOLD_NOTHING_WORTH_SELLING = "HOLD_NOTHING_WORTH_SELLING"
     ADD_PROJECTION_OVER_TRIGGER = "ADD_PROJECTION_OVER_TRIGGER"
     ADD_FREE_MARGIN_SHORT = "ADD_FREE_MARGIN_SHORT"
     ADD_MANUAL = "ADD_MANUAL"
@@ -66,7 +65,6 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_NO_CANDIDATE_IN_BAND: "No strike satisfies premium band and distance, even with every allowed relaxation.",
     Reason.HOLD_UNREACHABLE: "No purchasable set brings margin under any aim; the floor is on the card.",
     Reason.HOLD_NOT_RECONCILED: "Nothing is decided at start-up until the books have been reconciled.",
-    Reason.HOLD_NOTHING_WORTH_SELLING: "Hedges could be sold, but are worth less than their charges or are still needed.",
     Reason.ADD_PROJECTION_OVER_TRIGGER: "The projection passes the trigger: the cheapest sufficient hedge is bought.",
     Reason.ADD_FREE_MARGIN_SHORT: "The broker's free margin would not cover the next entry: a hedge is bought.",
     Reason.ADD_MANUAL: "Bought by hand.",

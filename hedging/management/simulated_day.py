@@ -23,11 +23,12 @@ from hedging.engine.paper import StoredPaperBook
 from hedging.engine.plan import DayPlan, plan_of
 from hedging.engine.ports import Ports
 from hedging.engine.sessions import open_session, set_automation
-from hedging.management.worlds import judge_policy, simulated_day
+from hedging.management.worlds import day_of
 from hedging.models import CycleKind, HedgeDecision
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.http_adapter import mount
 from hedging.simulator.wsgi import SimulatorApp
+from schedule.calendar import load_calendar
 from sessions_app.models import Account, Mode, TradingSession
 
 BASE_URL = "http://simulator.invalid"
@@ -66,9 +67,9 @@ class SimulatedRun:
             name=f"simulated {self.day} seed {self.seed} {wall_time.time_ns()}",
             mode=Mode.DRY_RUN if self.dry_run else Mode.LIVE,
         )
-        world = simulated_day(self.day, baskets=self.baskets)
+        world = day_of(self.day, load_calendar(), baskets=self.baskets)
         cash = Decimal(1_000_000) * self.baskets
-        exchange = Exchange(day=world, seed=self.seed, cash=cash, judge=judge_policy())
+        exchange = Exchange(day=world, seed=self.seed, cash=cash)
         clock = VirtualClock(world.start_at)
         ports = self._ports(account, exchange, clock)
         session = open_session(

@@ -2,77 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date
-from zoneinfo import ZoneInfo
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
-from hedging.domain.instruments import ContractSpec, Index
+from hedging.domain.instruments import Index
 from hedging.simulator.day import JudgePolicy, LegTemplate, ScheduledEntry, SimulatedDay
-from schedule.calendar import CalendarUnknown, TradingCalendar, load_calendar
+from hedging.simulator.world import Leftover
+from schedule.calendar import IST, CalendarUnknown, TradingCalendar, load_calendar
 from schedule.entries import entries_on
-from schedule.models import ContractSpec as SpecRow
-from schedule.models import TradingDay
+from schedule.models import ContractSpec
 
-IST = ZoneInfo("Asia/Kolkata")
-EXPIRIES_LISTED = 4
-
-
-class NothingToSimulate(Exception):
-    """The calendar or the timetable has nothing for the day; the message names the fix."""
-
-
-def simulated_day(day: date, *, baskets: int = 1) -> SimulatedDay:
-    """Return the simulator's description of `day`. Raises `NothingToSimulate` on a closed or unknown day."""
-    calendar = load_calendar()
-    try:
-        entries = entries_on(day, calendar)
-        hours = calendar.days[day] if calendar.is_trading_day(day) else None
-    except CalendarUnknown as error:
-        raise NothingToSimulate(str(error)) from error
-    if hours is None:
-        raise NothingToSimulate(f"{day:%A %d-%b-%Y} is not a trading day: choose another with --date or SIM_DATE.")
-    specs = _specs(day)
-    return SimulatedDay(
-        date=day,
-        specs=specs,
-        expiries={index: _expiries(calendar, index, day) for index in specs},
-        entries=tuple(
-            ScheduledEntry(
-                portfolio=entry.portfolio,
-                index=entry.index,
-                expiry=entry.expiry,
-                entry_time=entry.entry_at.astimezone(IST).time(),
-                exit_time=None if entry.exit_at is None else entry.exit_at.astimezone(IST).time(),
-                legs=tuple(LegTemplate(leg.right, leg.side, leg.offset, leg.lots) for leg in entry.legs),
-                lots=baskets * specs[entry.index].lots_per_basket,
-            )
-            for entry in entries
-        ),
-        opens=hours.opens_at,
-        closes=hours.closes_at,
-        holidays=tuple(TradingDay.objects.filter(is_open=False).order_by("day").values_list("day", "note")),
-    )
-
-
-def next_simulated_day(after: date) -> date:
-    """Return the first day after `after` on which the timetable has entries. Raises `NothingToSimulate`."""
-    calendar = load_calendar()
-    day = after
-    for _ in range(60):
-        try:
-            day = calendar.next_trading_day(day)
-            if entries_on(day, calendar):
-                return day
-        except CalendarUnknown as error:
-            raise NothingToSimulate(str(error)) from error
-    raise NothingToSimulate(
-        f"The timetable has no active entry within 60 trading days after {after}: add one in admin."
-    )
+_EXPIRIES_LISTED = 4
+_INDEX_CLOSES = time(15, 30)
+_LONGEST_SEARCH = 30  # trading days without an entry before we say that the timetable is empty
 
 
 def judge_policy() -> JudgePolicy:
-    """Return what the last permitted relaxation of the policy in force allows."""
+    """Return what the last permitted relaxation of the policy in force allows; the simulator judges refusals by it."""
     policy = settings.HEDGE_POLICY
     return JudgePolicy(
         max_premium=float(policy.max_premium),
@@ -81,19 +30,82 @@ def judge_policy() -> JudgePolicy:
     )
 
 
-def _specs(day: date) -> dict[Index, ContractSpec]:
-    found: dict[Index, ContractSpec] = {}
+def chooser(first: date) -> Callable[[Leftover | None], SimulatedDay]:
+    """Return how a served world picks its day: `first`, and after a finished day the next one that has entries."""
+
+    def choose(leftover: Leftover | None) -> SimulatedDay:
+        calendar = load_calendar()
+        if leftover is None:
+            return day_of(first, calendar)
+        day = leftover.date
+        for _ in range(_LONGEST_SEARCH):
+            day = calendar.next_trading_day(day)
+            if entries_on(day, calendar):
+                return day_of(day, calendar, leftover=leftover)
+        raise CommandError(f"No entry is due in the {_LONGEST_SEARCH} trading days after {leftover.date}: add some.")
+
+    return choose
+
+
+def day_of(day: date, calendar: TradingCalendar, *, leftover: Leftover | None = None, baskets: int = 1) -> SimulatedDay:
+    """Return a trading day of the database as the plain values that the simulator is made of.
+
+    Raises `CommandError` for a day on which nothing trades, `CalendarUnknown` for one that is not known.
+    """
+    if not calendar.is_trading_day(day):
+        raise CommandError(f"{day} is no trading day: set SIM_DATE (or --date) to one.")
+    hours = calendar.days[day]
+    specs = {}
     for index in Index:
-        row = SpecRow.objects.in_force(day=day).filter(index=index.value).first()
+        row = ContractSpec.objects.filter(index=index.value).in_force(day=day).first()
         if row is not None:
-            found[index] = row.as_facts()
-    return found
+            specs[index] = row.as_facts()
+    expiries = {index: _listed(index, day, calendar) for index in specs}
+    entries = tuple(
+        ScheduledEntry(
+            portfolio=entry.portfolio,
+            index=entry.index,
+            expiry=entry.expiry,
+            entry_time=_ist(entry.entry_at),
+            exit_time=None if entry.exit_at is None else _ist(entry.exit_at),
+            legs=tuple(LegTemplate(leg.right, leg.side, leg.offset, leg.lots) for leg in entry.legs),
+            lots=baskets * specs[entry.index].lots_per_basket,
+        )
+        for entry in entries_on(day, calendar)
+        if entry.index in specs
+    )
+    return SimulatedDay(
+        date=day,
+        specs=specs,
+        expiries=expiries,
+        entries=entries,
+        opens=hours.opens_at,
+        closes=hours.closes_at,
+        index_closes=min(_INDEX_CLOSES, hours.closes_at),
+        starts=_shifted(hours.opens_at, minutes=-1),
+        ends=_shifted(hours.closes_at, minutes=20),
+        holidays=tuple(
+            (d, row.note) for d, row in sorted(calendar.days.items()) if not row.is_open and d.weekday() < 5
+        ),
+        previous_close=dict(leftover.closes) if leftover else {},
+        carried=leftover.carried if leftover else (),
+        judge=judge_policy(),
+    )
 
 
-def _expiries(calendar: TradingCalendar, index: Index, day: date) -> tuple[date, ...]:
-    for count in range(EXPIRIES_LISTED, 0, -1):
+def _listed(index: Index, day: date, calendar: TradingCalendar) -> tuple[date, ...]:
+    """Return the next few expiries, fewer where the known days end."""
+    for count in range(_EXPIRIES_LISTED, 1, -1):
         try:
             return calendar.expiries(index, day, count)
         except CalendarUnknown:
-            continue  # near the end of the known days fewer expiries are known
-    return ()
+            continue
+    return calendar.expiries(index, day, 1)
+
+
+def _ist(moment: datetime) -> time:
+    return moment.astimezone(IST).time()
+
+
+def _shifted(at: time, *, minutes: int) -> time:
+    return (datetime.combine(date.min, at) + timedelta(minutes=minutes)).time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -76,6 +76,7 @@ class SimulatedDay:
     holidays: tuple[tuple[CalendarDate, str], ...] = ()
     previous_close: Mapping[Index, Decimal] = field(default_factory=dict)
     carried: tuple[CarriedPosition, ...] = ()
+    judge: JudgePolicy = JudgePolicy()
 
     def moment(self, at: time) -> datetime:
         """Return the UTC moment of an IST time of this day."""
@@ -132,6 +133,7 @@ def day_to_json(day: SimulatedDay) -> dict[str, Any]:
         "holidays": [[d.isoformat(), text] for d, text in day.holidays],
         "previous_close": {index: str(level) for index, level in day.previous_close.items()},
         "carried": [[c.symbol, c.product, c.quantity, str(c.average_price)] for c in day.carried],
+        "judge": asdict(day.judge),
     }
 
 
@@ -176,4 +178,5 @@ def day_from_json(data: Mapping[str, Any]) -> SimulatedDay:
         holidays=tuple((date.fromisoformat(d), text) for d, text in data["holidays"]),
         previous_close={Index(i): Decimal(level) for i, level in data["previous_close"].items()},
         carried=tuple(CarriedPosition(s, Product(p), q, Decimal(a)) for s, p, q, a in data["carried"]),
+        judge=JudgePolicy(**data["judge"]),
     )

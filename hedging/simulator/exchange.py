@@ -17,7 +17,7 @@ from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.instruments import Contract, Product, Right, Side
 from hedging.simulator import matching
 from hedging.simulator.account import Account
-from hedging.simulator.day import JudgePolicy, SimulatedDay
+from hedging.simulator.day import SimulatedDay
 from hedging.simulator.funds import FundsView, Risk, blocked_book, funds_view, rupees, second_of
 from hedging.simulator.margin import MarginModel, MarginParameters
 from hedging.simulator.market import PRE_OPEN, Market, hash01
@@ -40,7 +40,6 @@ class Exchange:
         seed: int,
         cash: Decimal,
         margin: MarginParameters | None = None,
-        judge: JudgePolicy | None = None,
     ) -> None:
         self.day = day
         self.seed = seed
@@ -61,7 +60,7 @@ class Exchange:
             position = self.account.position(contract, carried.product, carried.symbol)
             position.quantity, position.average = carried.quantity, carried.average_price
         self.truth = Truth(exchange=self)
-        self.strategist = Strategist(exchange=self, entries=day.entries, judge=judge or JudgePolicy())
+        self.strategist = Strategist(exchange=self, entries=day.entries, judge=day.judge)
         self.at(self._micros(day.moment(_SQUARE_OFF)), self._square_off)
         self.at(self._micros(self.market.closes_at), self._close)
 

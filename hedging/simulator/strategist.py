@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000
 _CHASE_US = 1_500_000
-_STOP_SHARE = {True: (0.30, 0.60), False: (0.50, 0.90)}  # of the premium, on expiry day and before
+_STOP_SHARE = {True: (0.50, 0.90), False: (0.70, 1.20)}  # of the premium, on expiry day and before
 
 
 class Stage(StrEnum):

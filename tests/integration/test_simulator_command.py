@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from hedging.domain.instruments import Index
-from hedging.management.commands.simulator import _chooser, day_of
+from hedging.management.worlds import chooser, day_of
 from hedging.simulator.world import Leftover
 from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.models import StrategyEntry
@@ -50,7 +50,7 @@ def test_a_day_run_at_once_prints_what_happened_as_json():
 
 def test_the_day_after_a_finished_one_is_the_next_with_entries():
     leftover = Leftover(date=TUESDAY, closes={Index.NIFTY: Decimal("24123.45")}, carried=())
-    day = _chooser(TUESDAY)(leftover)
+    day = chooser(TUESDAY)(leftover)
     assert day.date == date(2026, 12, 3)
     assert {entry.index for entry in day.entries} == {Index.SENSEX}
     assert day.previous_close == {Index.NIFTY: Decimal("24123.45")}
@@ -66,4 +66,4 @@ def test_an_unknown_year_and_an_empty_timetable_end_in_one_line():
         call_command("simulator", "--date", "2031-12-02", stdout=StringIO())
     StrategyEntry.objects.all().delete()
     with pytest.raises((CommandError, CalendarUnknown), match=r"No entry is due|not known"):
-        _chooser(TUESDAY)(Leftover(date=TUESDAY, closes={}, carried=()))
+        chooser(TUESDAY)(Leftover(date=TUESDAY, closes={}, carried=()))

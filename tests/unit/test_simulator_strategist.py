@@ -85,7 +85,9 @@ def test_a_refusal_that_no_wing_could_prevent_is_unavoidable():
 
 def test_the_judge_allows_only_what_the_policy_allows():
     day = tuesday(entries=entries())
-    strict = Exchange(day=day, seed=STORY_SEED, cash=exchange().account.cash, judge=JudgePolicy(max_premium=0.1))
+    strict = Exchange(
+        day=replace(day, judge=JudgePolicy(max_premium=0.1)), seed=STORY_SEED, cash=exchange().account.cash
+    )
     strict.advance_to(day.moment(time(10, 17)))
     assert strict.report()["refusals"][0]["preventable"] is False
 
