@@ -139,6 +139,7 @@ def _clear_traces(places: Places, home: Home) -> None:
 
 def _home(places: Places) -> Home:
     """Choose identity and places, and make the first data."""
+    places.var.mkdir(parents=True, exist_ok=True)
     note = places.var / "postgres.elsewhere"  # written below when the data had to leave var
     data = Path(note.read_text(encoding="utf-8").strip()) if note.exists() else places.postgres_data
     version = _version(data) or next(iter(FOLDERS))

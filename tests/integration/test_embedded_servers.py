@@ -1,11 +1,13 @@
 """The embedded servers survive what people and machines do to them, and leave nothing behind."""
 
 import os
+import pwd
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -236,3 +238,32 @@ def test_a_program_that_cannot_start_is_one_line_with_its_reason(places, supervi
     )
     with pytest.raises(LocalServerError, match=r"^redis ended at once: [^\n]*redis\.log\)$"):
         supervisor.start(broken)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has somebody to step down to")
+@pytest.mark.parametrize("closed", [False, True], ids=["open path", "closed path"])
+def test_root_without_user_namespaces_runs_as_nobody_and_opens_no_closed_folder(monkeypatch, closed):
+    """Where `nobody` cannot reach var, its files move within reach; the closed folder stays closed."""
+    runs = postgres._runs
+    monkeypatch.setattr(postgres, "_runs", lambda programs, who: "--namespace" not in who and runs(programs, who))
+    base = Path(tempfile.mkdtemp(prefix="auto-hedge-nobody-"))
+    base.chmod(0o755)
+    monkeypatch.setattr(postgres, "_TRUSTED_PREFIX", base)
+    project = base / "project"
+    project.mkdir(mode=0o700 if closed else 0o755)
+    places = places_of(project / "var")
+    supervisor = Supervisor(say=lambda _line: None)
+    try:
+        supervisor.start(postgres.program(places))
+        ask(places, "CREATE TABLE kept AS SELECT 42 AS answer")
+        assert Path(f"/proc/{server_pid(places)}").stat().st_uid == pwd.getpwnam("nobody").pw_uid
+        assert stat.S_IMODE(project.stat().st_mode) == (0o700 if closed else 0o755)
+        supervisor.stop_all()
+        # Later inside a namespace again: the same data, whoever owned them meanwhile.
+        monkeypatch.setattr(postgres, "_runs", runs)
+        supervisor.start(postgres.program(places))
+        assert ask(places, "SELECT answer FROM kept") == 42
+    finally:
+        supervisor.stop_all()
+        shutil.rmtree(base, ignore_errors=True)
+        shutil.rmtree(places.runtime, ignore_errors=True)
