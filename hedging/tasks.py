@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
-from notifications.delivery import deliver_due
-from notifications.transports import transport_from_settings
+from django.conf import settings
 
+from config.servers import SIMULATOR
 from hedging.engine import ticks
 from hedging.engine.clock import market_clock, wall_now
 from hedging.engine.execution import send_order as send
+from hedging.engine.hours import trading_day_of
+from hedging.engine.sessions import open_sessions_due
 from hedging.models import Heartbeat, HedgeOrder
 from hedging.wiring import ports_for, rules
+from notifications.delivery import deliver_due
+from notifications.transports import transport_from_settings
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +25,8 @@ log = logging.getLogger(__name__)
 def check_margin() -> None:
     """Run the 30-second margin check."""
     now = market_clock().now()
+    if settings.WORLD == SIMULATOR:
+        open_sessions_due(day=trading_day_of(now), now=now, wall_now=wall_now())
     done = ticks.check_margin(now=now, rules=rules())
     log.debug("margin check at %s: %s", now, done)
 

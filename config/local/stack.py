@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from config.local.places import Places
 from config.local.processes import Program
 
 WEB_THREADS = 8
+HOLD_SECONDS = 45  # at most so long the simulated market waits for web and workers
+HOLD_SECONDS = 30  # the simulated market waits at most so long for the workers to get up
 # (name, queues, pool, concurrency). Margin cycles get a process of their own, whose time limits can end a stuck solve;
 # the others wait for the network and share one process each.
 WORKERS = (
@@ -34,14 +37,16 @@ class Stack:
     simulator_port: int
 
     def simulator(self) -> Program:
-        """Run the simulated exchange and broker."""
+        """Run the simulated exchange and broker. Its clock stands still until `let_the_market_go`."""
         return self._python(
             "simulator",
-            "manage.py",
-            "simulator",
-            "--serve",
-            answers_on=("127.0.0.1", self.simulator_port, "/simulator/clock"),
+            *("manage.py", "simulator", "--serve", "--hold", str(HOLD_SECONDS)),
+            ready=lambda: _answers("127.0.0.1", self.simulator_port, "/simulator/clock"),
         )
+
+    def let_the_market_go(self) -> None:
+        """Tell the simulator that everybody who trades there is up; unless told, it goes after `HOLD_SECONDS`."""
+        _answers("127.0.0.1", self.simulator_port, "/simulator/go", method="POST")
 
     def web(self) -> Program:
         """Run the web server: one process, so that its memory is paid once."""
@@ -59,56 +64,58 @@ class Stack:
         )
         asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - translated, not bound
         return self._python(
-            "web", "-m", "gunicorn", "config.wsgi", "--bind", bind, *how, answers_on=(asked, self.port, "/healthz")
+            "web",
+            *("-m", "gunicorn", "config.wsgi", "--bind", bind, *how),
+            ready=lambda: _answers(asked, self.port, "/healthz"),
         )
 
     def workers(self) -> list[Program]:
-        """Run the Celery workers, by queue."""
-        return [
-            self._python(
-                name,
-                *(
-                    "-m",
-                    "celery",
-                    "-A",
-                    "config.celery",
-                    "worker",
-                    "-n",
-                    f"{name}@%h",
-                    "-Q",
-                    queues,
-                    "-P",
-                    pool,
-                    "-c",
-                    str(concurrency),
-                ),
-                *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"),
-            )
-            for name, queues, pool, concurrency in WORKERS
-        ]
+        """Run the Celery workers, by queue. Each leaves a mark when it takes work."""
+        return [self._worker(name, queues=queues, pool=pool, places=places) for name, queues, pool, places in WORKERS]
+
+    def _worker(self, name: str, *, queues: str, pool: str, places: int) -> Program:
+        mark = self.places.var / "lock" / f"{name}.ready"
+        return self._python(
+            name,
+            *("-m", "celery", "-A", "config.celery", "worker", "-n", f"{name}@%h", "-Q", queues),
+            *("-P", pool, "-c", str(places), "--loglevel", "INFO"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            environment={"AUTO_HEDGE_READY_FILE": str(mark)},
+            prepare=lambda: mark.unlink(missing_ok=True),
+            ready=mark.exists,
+        )
 
     def beat(self) -> Program:
         """Run the scheduler of the database's entries."""
         return self._python("beat", "-m", "celery", "-A", "config.celery", "beat", "--loglevel", "INFO", "--pidfile=")
 
-    def _python(self, name: str, *words: str, answers_on: tuple[str, int, str] | None = None) -> Program:
+    def _python(
+        self,
+        name: str,
+        *words: str,
+        environment: Mapping[str, str] | None = None,
+        prepare: Callable[[], None] = lambda: None,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> Program:
         return Program(
             name=name,
             argv=[sys.executable, *words],
             log=self.places.logs / f"{name}.log",
             family=self.places.var / "lock" / "children",
             cwd=self.base,
-            environment=_FRUGAL,
+            environment={**_FRUGAL, **(environment or {})},
             stop_signal=signal.SIGTERM,
             stop_seconds=15.0,
-            ready=(lambda: True) if answers_on is None else (lambda: _answers(*answers_on)),
+            prepare=prepare,
+            ready=ready,
+            ready_seconds=60.0,
         )
 
 
-def _answers(host: str, port: int, path: str) -> bool:
+def _answers(host: str, port: int, path: str, *, method: str = "GET") -> bool:
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
-        connection.request("GET", path)
+        connection.request(method, path)
         return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
     except (OSError, http.client.HTTPException):
         return False

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from hedging.domain.facts import CycleFacts
 from hedging.engine.ports import Ports
 from hedging.engine.sessions import capture_baseline
-from sessions_app.models import TradingSession
+from sessions_app.models import MarginSnapshot, TradingSession
 
 
-def capture_first_reading(*, session: TradingSession, facts: CycleFacts, ports: Ports) -> bool:
+def capture_first_reading(
+    *, session: TradingSession, facts: CycleFacts, first_entry_at: datetime | None, ports: Ports
+) -> bool:
     """Take the first good funds reading at or after the open as baseline, if no short of the session is in the book yet.
 
-    Returns whether it was captured now; `session` then carries it. Started late, with shorts already sold, it stays
-    unknown and a person must set it: a guess here would be wrong by a straddle.
+    Where none fell between the open and the first short, the last reading of the day before its first entry stands in:
+    nothing of ours was in the book then either. Returns whether a baseline was captured now; `session` then carries it.
+    Started later than that, it stays unknown and a person must set it: a guess would be wrong by a straddle.
     """
     if session.baseline is not None or facts.funds is None or facts.positions is None or facts.window is None:
         return False
     if facts.now < facts.window.act_from:
         return False
-    shorts = [p for p in facts.positions if p.quantity < 0 and p.contract.index is facts.session.index]
-    if any(p.contract.expiry == facts.session.expiry for p in shorts):
-        return False
+    used, source = facts.funds.utilised, "first funds reading after the open, no short of the session in the book"
+    if any(p.quantity < 0 and p.contract.expiry == facts.session.expiry for p in facts.positions):
+        before = _last_before(session, first_entry_at)
+        if before is None or before.broker_used is None:
+            return False
+        used, source = before.broker_used, f"last funds reading before the first entry, {before.at:%H:%M:%S} UTC"
     captured = capture_baseline(
-        session=session,
-        used=facts.funds.utilised,
-        source="first funds reading after the open, no short of the session in the book",
-        now=facts.now,
-        wall_now=ports.wall(),
-        actor="engine",
+        session=session, used=used, source=source, now=facts.now, wall_now=ports.wall(), actor="engine"
     )
     session.refresh_from_db(fields=["baseline", "baseline_at", "baseline_source"])
     return captured
+
+
+def _last_before(session: TradingSession, first_entry_at: datetime | None) -> MarginSnapshot | None:
+    if first_entry_at is None:
+        return None
+    rows = MarginSnapshot.objects.filter(session=session, at__lt=first_entry_at, broker_used__isnull=False)
+    return rows.order_by("-at", "-id").first()

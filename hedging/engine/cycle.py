@@ -42,7 +42,7 @@ def run_cycle(
         return None
     books = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports)
     gatherer = Gatherer(session=session, plan=plan, base_policy=policy, enabled=enabled, ports=ports)
-    facts = _gather(gatherer, session, now=now, reconciled=books.books_read, ports=ports)
+    facts = _gather(gatherer, session, plan, now=now, reconciled=books.books_read, ports=ports)
     decision = _decide(gatherer, facts)
     recorded = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports)
     if recorded is None:
@@ -54,10 +54,11 @@ def run_cycle(
 
 
 def _gather(
-    gatherer: Gatherer, session: TradingSession, *, now: datetime, reconciled: bool, ports: Ports
+    gatherer: Gatherer, session: TradingSession, plan: DayPlan, *, now: datetime, reconciled: bool, ports: Ports
 ) -> CycleFacts:
     facts = gatherer.book(now=now, reconciled=reconciled)
-    if capture_first_reading(session=session, facts=facts, ports=ports):
+    first_entry_at = min((entry.entry_at for entry in plan.entries), default=None)
+    if capture_first_reading(session=session, facts=facts, first_entry_at=first_entry_at, ports=ports):
         facts = gatherer.book(now=now, reconciled=reconciled)
     if wants_prices(facts):
         facts = gatherer.increments(gatherer.prices(facts))

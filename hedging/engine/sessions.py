@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,8 @@ from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.entries import entries_on
 from schedule.models import ContractSpec
 from sessions_app.models import Account, Mode, TradingSession, TradingState
+
+log = logging.getLogger(__name__)
 
 
 class SessionRefused(Exception):
@@ -79,6 +82,24 @@ def open_session(
             "SESSION_EXISTS", f"{account} already has a session open, or had one on {day}: close or reopen that one."
         ) from error
     return session
+
+
+def open_sessions_due(*, day: date, now: datetime, wall_now: datetime) -> int:
+    """Open the day's session of every account that has none open and had none today; return how many were opened.
+
+    For the simulator's world, where nobody is asked to do it. What cannot be opened is logged and left.
+    """
+    opened = 0
+    without = Account.objects.exclude(sessions__closed_at=None, sessions__isnull=False).exclude(
+        sessions__trading_day=day
+    )
+    for account in without.order_by("pk"):
+        try:
+            open_session(account=account, day=day, now=now, wall_now=wall_now, actor="simulated world")
+            opened += 1
+        except SessionRefused as refused:
+            log.warning("no session for %s: %s", account, refused)
+    return opened
 
 
 def _what_trades(*, day: date, index: Index | None) -> tuple[date, int, Index]:

@@ -25,6 +25,7 @@ from hedging.engine.ports import Ports
 from hedging.engine.sessions import open_session, set_automation
 from hedging.management.worlds import day_of
 from hedging.models import CycleKind, HedgeDecision
+from hedging.simulator.clock import ManualClock
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.http_adapter import mount
 from hedging.simulator.wsgi import SimulatorApp
@@ -34,17 +35,6 @@ from sessions_app.models import Account, Mode, TradingSession
 BASE_URL = "http://simulator.invalid"
 API_KEY = "simulated-day"
 STEP = timedelta(seconds=5)
-
-
-@dataclass(slots=True)
-class _ExchangeClock:
-    """What the simulator's own pages show as the time; it moves only when the day is advanced."""
-
-    exchange: Exchange
-    speed: float = 0.0
-
-    def now(self) -> datetime:
-        return self.exchange.now
 
 
 @dataclass(slots=True)
@@ -88,7 +78,9 @@ class SimulatedRun:
 
     def _ports(self, account: Account, exchange: Exchange, clock: VirtualClock) -> Ports:
         transport = requests.Session()
-        app = SimulatorApp(exchange=exchange, clock=_ExchangeClock(exchange), api_keys=[API_KEY], rate_limited=False)
+        app = SimulatorApp(
+            exchange=exchange, clock=ManualClock(start=exchange.now), api_keys=[API_KEY], rate_limited=False
+        )
         mount(transport, BASE_URL, app)
         broker = build_broker(
             live=not self.dry_run,

@@ -82,7 +82,7 @@ def day_of(day: date, calendar: TradingCalendar, *, leftover: Leftover | None = 
         opens=hours.opens_at,
         closes=hours.closes_at,
         index_closes=min(_INDEX_CLOSES, hours.closes_at),
-        starts=_shifted(hours.opens_at, minutes=-1),
+        starts=_shifted(hours.opens_at, minutes=-5),
         ends=_shifted(hours.closes_at, minutes=20),
         holidays=tuple(
             (d, row.note) for d, row in sorted(calendar.days.items()) if not row.is_open and d.weekday() < 5

@@ -82,11 +82,13 @@ def open_world(
     api_keys: Iterable[str],
     choose_day: Callable[[Leftover | None], SimulatedDay],
     say: Callable[[str], None] = lambda _: None,
+    hold_seconds: float = 0.0,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> World:
     """Resume the stored day; if it is over, or there is none, begin the one that `choose_day` names.
 
-    A stored day keeps its own seed and cash; `seed` is for a new file. Raises `StoreUnusable` when playing the stored
+    A stored day keeps its own seed and cash; `seed` is for a new file. The clock stands still for `hold_seconds`, or until
+    it is told to go. Raises `StoreUnusable` when playing the stored
     commands again gives other orders than it gave the first time (another version wrote them).
     """
     stored = store.load()
@@ -108,7 +110,7 @@ def open_world(
     if exchange is None:
         store.begin(day=day, seed=seed, cash=cash)
         exchange = Exchange(day=day, seed=seed, cash=cash)
-    clock = ScaledClock(anchor=anchor, end=day.end_at, speed=speed, monotonic=monotonic)
+    clock = ScaledClock(anchor=anchor, end=day.end_at, speed=speed, hold_seconds=hold_seconds, monotonic=monotonic)
     return World(store=store, exchange=exchange, clock=clock, api_keys=api_keys)
 
 

@@ -37,6 +37,9 @@ class Clock(Protocol):
     def now(self) -> Any:
         """Return market time, aware."""
 
+    def go(self) -> None:
+        """End the hold at the start, if there is one."""
+
 
 class RateLimiter:
     """So many calls of one endpoint and client in any second of wall time, like the real server's moving window."""
@@ -90,6 +93,9 @@ class SimulatorApp:
             else:
                 body = self.report() if path.endswith("report") else self.clock_state()
                 status, content = 200, json.dumps(body).encode()
+        elif method == "POST" and path == "/simulator/go":
+            self.clock.go()
+            status, content = 200, json.dumps(self.clock_state()).encode()
         else:
             status, answer = self._answer(path, method, environ)
             content = json.dumps(answer, ensure_ascii=False).encode()

@@ -36,6 +36,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=settings.SIM_PORT)
         parser.add_argument("--state", type=Path, default=settings.VAR_DIR / "simulator.sqlite3", help="the day's file")
+        parser.add_argument(
+            "--hold", type=float, default=0.0, help="seconds to stand still, or until POST /simulator/go"
+        )
         parser.add_argument("--fresh", action="store_true", help="forget the stored day and begin at --date")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -64,6 +67,7 @@ class Command(BaseCommand):
             cash=options["cash"],
             speed=options["speed"],
             api_keys=[settings.OPENALGO_API_KEY],
+            hold_seconds=options["hold"],
             choose_day=chooser(options["date"]),
             say=self._say,
         )

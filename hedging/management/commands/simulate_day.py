@@ -1,0 +1,114 @@
+"""Run a whole trading day at once through the production engine, and print what it came to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, transaction
+
+from config.local import postgres
+from config.local.processes import LocalServerError
+from config.local.supervisor import Supervisor, claimed
+from config.schema import create_database, why_unreachable
+from hedging.engine.sessions import SessionRefused
+from hedging.management.simulated_day import SimulatedRun
+from schedule.calendar import IST, CalendarUnknown
+from schedule.seed import seed_reference_data, seed_schedule_if_empty
+
+BAR = 30
+
+
+class Command(BaseCommand):
+    help = "Simulate one trading day of the timetable through the production engine; the last line is JSON with --json."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--date", type=_date, default=settings.SIM_DATE, help="a trading day, like 2026-12-01")
+        parser.add_argument("--seed", type=int, default=settings.SIM_SEED, help="decides the market of the day")
+        parser.add_argument("--speed", choices=("max",), default="max", help="as fast as this machine can")
+        parser.add_argument("--automation", choices=("on", "off"), default="on", help="off: nobody hedges, to compare")
+        parser.add_argument("--dry-run", action="store_true", help="hedge on paper")
+        parser.add_argument("--baskets", type=int, default=1)
+        parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if options["baskets"] < 1:
+            raise CommandError("--baskets must be at least 1")
+        watched = sys.stderr.isatty()
+        try:
+            # The day happens in one transaction that is never committed: real tables, and no trace of it after.
+            with _database(), transaction.atomic():
+                figures = SimulatedRun(
+                    day=options["date"],
+                    seed=options["seed"],
+                    policy=settings.HEDGE_POLICY,
+                    automation=options["automation"] == "on",
+                    dry_run=options["dry_run"],
+                    baskets=options["baskets"],
+                    progress=self._progress if watched else lambda _: None,
+                ).run()
+                transaction.set_rollback(True)
+        except (CalendarUnknown, SessionRefused, LocalServerError) as error:
+            raise CommandError(str(error)) from None
+        except OperationalError as error:
+            raise CommandError(why_unreachable(error)) from None
+        if watched:
+            self.stderr.write("")
+        self.stdout.write(json.dumps(figures) if options["json"] else _told(figures))
+
+    def _progress(self, now: datetime) -> None:
+        at = now.astimezone(IST)
+        done = min(1.0, max(0.0, (at.hour * 60 + at.minute - 550) / 410))
+        bar = "#" * round(BAR * done)
+        self.stderr.write(f"\r{at:%H:%M} [{bar:<{BAR}}]", ending="")
+        self.stderr.flush()
+
+
+def _date(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Use the running database, or start the embedded one for as long as the day takes; make sure it has the tables."""
+    if not settings.DATABASE_IS_EMBEDDED or postgres.answers(settings.PLACES):
+        _prepare()
+        yield
+        return
+    with claimed(settings.PLACES):
+        supervisor = Supervisor(say=lambda _: None)
+        try:
+            supervisor.start(postgres.program(settings.PLACES))
+            _prepare()
+            yield
+        finally:
+            supervisor.stop_all()
+
+
+def _prepare() -> None:
+    create_database()
+    call_command("migrate", interactive=False, verbosity=0)
+    seed_reference_data()
+    seed_schedule_if_empty()
+
+
+def _told(figures: dict[str, Any]) -> str:
+    refused, lost = figures["entries_refused"], figures["entries_unavoidably_refused"]
+    return "\n".join(
+        (
+            f"{figures['index']} {figures['dte']}DTE on {figures['date']}, seed {figures['seed']}, {figures['seconds']} s",
+            f"entries made {figures['entries_made']}, refused although preventable {refused}, unavoidably refused {lost}",
+            f"hedges bought {figures['hedges_bought']}, sold {figures['hedges_sold']}",
+            f"spend ₹{figures['spend']:.2f}, recovered ₹{figures['recovery']:.2f}",
+            f"charges ₹{figures['charges']:.2f}, net ₹{figures['net']:.2f}",
+            f"peak utilization {figures['peak_utilization']:.1f} %, above the trigger {figures['trigger_breaches']} times",
+            f"decisions {figures['decisions_hash']}",
+        )
+    )
