@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -24,6 +24,7 @@ from hedging.domain.lifecycle import (
     SendCancel,
     fingerprint_price,
 )
+from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.domain.snapshot import Depth, Position
 from hedging.engine.books import lookalikes_of
@@ -57,14 +58,14 @@ def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
         return OrderStatus(order.status)
     if _waits_for_buys(order.transaction):
         return OrderStatus.NEW
-    event = _preflight(order, ports)
+    event, quoted_at = _preflight(order, ports)
     try:
         status, effects = apply_event(order_id=order_id, event=event, now=ports.clock.now(), wall_now=ports.wall())
     except IllegalTransition:  # another worker took it first: the row is the truth
         return OrderStatus(HedgeOrder.objects.values_list("status", flat=True).get(pk=order_id))
     if not any(isinstance(effect, Post) for effect in effects) or not isinstance(event, PreflightPassed):
         return status
-    return _post(order, event.limit_price, ports)
+    return _post(order, event.limit_price, quoted_at, ports)
 
 
 def _waits_for_buys(tx: HedgeTransaction) -> bool:
@@ -76,12 +77,13 @@ def _buys_of(tx: HedgeTransaction) -> QuerySet[HedgeTransaction]:
     return HedgeTransaction.objects.filter(decision_id=tx.decision_id, side=Side.BUY.value)
 
 
-def _preflight(order: HedgeOrder, ports: Ports) -> PreflightPassed | PreflightFailed:
+def _preflight(order: HedgeOrder, ports: Ports) -> tuple[PreflightPassed | PreflightFailed, datetime]:
+    """Return whether the order may go, and the wall time of the quote that its price is made from."""
     tx = order.transaction
     if ports.clock.now() > tx.valid_until:
-        return PreflightFailed(Reason.DENY_EXPIRED_INTENT)
+        return PreflightFailed(Reason.DENY_EXPIRED_INTENT), ports.wall()
     if tx.reason == Reason.UNWIND_REPLACED and _buys_of(tx).filter(filled_quantity__lt=F("quantity")).exists():
-        return PreflightFailed(Reason.DENY_REPLACEMENT_UNFILLED)
+        return PreflightFailed(Reason.DENY_REPLACEMENT_UNFILLED), ports.wall()
     try:
         books = ports.broker.order_book()
         trades = ports.broker.trade_book()
@@ -89,15 +91,22 @@ def _preflight(order: HedgeOrder, ports: Ports) -> PreflightPassed | PreflightFa
         depth = ports.broker.depth(tx.contract)
     except BrokerError as error:
         log.warning("pre-flight reads failed: %s", error)
-        return PreflightFailed(Reason.DENY_READS_FAILED)
+        return PreflightFailed(Reason.DENY_READS_FAILED), ports.wall()
     denied = _position_forbids(tx, order.quantity, positions)
+    if denied is None and _is_stale(tx, depth.read_at, ports.wall()):
+        denied = Reason.DENY_STALE_QUOTE
     if denied is not None:
-        return PreflightFailed(denied)
+        return PreflightFailed(denied), depth.read_at
     price = _limit_price(tx, order.quantity, books, depth)
     if isinstance(price, Reason):
-        return PreflightFailed(price)
+        return PreflightFailed(price), depth.read_at
     seen = frozenset(row.order_id for row in books.rows) | frozenset(row.order_id for row in trades.rows)
-    return PreflightPassed(limit_price=price, seen_order_ids=seen)
+    return PreflightPassed(limit_price=price, seen_order_ids=seen), depth.read_at
+
+
+def _is_stale(tx: HedgeTransaction, quoted_at: datetime, wall_now: datetime) -> bool:
+    oldest = int(tx.decision.policy.get("max_quote_age_seconds", HedgePolicy().max_quote_age_seconds))
+    return wall_now - quoted_at > timedelta(seconds=oldest)
 
 
 def _position_forbids(tx: HedgeTransaction, quantity: int, positions: tuple[Position, ...]) -> Reason | None:
@@ -119,18 +128,36 @@ def _limit_price(tx: HedgeTransaction, quantity: int, books: OrderBook, depth: D
     touch = ladder[0].price
     if (tx.worst_price - touch) * side.sign < 0:
         return Reason.DENY_PRICE_MOVED
-    taken = frozenset(
+    taken = {
         row.price for row in books.rows if row.contract == tx.contract and row.side is side and row.quantity == quantity
-    )
+    }
+    taken.update(_own_prices(tx, quantity))
     spec = ContractSpec.objects.in_force(day=tx.session.trading_day).filter(index=tx.index).first()
     tick = spec.tick if spec is not None else Decimal("0.05")
-    price = fingerprint_price(side=side, touch=touch, tick=tick, worst=tx.worst_price, taken=taken)
+    price = fingerprint_price(side=side, touch=touch, tick=tick, worst=tx.worst_price, taken=frozenset(taken))
     return Reason.DENY_PRICE_MOVED if price is None else price
 
 
-def _post(order: HedgeOrder, limit_price: Decimal, ports: Ports) -> OrderStatus:
+def _own_prices(tx: HedgeTransaction, quantity: int) -> set[Decimal]:
+    """Return the prices of our own equal orders of today: one that is on its way is in no book yet."""
+    prices = HedgeOrder.objects.filter(
+        account_id=tx.session.account_id,
+        trading_day=tx.session.trading_day,
+        transaction__symbol=tx.symbol,
+        transaction__side=tx.side,
+        quantity=quantity,
+    ).values_list("limit_price", flat=True)
+    return {price for price in prices if price is not None}
+
+
+def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, ports: Ports) -> OrderStatus:
     tx = order.transaction
+    status = HedgeOrder.objects.values_list("status", flat=True).get(pk=order.pk)
+    if status != OrderStatus.SENDING:  # we slept so long that reconcile gave us up: what it watches, we may not send
+        return OrderStatus(status)
     closed = _fence(tx, ports.clock.now())
+    if closed is None and _is_stale(tx, quoted_at, ports.wall()):
+        closed = Reason.DENY_STALE_QUOTE
     if closed is not None:
         return _apply(order.pk, FenceClosed(closed), ports)
     reply = ports.broker.place(

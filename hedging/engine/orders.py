@@ -5,6 +5,7 @@ Everything here happens inside one short transaction and touches no network. Eff
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -84,7 +85,9 @@ def apply_event(
     Raises `IllegalTransition` and changes nothing when the protocol forbids the edge.
     """
     with transaction.atomic():
-        row = HedgeOrder.objects.select_for_update(of=("self",)).select_related("transaction__session").get(pk=order_id)
+        # The intent's row too, and before the session's: two slices of one intent may end at the same moment.
+        rows = HedgeOrder.objects.select_for_update(of=("self", "transaction")).select_related("transaction__session")
+        row = rows.get(pk=order_id)
         before = slice_of(row, list(row.fills.order_by("sequence")))
         after, effects = step(before, event, now, timing or Timing())
         if after == before and not effects:
@@ -103,7 +106,12 @@ def apply_event(
                 subject=row,
                 facts=_facts(before, after, event),
             )
-        settle(tx_id=row.transaction_id, now=now, wall_now=wall_now)
+        settle(
+            tx_id=row.transaction_id,
+            fresh=after.trades[len(before.trades) :],
+            now=now,
+            wall_now=wall_now,
+        )
     return after.status, tuple(e for e in effects if isinstance(e, Post | SendCancel))
 
 
@@ -155,9 +163,7 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
             session.quarantine = [*session.quarantine, tx.symbol]
             session.save(update_fields=["quarantine"])
     elif isinstance(effect, StopBuying):
-        TradingSession.objects.filter(pk=tx.session_id, trading_state=TradingState.ACTIVE).update(
-            trading_state=TradingState.REDUCING, state_reason=effect.detail[:200]
-        )
+        _stop_buying(row, effect.detail, now=now, wall_now=wall_now)
     elif isinstance(effect, Notify) and effect.kind in _ALERTS:
         words, severity = _ALERTS[effect.kind]
         queue_alert(
@@ -173,6 +179,36 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
         )
 
 
+def _stop_buying(row: HedgeOrder, detail: str, *, now: datetime, wall_now: datetime) -> None:
+    session_id = row.transaction.session_id
+    stopped = TradingSession.objects.filter(pk=session_id, trading_state=TradingState.ACTIVE).update(
+        trading_state=TradingState.REDUCING, state_reason=detail[:200]
+    )
+    if not stopped:
+        return
+    audit.append(
+        account_id=row.account_id,
+        session_id=session_id,
+        at=now,
+        wall_at=wall_now,
+        actor="engine",
+        event=f"trading_state_{TradingState.REDUCING}",
+        subject=row.transaction.session,
+        facts={"reason": detail, "order": row.pk},
+    )
+    queue_alert(
+        kind="trading_state",
+        severity=Severity.CRITICAL,
+        title=f"{TradingState.REDUCING.label}: {detail}",
+        happened_at=now,
+        wall_now=wall_now,
+        facts={"mode": row.mode, "symbol": row.transaction.symbol},
+        subject_kind="tradingsession",
+        subject_id=session_id,
+        account_id=row.account_id,
+    )
+
+
 def charge_rates(*, exchange: Exchange, day: date) -> ChargeRates:
     """Return the charge rates in force; raises `ChargeRow.DoesNotExist` when admin has none for the exchange."""
     row = ChargeRow.objects.in_force(day=day).filter(exchange=exchange.value).first()
@@ -182,10 +218,10 @@ def charge_rates(*, exchange: Exchange, day: date) -> ChargeRates:
     return facts
 
 
-def settle(*, tx_id: int, now: datetime, wall_now: datetime) -> None:
+def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datetime) -> None:
     """Bring an intent's totals up to its fills, and end it when nothing of it can fill any more.
 
-    Spend is booked and the reserve released when the intent ends; a fill that arrives later is booked on top.
+    Spend is booked and the reserve released when the intent ends; `fresh` fills that arrive later are booked on top.
     """
     tx = HedgeTransaction.objects.select_for_update(of=("self",)).select_related("session").get(pk=tx_id)
     orders = list(tx.orders.order_by("id"))
@@ -204,7 +240,7 @@ def settle(*, tx_id: int, now: datetime, wall_now: datetime) -> None:
         if fills
         else Decimal(0)
     )
-    cost_before = (tx.average_price or Decimal(0)) * tx.filled_quantity + tx.charges
+    charges_before = tx.charges
     was_live = tx.is_live
     tx.filled_quantity = filled
     tx.average_price = premium / filled if filled else None
@@ -214,13 +250,13 @@ def settle(*, tx_id: int, now: datetime, wall_now: datetime) -> None:
     if tx.is_live:
         tx.save(update_fields=["filled_quantity", "average_price", "charges"])
         return
-    cost = premium + charges
     if was_live:
         tx.ended_at = now
-        _book(tx, spent=cost if tx.side == Side.BUY else Decimal(0), released=tx.reserve)
+        _book(tx, spent=premium + charges if tx.side == Side.BUY else Decimal(0), released=tx.reserve)
         _announce(tx, now=now, wall_now=wall_now)
-    elif tx.side == Side.BUY and cost != cost_before:
-        _book(tx, spent=cost - cost_before, released=Decimal(0))
+    elif tx.side == Side.BUY and fresh:
+        late = sum((trade.price * trade.quantity for trade in fresh), Decimal(0))
+        _book(tx, spent=late + charges - charges_before, released=Decimal(0))
     tx.save(update_fields=["filled_quantity", "average_price", "charges", "is_live", "ended_at"])
 
 

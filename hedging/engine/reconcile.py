@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from django.db.models import Q, QuerySet
@@ -15,6 +16,7 @@ from hedging.domain.lifecycle import (
     CancelRequested,
     DayEnded,
     Event,
+    IllegalTransition,
     OrderStatus,
     PreflightFailed,
     SenderGone,
@@ -53,7 +55,7 @@ def reconcile(*, account_id: int, day: date, ports: Ports) -> Reconciled:
     now = ports.clock.now()
     rows = list(_watched(account_id=account_id, day=day, now=now))
     _give_up_on_dead_senders(rows, ports)
-    waiting = [row for row in rows if row.status != OrderStatus.NEW]
+    waiting = [row for row in rows if _books_tell_of(row)]
     books_read = True
     if waiting:
         try:
@@ -71,10 +73,18 @@ def reconcile(*, account_id: int, day: date, ports: Ports) -> Reconciled:
     return Reconciled(watched=len(rows), books_read=books_read)
 
 
+def _books_tell_of(row: HedgeOrder) -> bool:
+    """Return whether a book read from now on says anything: not of what is on its way, nor of what was never sent."""
+    return row.status != OrderStatus.NEW and (row.status != OrderStatus.SENDING or row.refused_by_reply)
+
+
 def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day_over: bool) -> None:
     ended = row.status not in LIVE and row.status != OrderStatus.LOST
     if ended and not evidence.lookalikes and len(evidence.trades) == row.fills.count():
         return  # nothing new about an order that is over
+    if ended:
+        later = HedgeOrder.objects.filter(transaction=row.transaction, slice=row.slice, attempt__gt=row.attempt)
+        evidence = replace(evidence, superseded=later.exists())
     _advance(row, evidence, ports)
     row.refresh_from_db(fields=["status"])
     if day_over:
@@ -111,7 +121,8 @@ def _sweep(*, account_id: int, day: date, ports: Ports) -> None:
     for row in rows.order_by("id"):
         followed = row.attempt > 1 or row.transaction.reason == Reason.UNWIND_REPLACED
         if now > row.transaction.valid_until:
-            _advance(row, PreflightFailed(Reason.DENY_EXPIRED_INTENT), ports)
+            with suppress(IllegalTransition):  # a worker has just taken it
+                _advance(row, PreflightFailed(Reason.DENY_EXPIRED_INTENT), ports)
         elif followed or wall_now - row.touched_wall > NUDGE_AGAIN_AFTER:
             ports.nudge_send(row.pk)
 
