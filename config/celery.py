@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging.config
 import os
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -71,3 +72,11 @@ def configure_logging(**_kwargs: Any) -> None:
     from django.conf import settings  # noqa: PLC0415 - settings load when a worker starts, not when this module is read
 
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_ready.connect
+def tell_ready(**_kwargs: Any) -> None:
+    """Leave a mark for whoever started this worker and waits for it."""
+    mark = os.environ.get("AUTO_HEDGE_READY_FILE")
+    if mark:
+        Path(mark).touch()

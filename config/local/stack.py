@@ -14,7 +14,6 @@ from config.local.processes import Program
 
 WEB_THREADS = 8
 HOLD_SECONDS = 45  # at most so long the simulated market waits for web and workers
-HOLD_SECONDS = 30  # the simulated market waits at most so long for the workers to get up
 # (name, queues, pool, concurrency). Margin cycles get a process of their own, whose time limits can end a stuck solve;
 # the others wait for the network and share one process each.
 WORKERS = (
