@@ -19,12 +19,6 @@ from config.local.supervisor import Supervisor, claimed
 from config.preflight import check_openalgo, check_redis
 from config.schema import create_database, why_unreachable
 from config.servers import SIMULATOR
-from hedging.engine.clock import market_clock, wall_now
-from hedging.engine.day_end import end_day
-from hedging.engine.hours import trading_day_of
-from hedging.engine.sessions import SessionRefused, open_session
-from hedging.wiring import ports_for
-from sessions_app.models import Account, TradingSession
 
 
 class Command(BaseCommand):
@@ -76,8 +70,6 @@ class Command(BaseCommand):
         self._prepare_database()
         if settings.WORLD == SIMULATOR:
             supervisor.start(stack.simulator())
-            self._open_simulated_sessions()
-        connections.close_all()  # the children open their own
         supervisor.start(stack.web(), *stack.workers(), stack.beat())
         if settings.WORLD == SIMULATOR:
             stack.let_the_market_go()
@@ -87,22 +79,8 @@ class Command(BaseCommand):
         create_database()
         call_command("migrate", interactive=False, verbosity=0)
         call_command("bootstrap", stdout=self.stdout)
+        connections.close_all()  # the children open their own
         self._say("Database initialized")
-
-    def _open_simulated_sessions(self) -> None:
-        """Close what an earlier simulated day left open, and open the session of this one."""
-        now = market_clock().now()
-        today = trading_day_of(now)
-        for left in (
-            TradingSession.objects.open().filter(trading_day__lt=today).select_related("account").order_by("pk")
-        ):
-            end_day(session=left, now=now, ports=ports_for(left))
-        for account in Account.objects.order_by("pk"):
-            try:
-                open_session(account=account, day=today, now=now, wall_now=wall_now(), actor="up")
-            except SessionRefused as refused:
-                if refused.code != "SESSION_EXISTS":
-                    self._say(f"No session was opened for {account}: {refused.message}")
 
     def _announce(self) -> None:
         self._say("Scheduler started")
