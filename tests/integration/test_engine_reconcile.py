@@ -1,0 +1,500 @@
+"""What became of a sent slice: fills, unknown outcomes, chases, slices, replacements and late news, read from the books."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hedging.brokers.base import BrokerStatus, BrokerUnavailable, OrderRequest, PlaceReply, ReplyClass
+from hedging.domain.instruments import Product, Side
+from hedging.domain.lifecycle import OrderStatus
+from hedging.domain.policy import HedgePolicy
+from hedging.domain.reasons import Reason
+from hedging.models import AuditEvent, Fill, HedgeOrder, HedgeTransaction
+from hedging.selectors import holdings
+from sessions_app.models import TradingSession, TradingState
+from tests import factories as make
+from tests.integration import fake_exchange as fake
+from tests.integration.engine_world import CALL, PUT, World, hold, intent, policy_card, slice_of, world
+
+S = OrderStatus
+pytestmark = pytest.mark.django_db
+
+
+def booked(place: World) -> tuple[Decimal | int, Decimal | int]:
+    """What the session's row has booked: spent and reserved, in rupees."""
+    place.session.refresh_from_db()
+    return place.session.spent, place.session.reserved
+
+
+def resting(place: World, **fields: Any) -> HedgeTransaction:
+    """An order that rests: the ask went away after it was priced."""
+    tx = intent(place, **fields)
+    place.exchange.replies = [rest]
+    place.send(slice_of(tx))
+    return tx
+
+
+def rest(exchange: fake.FakeExchange, request: OrderRequest) -> PlaceReply:
+    kept, exchange.ladders[request.contract] = exchange.ladders[request.contract], ([], [])
+    order = exchange.accept(request)
+    exchange.ladders[request.contract] = kept
+    return PlaceReply(ReplyClass.ACKED, order.order_id)
+
+
+# --- fills ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_fill_in_several_trades_is_their_sum_and_their_average():
+    place = world()
+    tx = resting(place)
+    order = place.exchange.only()
+    place.exchange.fill(order, 65, "4.00")
+    place.reconcile(after=3)
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, tx.filled_quantity, tx.is_live) == (S.PARTIAL, 65, True)
+    assert booked(place) == (0, tx.reserve)  # what a part cost stays inside the reserve
+    place.exchange.fill(order, 65, "4.10")
+    place.reconcile(after=3)
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, tx.filled_quantity, tx.average_price) == (S.FILLED, 130, Decimal("4.0500"))
+    assert [(fill.sequence, fill.quantity) for fill in Fill.objects.order_by("id")] == [(1, 65), (2, 65)]
+    assert booked(place) == (Decimal("526.50") + tx.charges, 0)
+
+
+def test_complete_by_the_order_book_is_not_filled_before_the_trade_book_says_so():
+    place = world()
+    place.exchange.hide_trades = True
+    tx = intent(place)
+    place.send(slice_of(tx))
+    for _ in range(3):
+        place.reconcile(after=3)
+    assert slice_of(tx).status == S.ACKED
+    place.exchange.hide_trades = False
+    place.reconcile(after=3)
+    assert slice_of(tx).status == S.FILLED
+
+
+def test_a_neighbours_status_does_not_end_an_order():
+    place = world()
+    tx = resting(place)
+    place.exchange.only().shown = BrokerStatus.REJECTED
+    place.reconcile(after=2)
+    place.exchange.only().shown = None
+    place.exchange.fill(place.exchange.only(), 130, "4.00")
+    place.reconcile(after=5)
+    assert slice_of(tx).status == S.FILLED
+
+
+@pytest.mark.parametrize("book", ["order_book", "trade_book"])
+def test_nothing_is_inferred_from_a_book_that_could_not_be_read(book):
+    place = world()
+    place.exchange.replies = [fake.timed_out]
+    tx = intent(place)
+    place.send(slice_of(tx))
+    place.exchange.failing[book] = BrokerUnavailable("gone")
+    for _ in range(10):
+        assert not place.reconcile(after=60).books_read
+    order = slice_of(tx)
+    assert (order.status, order.clean_reads) == (S.UNKNOWN, 0)
+
+
+def test_reconcile_reads_no_book_while_nothing_is_live():
+    place = world()
+    done = place.reconcile()
+    assert (done.watched, done.books_read, place.exchange.calls) == (0, True, [])
+
+
+# --- nobody knows -----------------------------------------------------------------------------------------------------
+
+
+def test_a_timeout_that_was_placed_is_adopted_and_never_sent_again():
+    place = world()
+    place.exchange.replies = [fake.placed_but_timed_out]
+    tx = intent(place)
+    assert place.send(slice_of(tx)) == S.UNKNOWN
+    place.reconcile(after=5)
+    place.reconcile(after=5)
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, slice_of(tx).broker_order_id, tx.filled_quantity) == (S.FILLED, "B0001", 130)
+    assert len(place.exchange.posts) == 1
+
+
+def test_a_timeout_that_never_arrived_is_lost_after_150_seconds_and_frees_its_reserve():
+    place = world()
+    place.exchange.replies = [fake.timed_out]
+    tx = intent(place)
+    place.send(slice_of(tx))
+    for _ in range(5):
+        place.reconcile(after=30)
+    assert slice_of(tx).status == S.UNKNOWN
+    assert booked(place) == (0, tx.reserve)
+    place.reconcile(after=1)
+    assert slice_of(tx).status == S.LOST
+    assert booked(place) == (0, 0)
+    assert len(place.exchange.posts) == 1
+
+
+def test_an_order_that_lands_two_minutes_late_is_still_adopted():
+    place = world()
+    place.exchange.replies = [fake.timed_out]
+    tx = intent(place)
+    place.send(slice_of(tx))
+    for _ in range(4):
+        place.reconcile(after=30)
+    place.exchange.accept(place.exchange.posts[0])
+    place.reconcile(after=5)
+    place.reconcile(after=5)
+    assert slice_of(tx).status == S.FILLED
+
+
+def test_a_foreign_order_that_was_there_before_is_not_taken_for_ours():
+    place = world()
+    place.exchange.replies = [fake.timed_out]
+    tx = intent(place)
+    place.exchange.accept(OrderRequest(CALL, Product.NRML, Side.BUY, 130, Decimal("4.15")))
+    place.send(slice_of(tx))
+    place.reconcile(after=5)
+    assert slice_of(tx).status == S.UNKNOWN
+
+
+def test_two_orders_that_look_like_ours_need_a_person_and_stop_buying():
+    place = world()
+    place.exchange.replies = [fake.placed_but_timed_out]
+    tx = intent(place)
+    place.send(slice_of(tx))
+    place.exchange.accept(place.exchange.posts[0])
+    place.reconcile(after=5)
+    place.session.refresh_from_db()
+    assert slice_of(tx).status == S.REVIEW
+    assert place.session.trading_state == TradingState.REDUCING
+    assert booked(place)[1] == tx.reserve  # counts as filled until somebody has looked
+    assert {"order_review", "trading_state"} <= set(place.alerts())
+
+
+def test_what_surfaces_after_it_was_lost_is_booked_and_stops_buying():
+    place = world()
+    place.exchange.replies = [fake.timed_out]
+    tx = intent(place)
+    place.send(slice_of(tx))
+    for _ in range(6):
+        place.reconcile(after=30)
+    assert slice_of(tx).status == S.LOST
+    place.exchange.accept(place.exchange.posts[0])
+    place.reconcile(after=5)
+    place.reconcile(after=5)
+    tx.refresh_from_db()
+    place.session.refresh_from_db()
+    assert (slice_of(tx).status, tx.filled_quantity) == (S.FILLED, 130)
+    assert booked(place) == (Decimal(520) + tx.charges, 0)
+    assert place.session.trading_state == TradingState.REDUCING
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(44, S.SENDING), (45, S.SENDING), (46, S.UNKNOWN)])
+def test_a_sender_silent_for_45_seconds_leaves_an_unknown_behind(seconds, status):
+    place = world()
+    tx = intent(place)
+    HedgeOrder.objects.update(
+        status=S.SENDING, limit_price=Decimal("4.15"), sent_at=place.clock.now(), touched_wall=place.wall.now()
+    )
+    place.reconcile(after=seconds)
+    assert slice_of(tx).status == status
+
+
+# --- chase ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_that_rests_too_long_is_cancelled_confirmed_and_tried_again_at_a_new_price():
+    place = world()
+    tx = resting(place)
+    place.reconcile(after=10)
+    assert not place.exchange.cancels  # patience is 10 s
+    place.reconcile(after=1)
+    assert place.exchange.cancels == ["B0001"]
+    assert slice_of(tx).status == S.CANCEL_PENDING
+    place.exchange.quote(CALL, "4.10", "4.20")
+    place.reconcile(after=1)
+    place.reconcile(after=4)
+    assert len(place.exchange.posts) == 1  # confirmed by one reading only
+    place.reconcile(after=1)
+    first, second = place.exchange.posts
+    assert second.limit_price > first.limit_price
+    assert second.quantity == 130
+    place.reconcile(after=1)
+    tx.refresh_from_db()
+    assert [(order.attempt, order.status) for order in tx.orders.order_by("id")] == [(1, S.CANCELLED), (2, S.FILLED)]
+    assert (tx.is_live, tx.filled_quantity) == (False, 130)
+
+
+def test_only_the_rest_is_tried_again():
+    place = world()
+    tx = resting(place)
+    place.exchange.fill(place.exchange.only(), 65, "4.00")
+    for seconds in (11, 1, 5, 1):
+        place.reconcile(after=seconds)
+    assert [request.quantity for request in place.exchange.posts] == [130, 65]
+    tx.refresh_from_db()
+    assert tx.filled_quantity == 130
+
+
+def test_chases_are_bounded_in_number():
+    place = world()
+    decision = make.HedgeDecisionFactory.create(
+        session=place.session, at=place.clock.now(), policy=policy_card(HedgePolicy(max_chases=2))
+    )
+    tx = intent(place, decision=decision)
+    place.exchange.replies = [rest] * 10
+    place.send(slice_of(tx))
+    for _ in range(40):
+        place.reconcile(after=3)
+    tx.refresh_from_db()
+    assert len(place.exchange.posts) == 3
+    assert [order.status for order in tx.orders.order_by("id")] == [S.CANCELLED] * 3
+    assert (tx.is_live, tx.filled_quantity) == (False, 0)
+    assert booked(place) == (0, 0)
+    assert len({request.limit_price for request in place.exchange.posts}) == 3  # each with a fingerprint of its own
+
+
+def test_chases_are_bounded_in_price():
+    place = world()
+    tx = resting(place)
+    place.exchange.quote(CALL, "4.50", "4.60")
+    for seconds in (11, 1, 5, 1):
+        place.reconcile(after=seconds)
+    tx.refresh_from_db()
+    assert len(place.exchange.posts) == 1
+    assert [order.status for order in tx.orders.order_by("id")] == [S.CANCELLED, S.LAPSED]
+    assert (tx.is_live, booked(place)) == (False, (0, 0))
+
+
+def test_a_cancel_that_is_refused_because_the_order_filled_ends_as_filled():
+    place = world()
+    tx = resting(place)
+    place.exchange.before["cancel"] = lambda: place.exchange.fill(place.exchange.only(), 130, "4.10")
+    place.reconcile(after=11)
+    place.reconcile(after=1)
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, tx.filled_quantity) == (S.FILLED, 130)
+    assert len(place.exchange.posts) == 1
+
+
+def test_a_halt_cancels_what_rests_and_tries_nothing_again():
+    place = world()
+    tx = resting(place)
+    TradingSession.objects.update(trading_state=TradingState.HALTED)
+    for seconds in (1, 1, 5, 5):
+        place.reconcile(after=seconds)
+    tx.refresh_from_db()
+    assert place.exchange.cancels == ["B0001"]
+    assert (len(place.exchange.posts), tx.is_live) == (1, False)
+
+
+# --- late news --------------------------------------------------------------------------------------------------------
+
+
+def cancelled(place: World, tx: HedgeTransaction) -> None:
+    for seconds in (11, 1, 5):
+        place.reconcile(after=seconds)
+    assert tx.orders.get(attempt=1).status == S.CANCELLED
+
+
+def test_a_fill_that_raced_a_cancel_is_booked_at_its_exact_cost():
+    place = world()
+    decision = make.HedgeDecisionFactory.create(
+        session=place.session, at=place.clock.now(), policy=policy_card(HedgePolicy(max_chases=0))
+    )
+    tx = resting(place, decision=decision, quantity=195)
+    place.exchange.fill(place.exchange.only(), 65, "4.00")
+    cancelled(place, tx)
+    assert not HedgeTransaction.objects.get(pk=tx.pk).is_live
+    place.exchange.fill(place.exchange.only(), 1, "4.05")
+    place.reconcile(after=30)
+    place.exchange.fill(place.exchange.only(), 129, "4.10")
+    place.reconcile(after=30)
+    tx.refresh_from_db()
+    premium = 65 * Decimal("4.00") + Decimal("4.05") + 129 * Decimal("4.10")
+    assert (slice_of(tx).status, tx.filled_quantity) == (S.FILLED, 195)
+    assert abs(booked(place)[0] - premium - tx.charges) <= Decimal("0.02")  # paise are rounded at each booking
+    assert "late_fill" in place.alerts()
+
+
+@pytest.mark.parametrize(("late", "first"), [(65, S.CANCELLED), (130, S.FILLED)])
+def test_late_news_of_an_attempt_does_not_stop_its_successor_from_being_watched(late, first):
+    place = world()
+    tx = resting(place)
+    place.exchange.replies = [rest]
+    cancelled(place, tx)
+    place.exchange.fill(place.exchange.orders["B0001"], late, "4.00")
+    place.reconcile(after=1)
+    place.exchange.fill(place.exchange.orders["B0002"], 130, "4.10")
+    place.reconcile(after=1)
+    tx.refresh_from_db()
+    assert [order.status for order in tx.orders.order_by("id")] == [first, S.FILLED]
+    assert tx.filled_quantity == late + 130  # every contract is recorded, even one too many
+    assert "late_fill" in place.alerts()
+
+
+def test_the_books_are_watched_for_late_news_for_ten_minutes():
+    place = world()
+    tx = resting(place)
+    TradingSession.objects.update(trading_state=TradingState.HALTED)
+    for seconds in (1, 1, 5):
+        place.reconcile(after=seconds)
+    assert slice_of(tx).status == S.CANCELLED
+    sent_at = slice_of(tx).sent_at
+    assert sent_at is not None
+    place.clock.moment = sent_at + timedelta(minutes=10)
+    assert place.reconcile().watched == 1
+    assert place.reconcile(after=1).watched == 0
+
+
+# --- slices -----------------------------------------------------------------------------------------------------------
+
+
+def test_two_slices_fill_as_one_intent():
+    place = world()
+    tx = intent(place, quantity=1755 + 65, reserve=Decimal(9000))
+    HedgeOrder.objects.filter(transaction=tx).update(quantity=1755)
+    make.HedgeOrderFactory.create(transaction=tx, slice=2, quantity=65, touched_wall=place.wall.now())
+    place.send(slice_of(tx, 1))
+    place.reconcile(after=1)
+    tx.refresh_from_db()
+    assert (tx.is_live, tx.filled_quantity) == (True, 1755)
+    place.send(slice_of(tx, 2))
+    place.reconcile(after=1)
+    tx.refresh_from_db()
+    assert (tx.is_live, tx.filled_quantity) == (False, 1820)
+    assert max(request.quantity for request in place.exchange.posts) <= 1800
+
+
+def test_a_slice_that_failed_does_not_end_an_intent_of_which_another_still_works():
+    place = world()
+    tx = intent(place, quantity=260)
+    HedgeOrder.objects.filter(transaction=tx).update(quantity=130)
+    make.HedgeOrderFactory.create(transaction=tx, slice=2, quantity=130, touched_wall=place.wall.now())
+    place.exchange.replies = [fake.refused, rest]
+    place.send(slice_of(tx, 1))
+    place.send(slice_of(tx, 2))
+    tx.refresh_from_db()
+    assert (slice_of(tx, 1).status, tx.is_live, booked(place)[1]) == (S.REJECTED, True, tx.reserve)
+    place.exchange.fill(place.exchange.only(), 130, "4.00")
+    place.reconcile(after=1)
+    tx.refresh_from_db()
+    assert (tx.is_live, tx.filled_quantity, booked(place)[1]) == (False, 130, 0)
+
+
+# --- nudges -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "posts"), [(1, 0), (2, 0), (3, 1)])
+def test_a_lost_nudge_is_repeated_after_two_seconds(seconds, posts):
+    place = world()
+    intent(place)
+    place.reconcile(after=seconds)
+    assert len(place.exchange.posts) == posts
+
+
+def test_what_nobody_sent_in_time_lapses():
+    place = world()
+    tx = intent(place)
+    place.reconcile(after=241)
+    assert slice_of(tx).status == S.LAPSED
+    assert booked(place) == (0, 0)
+    assert not place.exchange.posts
+
+
+# --- replacements -----------------------------------------------------------------------------------------------------
+
+
+def replacement(place: World) -> tuple[HedgeTransaction, HedgeTransaction]:
+    """A put is bought, and the call that it replaces is sold after it: one decision."""
+    hold(place, 130, contract=CALL)
+    buy = intent(place, contract=PUT)
+    sale = intent(
+        place, contract=CALL, side=Side.SELL, decision=buy.decision, reason=Reason.UNWIND_REPLACED, reserve=Decimal(0)
+    )
+    return buy, sale
+
+
+def test_a_replacement_sale_waits_for_its_buy():
+    place = world()
+    buy, sale = replacement(place)
+    assert place.send(slice_of(sale)) == S.NEW
+    place.send(slice_of(buy))
+    assert place.send(slice_of(sale)) == S.NEW
+    place.reconcile(after=1)  # the buy is filled, and the sale nudged
+    place.reconcile(after=1)
+    assert [(request.contract, request.side) for request in place.exchange.posts] == [
+        (PUT, Side.BUY),
+        (CALL, Side.SELL),
+    ]
+    assert slice_of(sale).status == S.FILLED
+
+
+@pytest.mark.parametrize("reply", [fake.refused, fake.not_sent])
+def test_a_replacement_sale_lapses_when_its_buy_did_not_fill(reply):
+    place = world()
+    buy, sale = replacement(place)
+    place.exchange.replies = [reply]
+    place.send(slice_of(buy))
+    place.reconcile(after=1)
+    assert slice_of(sale).status == S.LAPSED
+    assert [request.side for request in place.exchange.posts] == [Side.BUY]
+
+
+def test_a_replacement_sale_lapses_when_its_buy_filled_in_part():
+    place = world()
+    place.exchange.replies = [rest]
+    buy, sale = replacement(place)
+    place.send(slice_of(buy))
+    place.exchange.fill(place.exchange.only(), 65, "4.00")
+    TradingSession.objects.update(trading_state=TradingState.HALTED)
+    for seconds in (1, 1, 5):
+        place.reconcile(after=seconds)
+    TradingSession.objects.update(trading_state=TradingState.ACTIVE)
+    place.reconcile(after=1)
+    assert slice_of(buy).status == S.CANCELLED
+    assert slice_of(sale).status == S.LAPSED
+
+
+# --- the day's end and the trail --------------------------------------------------------------------------------------
+
+
+def test_what_still_rests_after_the_close_has_expired():
+    place = world()
+    tx = resting(place)
+    place.clock.moment = make.ist(15, 41)
+    place.reconcile()
+    assert slice_of(tx).status == S.CANCEL_PENDING  # the day is over a minute after the close
+    place.reconcile(after=1)
+    assert slice_of(tx).status == S.EXPIRED
+    assert booked(place) == (0, 0)
+
+
+def test_every_edge_left_its_line_in_the_audit_trail():
+    place = world()
+    tx = resting(place)
+    place.exchange.fill(place.exchange.only(), 65, "4.00")
+    for seconds in (3, 11, 1, 5, 1):
+        place.reconcile(after=seconds)
+    for order in tx.orders.order_by("id"):
+        edges = AuditEvent.objects.filter(subject_kind="hedgeorder", subject_id=order.pk).order_by("id")
+        steps = [(line.facts["from"], line.facts["to"]) for line in edges]
+        assert steps[0][0] == S.NEW
+        assert [target for _, target in steps[:-1]] == [source for source, _ in steps[1:]]
+        assert steps[-1][1] == order.status  # replaying the trail gives today's state
+
+
+def test_holdings_are_the_sum_of_fills():
+    place = world()
+    hold(place, 130)
+    place.send(slice_of(intent(place, quantity=260, reserve=Decimal(1500))))
+    place.reconcile(after=1)
+    place.send(slice_of(intent(place, side=Side.SELL, quantity=130, reserve=Decimal(0))))
+    place.reconcile(after=1)
+    (held,) = holdings(account_id=place.session.account_id, mode="live", day=make.TUESDAY)
+    assert (held.contract, held.quantity) == (CALL, 260)
+    assert place.exchange.net(CALL) == 260
