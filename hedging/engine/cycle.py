@@ -15,7 +15,7 @@ from hedging.engine.gather import Gatherer
 from hedging.engine.intents import Recorded, record
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
-from hedging.engine.reconcile import reconcile
+from hedging.engine.reconcile import Reconciled, reconcile
 from hedging.engine.verify import check_with_broker
 from hedging.models import CycleKind, HedgeDecision
 from sessions_app.models import TradingSession
@@ -38,11 +38,9 @@ def run_cycle(
 
     `plan` is the day's timetable and dated facts, `policy` the figures in force before the session's own, `enabled` the lid.
     """
-    if slot is not None and HedgeDecision.objects.filter(session=session, kind=kind, slot=slot).exists():
-        return None
     books = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports)
     gatherer = Gatherer(session=session, plan=plan, base_policy=policy, enabled=enabled, ports=ports)
-    facts = _gather(gatherer, session, plan, now=now, reconciled=books.books_read, ports=ports)
+    facts = _gather(gatherer, session, plan, now=now, books=books, ports=ports)
     decision = _decide(gatherer, facts)
     recorded = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports)
     if recorded is None:
@@ -54,12 +52,12 @@ def run_cycle(
 
 
 def _gather(
-    gatherer: Gatherer, session: TradingSession, plan: DayPlan, *, now: datetime, reconciled: bool, ports: Ports
+    gatherer: Gatherer, session: TradingSession, plan: DayPlan, *, now: datetime, books: Reconciled, ports: Ports
 ) -> CycleFacts:
-    facts = gatherer.book(now=now, reconciled=reconciled)
+    facts = gatherer.book(now=now, books=books)
     first_entry_at = min((entry.entry_at for entry in plan.entries), default=None)
     if capture_first_reading(session=session, facts=facts, first_entry_at=first_entry_at, ports=ports):
-        facts = gatherer.book(now=now, reconciled=reconciled)
+        facts = gatherer.book(now=now, books=books)
     if wants_prices(facts):
         facts = gatherer.increments(gatherer.prices(facts))
     return facts

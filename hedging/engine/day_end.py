@@ -9,19 +9,18 @@ from typing import Any
 from django.db.models import Count, Max
 
 from hedging.domain.instruments import Side
-from hedging.engine.hours import acting_hours
 from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
 from hedging.engine.sessions import close_session
 from hedging.models import Fill, HedgeDecision, HedgeOrder, HedgeTransaction
+from schedule.calendar import SessionHours
 from sessions_app.models import MarginSnapshot, TradingSession
 
 SETTLED_AFTER = timedelta(minutes=2)  # market time after the close, in which the last books are read
 
 
-def is_over(*, session: TradingSession, now: datetime) -> bool:
-    """Return whether the session's day is over: past its close, or of an earlier day altogether."""
-    hours = acting_hours(session.trading_day)
+def is_over(*, hours: SessionHours | None, now: datetime) -> bool:
+    """Return whether a day with these hours is over: its close is past, and the time to settle too."""
     return hours is not None and now > hours.closes + SETTLED_AFTER
 
 

@@ -17,9 +17,10 @@ from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
-from hedging.domain.snapshot import BasketMargin, Chain, Funds
+from hedging.domain.snapshot import BasketMargin, Chain, Funds, Position
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
+from hedging.engine.reconcile import Reconciled
 from hedging.models import HedgeTransaction
 from hedging.selectors import holdings
 from schedule.entries import ScheduledEntry
@@ -71,7 +72,7 @@ class Gatherer:
         self._unknown = ""
         self.infrastructure_failed = False
 
-    def book(self, *, now: datetime, reconciled: bool) -> CycleFacts:
+    def book(self, *, now: datetime, books: Reconciled) -> CycleFacts:
         """Read funds and positions, and everything about the session that the database knows."""
         session = self._session
         spec, hours = self._plan.spec, self._plan.hours
@@ -83,7 +84,7 @@ class Gatherer:
             used = None if session.baseline is None else funds.utilised - session.baseline
         later = tuple(e for e in self._plan.entries if e.entry_at > now)
         breaker = self._account.breaker_open_until
-        live = list(HedgeTransaction.objects.live().filter(session=session).prefetch_related("orders"))
+        live = _live_intents(session) if books.watched else ()
         return CycleFacts(
             now=now,
             session=_session_facts(session),
@@ -95,12 +96,12 @@ class Gatherer:
             enabled=self._enabled,
             window=None if hours is None else Window(hours.act_from, hours.act_until, hours.closes),
             breaker_open=breaker is not None and breaker > self._ports.wall(),
-            reconciled=reconciled,
+            reconciled=books.books_read,
             funds=funds,
             used=used,
             free_margin=free,
             positions=positions,
-            held=_held(session, live),
+            held=_held(session, live, positions),
             in_flight=_in_flight(live),
             coming=(),
             soon=(),
@@ -256,7 +257,16 @@ def _in_flight(live: Sequence[HedgeTransaction]) -> tuple[InFlight, ...]:
     )
 
 
-def _held(session: TradingSession, live: Sequence[HedgeTransaction]) -> tuple[OwnWing, ...]:
+def _live_intents(session: TradingSession) -> tuple[HedgeTransaction, ...]:
+    return tuple(HedgeTransaction.objects.live().filter(session=session).prefetch_related("orders"))
+
+
+def _held(
+    session: TradingSession, live: Sequence[HedgeTransaction], positions: Sequence[Position] | None
+) -> tuple[OwnWing, ...]:
+    """Return what is ours by our fills; nothing, without a query, where the broker shows no long at all."""
+    if not any(position.quantity > 0 for position in positions or ()):
+        return ()
     selling: dict[Contract, int] = {}
     for tx in live:
         if tx.side == Side.SELL:

@@ -43,10 +43,11 @@ def check_margin(*, now: datetime, rules: Rules) -> dict[str, int]:
     counts = {"cycles": 0, "closed": 0, "failed": 0}
     for session in _open_sessions():
         try:
-            if is_over(session=session, now=now):
+            plan = rules.plan_for(session)
+            if is_over(hours=plan.hours, now=now):
                 counts["closed"] += end_day(session=session, now=now, ports=rules.ports_for(session))
             elif session.trading_day == trading_day_of(now):
-                _cycle(session, rules.plan_for(session), CycleKind.MARGIN_CHECK, now=now, rules=rules)
+                _cycle(session, plan, CycleKind.MARGIN_CHECK, now=now, rules=rules)
                 counts["cycles"] += 1
         except Exception:
             log.exception("the margin check of session %s failed", session.pk)
