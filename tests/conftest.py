@@ -13,6 +13,7 @@ from django.conf import settings
 from config.local import postgres, redis
 from config.local.places import Places
 from config.local.supervisor import Supervisor
+from tests import settings as test_settings
 
 UNIT = Path(__file__).parent / "unit"
 LOOPBACK = ["127.0.0.1", "::1"]
@@ -65,5 +66,4 @@ def redis_server(places: Places, servers: Supervisor) -> str:
     """The address, for Celery, of a running Redis."""
     if settings.REDIS_IS_EMBEDDED:
         servers.start(redis.program(places))
-    address: str = settings.REDIS_FOR_CELERY
-    return address
+    return test_settings.REDIS_FOR_CELERY

@@ -16,10 +16,11 @@ os.environ["AUTO_HEDGE_ENV_FILE"] = ""
 os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="auto-hedge-tests-")
 os.environ["SECRET_KEY"] = "only-for-tests"
 
-from config.settings import *  # noqa: E402, F403 - after the environment is clean
+from config import settings as base  # noqa: E402 - after the environment is clean
+from config.settings import *  # noqa: E402, F403
 
-atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)  # noqa: F405
-atexit.register(shutil.rmtree, PLACES.runtime, ignore_errors=True)  # noqa: F405
-REDIS_FOR_CELERY = CELERY_BROKER_URL  # noqa: F405
+atexit.register(shutil.rmtree, base.VAR_DIR, ignore_errors=True)
+atexit.register(shutil.rmtree, base.PLACES.runtime, ignore_errors=True)
+REDIS_FOR_CELERY = base.CELERY_BROKER_URL
 CELERY_BROKER_URL = "memory://"  # a nudge goes nowhere; tests of the real queue ask for the fixture `redis_server`
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
