@@ -125,9 +125,10 @@ def _claim(
     card: HedgeDecision, legs: Sequence[LegOrder], facts: CycleFacts, ports: Ports, *, origin: Origin, actor: str
 ) -> tuple[int, ...]:
     now, wall_now = facts.now, ports.wall()
-    session = TradingSession.objects.select_for_update().get(pk=card.session_id)
+    locked = TradingSession.objects.select_for_update(of=("self",)).select_related("account")
+    session = locked.get(pk=card.session_id)
     by_clock = all(leg.due_by_clock for leg in legs)
-    _check_session(session, legs, facts, origin, by_clock=by_clock)
+    _check_session(session, legs, facts, origin, wall_now=wall_now, by_clock=by_clock)
     _check_held(session, legs)
     _reserve(session, legs, facts)
     order_ids: list[int] = []
@@ -149,7 +150,13 @@ def _claim(
 
 
 def _check_session(
-    session: TradingSession, legs: Sequence[LegOrder], facts: CycleFacts, origin: Origin, *, by_clock: bool
+    session: TradingSession,
+    legs: Sequence[LegOrder],
+    facts: CycleFacts,
+    origin: Origin,
+    *,
+    wall_now: datetime,
+    by_clock: bool,
 ) -> None:
     buying = any(leg.side is Side.BUY for leg in legs)
     allowed = {TradingState.ACTIVE} if buying else {TradingState.ACTIVE, TradingState.REDUCING}
@@ -159,6 +166,10 @@ def _check_session(
         raise Denied(Reason.DENY_AUTOMATION_OFF)
     if facts.window is None or not facts.window.act_from <= facts.now < facts.window.act_until:
         raise Denied(Reason.DENY_OUT_OF_HOURS)
+    broken_until = session.account.breaker_open_until
+    urgent = by_clock or (not buying and origin is not Origin.AUTO)
+    if not urgent and broken_until is not None and broken_until > wall_now:
+        raise Denied(Reason.DENY_BREAKER_OPEN)
     if not by_clock and session.last_action_at is not None:
         ready = session.last_action_at + timedelta(seconds=facts.policy.cooldown_seconds)
         if facts.now < ready:
@@ -228,7 +239,8 @@ def _intent(
 
 
 def _slices(tx: HedgeTransaction, leg: LegOrder, facts: CycleFacts, *, now: datetime, wall_now: datetime) -> list[int]:
-    largest, rest, ids = facts.spec.max_order_quantity, leg.quantity, []
+    largest, rest = facts.spec.max_order_quantity, leg.quantity
+    ids: list[int] = []
     while rest:
         quantity = min(largest, rest)
         order = HedgeOrder.objects.create(

@@ -75,6 +75,7 @@ def world(**session: Any) -> World:
     make.TradingDayFactory.create(day=make.TUESDAY)
     make.ContractSpecFactory.create()
     make.ChargeRatesFactory.create()
+    make.MarginParametersFactory.create()
     row = make.TradingSessionFactory.create(**({"baseline": Decimal(0), "baseline_at": make.OPEN} | session))
     wall = VirtualClock(datetime(2026, 11, 1, tzinfo=UTC))
     exchange = FakeExchange(wall=wall.now)
