@@ -25,7 +25,7 @@ BEFORE_CLOSE = timedelta(minutes=10)
 
 MARGIN_CHECK_SECONDS = 30
 CONSIDER_SALES_MINUTES = 5
-"""How often a sale is considered that nothing hurries: longs beyond shorts every minute, spare margin every five."""
+"""How often a sale is considered that nothing hurries; right after a scheduled exit it is considered on every tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +96,10 @@ def wants_prices(facts: CycleFacts) -> bool:
         return False
     if _ending(facts):
         return True
-    minute = facts.now.second < MARGIN_CHECK_SECONDS
-    if _excess(facts):
-        return minute
-    sellable = utilization is not None and utilization < facts.policy.exit_trigger_pct
-    return sellable and minute and facts.now.minute % CONSIDER_SALES_MINUTES == 0
+    if not _excess(facts) and (utilization is None or utilization >= facts.policy.exit_trigger_pct):
+        return False
+    on_the_beat = facts.now.minute % CONSIDER_SALES_MINUTES == 0 and facts.now.second < MARGIN_CHECK_SECONDS
+    return facts.just_exited or on_the_beat
 
 
 def decide(facts: CycleFacts) -> Decision:
@@ -266,7 +265,9 @@ def _unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate,
     if not facts.held or facts.chain is None or facts.just_due:
         return Hold(quiet, gates, card)
     choice = choose_unwind(_unwind_inputs(facts))
-    card["kept"] = [{"symbol": _name(kept.contract), "lots": kept.lots, "why": kept.reason.value} for kept in choice.kept]
+    card["kept"] = [
+        {"symbol": _name(kept.contract), "lots": kept.lots, "why": kept.reason.value} for kept in choice.kept
+    ]
     if not choice.sells:
         return Hold(quiet, gates, card)
     acting = tuple(gate(facts) for gate in ACTING if gate is not cap)

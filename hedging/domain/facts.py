@@ -80,7 +80,7 @@ class CycleFacts:
 
     `coming` are entries due within the lookahead, `soon` those within the exit buffer (a superset of `coming`), `later`
     all entries still to come today. `just_due` tells that an entry fell due so recently that its orders may still be on
-    the way. `used_correction` and `order_correction` (rupees) are what the broker's basket call found the engine to
+    the way, `just_exited` that one was to leave the book in the last minutes. `used_correction` and `order_correction` (rupees) are what the broker's basket call found the engine to
     underestimate; `chain` is `None` when no price was needed.
     """
 
@@ -105,6 +105,7 @@ class CycleFacts:
     soon: tuple[ComingEntry, ...]
     later: tuple[LaterEntry, ...]
     just_due: bool
+    just_exited: bool
     chain: Chain | None = None
     increments: Mapping[str, BrokerIncrement] = field(default_factory=dict)
     used_correction: Decimal = Decimal(0)

@@ -29,6 +29,7 @@ from sessions_app.models import BasketScope as BasketScopeChoice
 
 STRIKES_BEYOND_BOUND = 4
 JUST_DUE = timedelta(seconds=60)
+JUST_EXITED = timedelta(minutes=3)
 BASKET_LIMIT = 50
 
 
@@ -109,6 +110,9 @@ class Gatherer:
                 LaterEntry(e.portfolio, e.entry_at, self._units(e, spec)) for e in later if e.index == session.index
             ),
             just_due=any(now - JUST_DUE <= e.entry_at <= now for e in self._plan.entries),
+            just_exited=any(
+                e.exit_at is not None and e.exit_at <= now < e.exit_at + JUST_EXITED for e in self._plan.entries
+            ),
             unknown=self._unknown,
         )
 
