@@ -38,6 +38,8 @@ def run_cycle(
 
     `plan` is the day's timetable and dated facts, `policy` the figures in force before the session's own, `enabled` the lid.
     """
+    if slot is not None and HedgeDecision.objects.filter(session=session, kind=kind, slot=slot).exists():
+        return None
     books = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports)
     gatherer = Gatherer(session=session, plan=plan, base_policy=policy, enabled=enabled, ports=ports)
     facts = _gather(gatherer, session, plan, now=now, books=books, ports=ports)
