@@ -108,9 +108,10 @@ def decide(facts: CycleFacts) -> Decision:
     if due is not None:
         return due
     gates = tuple(gate(facts) for gate in KNOWING)
-    closed = first_closed(gates)
-    selling_only = closed is not None and closed.gate == "trading state" and facts.session.trading_state == REDUCING
-    if closed is not None and not selling_only:
+    # REDUCING still sells, so its own gate may be shut; every other one holds as ever.
+    selling_only = facts.session.trading_state == REDUCING
+    closed = first_closed(tuple(gate for gate in gates if not (selling_only and gate.gate == "trading state")))
+    if closed is not None:
         return Hold(closed.reason, gates, _card(facts))
     try:
         projection = _project(facts)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from math import ceil
 
 from hedging.domain.charges import ChargeRates
 from hedging.domain.entries import ComingEntry
@@ -127,7 +128,7 @@ class CycleFacts:
         if self.session.last_action_at is None:
             return 0
         ready = self.session.last_action_at + timedelta(seconds=self.policy.cooldown_seconds)
-        return max(0, int((ready - self.now).total_seconds()))
+        return max(0, ceil((ready - self.now).total_seconds()))
 
     @property
     def market(self) -> MarginMarket:

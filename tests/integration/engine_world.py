@@ -196,5 +196,6 @@ def facts(place: World, **changes: Any) -> CycleFacts:
         "soon": (),
         "later": (),
         "just_due": False,
+        "just_exited": False,
     }
     return CycleFacts(**(known | changes))

@@ -1,0 +1,309 @@
+"""Decisions: hold unless something is needed, buy the cheapest that suffices, sell only what nobody needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedging.domain.decision import AddHedge, Hold, Unwind, decide, wants_prices
+from hedging.domain.facts import InFlight
+from hedging.domain.instruments import Right, Side
+from hedging.domain.policy import HedgePolicy
+from hedging.domain.projection import BrokerIncrement
+from hedging.domain.reasons import Reason
+from tests.unit.cycle_facts import NOW, WINDOW, chain, facts, later, long, option, session, short_straddle, straddle
+
+REDUCING = session(trading_state="reducing")
+MINUTE = timedelta(minutes=1)
+
+
+def needing(lots: int = 4, **changes):
+    """An entry in four minutes that takes margin over the trigger."""
+    entry = straddle(lots, minutes=4)
+    known = {"chain": chain(), "coming": (entry,), "soon": (entry,), "later": (later(entry),)}
+    return facts(**(known | changes))
+
+
+def holding(*wings, **changes):
+    """Wings of ours in a book without any short."""
+    lines = [long(contract, lots) for contract, lots in wings]
+    known = {
+        "chain": chain(), "positions": tuple(position for position, _ in lines), "held": tuple(own for _, own in lines),
+    }  # fmt: skip
+    return facts(**(known | changes))
+
+
+# --- nothing to do ----------------------------------------------------------------------------------------------------
+
+
+def test_with_nothing_due_and_nothing_held_nothing_is_done_and_no_price_is_read():
+    known = facts()
+    assert not wants_prices(known)
+    decision = decide(known)
+    assert isinstance(decision, Hold)
+    assert decision.reason is Reason.HOLD_NOTHING_DUE
+
+
+def test_an_entry_that_fits_is_no_reason_to_buy():
+    decision = decide(needing(1))
+    assert isinstance(decision, Hold)
+    assert decision.reason is Reason.HOLD_WITHIN_BUDGET
+    assert [gate.gate for gate in decision.gates if not gate.passed] == ["projection"]
+
+
+@pytest.mark.parametrize(("minutes", "wanted"), [(5.1, False), (5, True), (4.9, True)])
+def test_prices_are_read_when_an_entry_is_within_the_lookahead(minutes, wanted):
+    assert wants_prices(facts(later=(later(straddle(8, minutes=minutes)),))) is wanted
+
+
+@pytest.mark.parametrize(("used", "wanted"), [(949_999, False), (950_000, False), (950_001, True)])
+def test_prices_are_read_when_margin_is_over_the_trigger(used, wanted):
+    assert wants_prices(facts(used=Decimal(used))) is wanted
+
+
+@pytest.mark.parametrize("changes", [{"positions": None}, {"window": None}])
+def test_without_a_book_or_a_calendar_no_price_helps(changes):
+    assert not wants_prices(needing(chain=None, **changes))
+
+
+# --- adding -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_need_is_met_by_whole_lots_within_cap_capacity_and_target():
+    decision = decide(needing())
+    assert isinstance(decision, AddHedge)
+    assert decision.reason is Reason.ADD_PROJECTION_OVER_TRIGGER
+    assert decision.solution.utilization_after_pct <= 85
+    for right in Right:
+        assert sum(leg.quantity for leg in decision.legs if leg.contract.right is right) <= 8 * 65
+    for leg in decision.legs:
+        assert leg.side is Side.BUY
+        assert leg.quantity % 65 == 0
+        assert leg.worst_price > leg.reference_price
+        assert leg.worst_price % Decimal("0.05") == 0
+
+
+def test_the_card_of_a_purchase_explains_it():
+    card = decide(needing()).card
+    assert card["projection"][0]["portfolio"] == "ITJ_NF_EXP 4"
+    assert Decimal(card["projected_pct"]) > 95
+    assert card["chosen"]["aim"] == "target"
+    assert card["chosen"]["buys"]
+    assert card["chosen"]["proven"] is True
+
+
+def test_a_buffer_bounds_how_far_a_price_may_run():
+    for leg in decide(needing()).legs:  # type: ignore[union-attr]
+        slack = max(Decimal("0.50"), leg.reference_price * 5 / 100)
+        assert leg.reference_price < leg.worst_price <= leg.reference_price + slack
+
+
+def test_margin_over_the_trigger_without_any_entry_is_a_need_too():
+    known = facts(chain=chain(), used=Decimal(1_100_000), positions=short_straddle(8))
+    decision = decide(known)
+    assert isinstance(decision, AddHedge)
+
+
+def test_a_free_margin_too_small_for_the_order_is_a_need_of_its_own():
+    assert decide(needing(2, free_margin=Decimal(600_000))).reason is Reason.HOLD_WITHIN_BUDGET
+    assert decide(needing(2, free_margin=Decimal(500_000))).reason is Reason.ADD_FREE_MARGIN_SHORT
+
+
+def test_without_a_purchase_that_suffices_nothing_is_bought_and_the_floor_is_told():
+    decision = decide(needing(60))
+    assert isinstance(decision, Hold)
+    assert decision.reason is Reason.HOLD_UNREACHABLE
+    assert decision.card["floor_pct"] is not None
+    assert decision.card["binding"] is not None
+
+
+def test_without_a_strike_in_the_band_nothing_is_bought():
+    wings = {contract: quote for contract, quote in chain().quotes.items() if abs(contract.strike - 26000) < 100}
+    decision = decide(needing(chain=replace(chain(), quotes=wings)))
+    assert isinstance(decision, Hold)
+    assert decision.reason is Reason.HOLD_NO_CANDIDATE_IN_BAND
+
+
+def test_a_cap_too_small_for_the_hedge_buys_nothing():
+    decision = decide(needing(session=session(spent=Decimal(49_999))))
+    assert isinstance(decision, Hold)
+    assert decision.reason is Reason.HOLD_UNREACHABLE
+    assert decision.card["binding"] == "cost_cap"
+
+
+def test_a_quarantined_strike_is_not_bought():
+    chosen = decide(needing()).legs[0].contract  # type: ignore[union-attr]
+    again = decide(needing(session=session(quarantine=frozenset({chosen}))))
+    assert isinstance(again, AddHedge)
+    assert chosen not in {leg.contract for leg in again.legs}
+
+
+def test_a_crossed_quote_is_not_bought():
+    chosen = decide(needing()).legs[0].contract  # type: ignore[union-attr]
+    quotes = dict(chain().quotes)
+    quotes[chosen] = replace(quotes[chosen], bid=Decimal(9))
+    again = decide(needing(chain=replace(chain(), quotes=quotes)))
+    assert chosen not in {leg.contract for leg in getattr(again, "legs", ())}
+
+
+def test_the_brokers_own_answer_decides_when_it_is_the_worse():
+    entry = straddle(1, minutes=4)
+    said = {entry.portfolio: BrokerIncrement(used_after=Decimal(1_200_000), at_order=None, age_seconds=1)}
+    decision = decide(needing(1, increments=said))
+    assert decision.reason is not Reason.HOLD_WITHIN_BUDGET
+
+
+def test_what_the_broker_found_missing_is_bought_on_top():
+    plain, corrected = decide(needing()), decide(needing(used_correction=Decimal(50_000)))
+    assert isinstance(plain, AddHedge)
+    assert isinstance(corrected, AddHedge)
+    assert corrected.solution.cost > plain.solution.cost
+
+
+def test_a_price_missing_in_the_book_is_unknown_not_nothing():
+    strange = replace(short_straddle(1)[0], contract=option(30000), last=None)
+    decision = decide(needing(positions=(strange,)))
+    assert isinstance(decision, Hold)
+    assert decision.reason is Reason.HOLD_DATA_UNKNOWN
+
+
+# --- reducing ---------------------------------------------------------------------------------------------------------
+
+
+def test_reducing_buys_nothing():
+    decision = decide(needing(session=REDUCING))
+    assert isinstance(decision, Hold)
+    assert decision.reason is Reason.HOLD_TRADING_STATE
+
+
+def test_reducing_still_sells():
+    assert isinstance(decide(holding((option(26300), 8), session=REDUCING)), Unwind)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"window": replace(WINDOW, act_until=NOW)}, Reason.HOLD_OUT_OF_HOURS),
+        ({"reconciled": False}, Reason.HOLD_NOT_RECONCILED),
+        ({"unknown": "funds: gone"}, Reason.HOLD_DATA_UNKNOWN),
+        ({"session": session(trading_state="reducing", baseline=None), "used": None}, Reason.HOLD_NO_BASELINE),
+    ],
+)
+def test_reducing_opens_its_own_gate_and_no_other(changes, reason):
+    decision = decide(holding((option(26300), 8), **({"session": REDUCING} | changes)))
+    assert isinstance(decision, Hold)
+    assert decision.reason is reason
+
+
+# --- selling ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_wing_whose_shorts_are_gone_is_sold_within_the_buffer():
+    decision = decide(holding((option(26300), 8)))
+    assert isinstance(decision, Unwind)
+    assert decision.reason is Reason.UNWIND_SHORTS_GONE
+    (leg,) = decision.legs
+    assert (leg.side, leg.quantity, leg.due_by_clock) == (Side.SELL, 8 * 65, False)
+    assert Decimal("0.05") <= leg.worst_price < leg.reference_price
+
+
+def test_a_wing_that_an_entry_within_the_exit_buffer_needs_is_kept():
+    entry = straddle(8, minutes=14)
+    decision = decide(holding((option(26300), 8), (option(25700, Right.PE), 8), soon=(entry,), later=(later(entry),)))
+    assert not isinstance(decision, Unwind)
+
+
+def test_nothing_is_sold_while_an_entry_may_still_be_on_its_way():
+    assert isinstance(decide(holding((option(26300), 8), just_due=True)), Hold)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"breaker_open": True},
+        {"session": session(last_action_at=NOW - timedelta(seconds=100))},
+        {"in_flight": (InFlight(option(26500), Side.BUY, 65, uncertain=True),)},
+    ],
+)
+def test_a_sale_that_nothing_hurries_waits_like_a_purchase(changes):
+    assert isinstance(decide(holding((option(26300), 8), **changes)), Hold)
+
+
+def test_a_spent_cap_does_not_keep_a_sale():
+    assert isinstance(decide(holding((option(26300), 8), session=session(spent=Decimal(50_000)))), Unwind)
+
+
+def test_unknown_margin_sells_nothing_that_the_clock_does_not_ask_for():
+    decision = decide(holding((option(26300), 8), used=None, session=session(baseline=None)))
+    assert isinstance(decision, Hold)
+
+
+# --- what the clock asks for ------------------------------------------------------------------------------------------
+
+
+def near_close(minutes: float, *wings, **changes):
+    return holding(*wings, now=WINDOW.act_until - minutes * MINUTE, **changes)
+
+
+ITM = option(25900)  # a call below the spot of 26000
+
+
+@pytest.mark.parametrize(("minutes", "sold"), [(10.1, False), (10, True), (5, True), (0.1, True), (0, False)])
+def test_a_wing_in_the_money_is_sold_in_the_last_ten_minutes_of_our_hours(minutes, sold):
+    known = near_close(minutes, (option(26300), 1))
+    quotes = dict(known.chain.quotes)
+    quotes[ITM] = replace(quotes[option(26000)], contract=ITM, bid=Decimal(110), ask=Decimal(111), last=Decimal(111))
+    position, own = known.positions[0], known.held[0]
+    known = replace(
+        known,
+        chain=replace(known.chain, quotes=quotes),
+        positions=(replace(position, contract=ITM),),
+        held=(replace(own, contract=ITM),),
+    )
+    decision = decide(known)
+    due = isinstance(decision, Unwind) and decision.reason is Reason.UNWIND_BEFORE_CLOSE
+    assert due is sold
+    if due:
+        assert all(leg.due_by_clock for leg in decision.legs)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"funds": None, "used": None, "unknown": "funds: gone"},
+        {"session": session(dte=1, baseline=None), "used": None},
+        {"breaker_open": True},
+        {"session": session(dte=1, last_action_at=WINDOW.act_until - 6 * MINUTE)},
+        {"session": session(dte=1, trading_state="reducing")},
+    ],
+)
+def test_what_the_sessions_end_asks_for_waits_for_neither_margin_nor_cooldown(changes):
+    decision = decide(near_close(5, (option(26300), 2), **({"session": session(dte=1)} | changes)))
+    assert isinstance(decision, Unwind)
+    assert decision.reason is Reason.UNWIND_SESSION_END
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"enabled": False},
+        {"session": session(dte=1, automation=False)},
+        {"session": session(dte=1, trading_state="halted")},
+        {"reconciled": False},
+        {"positions": None},
+        {"in_flight": (InFlight(option(26500), Side.SELL, 65, uncertain=False),)},
+        {"policy": HedgePolicy(keep_hedges_overnight=True)},
+    ],
+)
+def test_the_clock_sells_nothing_without_leave_or_knowledge(changes):
+    decision = decide(near_close(5, (option(26300), 2), **({"session": session(dte=1)} | changes)))
+    assert decision.reason is not Reason.UNWIND_SESSION_END
+
+
+def test_at_the_sessions_end_wings_that_cover_shorts_stay():
+    known = near_close(5, (option(26300), 2), session=session(dte=1))
+    known = replace(known, positions=(*(known.positions or ()), *short_straddle(2)))
+    assert decide(known).reason is not Reason.UNWIND_SESSION_END

@@ -1,0 +1,129 @@
+"""Every gate, closed by exactly what it is about, with the reason that a card then gives."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedging.domain.decision import Hold, decide
+from hedging.domain.facts import InFlight
+from hedging.domain.guards import ACTING, KNOWING, SELLING, Gate, first_closed
+from hedging.domain.instruments import Side
+from hedging.domain.reasons import REASON_TEXT, Reason
+from tests.unit.cycle_facts import NOW, WINDOW, chain, facts, later, option, session, straddle
+
+SECOND = timedelta(seconds=1)
+CLOSING_TO_KNOW = [
+    ({"enabled": False}, "lid", Reason.HOLD_AUTOMATION_OFF),
+    ({"session": session(automation=False)}, "toggle", Reason.HOLD_AUTOMATION_OFF),
+    ({"session": session(trading_state="halted")}, "trading state", Reason.HOLD_TRADING_STATE),
+    ({"session": session(trading_state="reducing")}, "trading state", Reason.HOLD_TRADING_STATE),
+    ({"window": None}, "hours", Reason.HOLD_OUT_OF_HOURS),
+    ({"reconciled": False}, "reconciled", Reason.HOLD_NOT_RECONCILED),
+    ({"funds": None}, "data", Reason.HOLD_DATA_UNKNOWN),
+    ({"positions": None}, "data", Reason.HOLD_DATA_UNKNOWN),
+    ({"unknown": "option chain: every price is 0"}, "data", Reason.HOLD_DATA_UNKNOWN),
+    ({"session": session(baseline=None), "used": None}, "baseline", Reason.HOLD_NO_BASELINE),
+]
+CLOSING_TO_ACT = [
+    ({"in_flight": (InFlight(option(26500), Side.BUY, 65, uncertain=True),)}, "in flight", Reason.HOLD_IN_FLIGHT),
+    ({"breaker_open": True}, "breaker", Reason.HOLD_BREAKER_OPEN),
+    ({"session": session(last_action_at=NOW - 119 * SECOND)}, "cooldown", Reason.HOLD_COOLDOWN),
+    ({"session": session(spent=Decimal(50_000))}, "cap", Reason.HOLD_COST_CAP),
+    ({"session": session(spent=Decimal(30_000), reserved=Decimal(20_000))}, "cap", Reason.HOLD_COST_CAP),
+]
+
+
+def gates(kind, **changes) -> dict[str, Gate]:
+    known = facts(**changes)
+    return {gate.gate: gate for gate in (make(known) for make in kind)}
+
+
+def test_on_a_quiet_day_every_gate_is_open():
+    for kind in (KNOWING, ACTING, SELLING):
+        assert all(gate.passed for gate in gates(kind).values())
+
+
+@pytest.mark.parametrize(("changes", "name", "reason"), CLOSING_TO_KNOW)
+def test_each_gate_of_knowing_is_closed_by_its_own_fact_alone(changes, name, reason):
+    found = gates(KNOWING, **changes)
+    assert [gate.gate for gate in found.values() if not gate.passed] == [name]
+    assert found[name].reason is reason
+
+
+@pytest.mark.parametrize(("changes", "name", "reason"), CLOSING_TO_ACT)
+def test_each_gate_of_acting_is_closed_by_its_own_fact_alone(changes, name, reason):
+    found = gates(ACTING, **changes)
+    assert [gate.gate for gate in found.values() if not gate.passed] == [name]
+    assert found[name].reason is reason
+
+
+@pytest.mark.parametrize(("changes", "name", "reason"), CLOSING_TO_KNOW)
+def test_what_is_not_known_holds_with_its_reason_even_when_margin_is_short(changes, name, reason):
+    need = straddle(8, minutes=4)
+    known = {"chain": chain(), "coming": (need,), "soon": (need,), "later": (later(need),)} | changes
+    decision = decide(facts(**known))
+    assert isinstance(decision, Hold)
+    assert decision.reason is reason
+    assert name in [gate.gate for gate in decision.gates if not gate.passed]
+
+
+@pytest.mark.parametrize(("changes", "name", "reason"), CLOSING_TO_ACT)
+def test_a_need_that_may_not_be_met_now_holds_with_its_reason(changes, name, reason):
+    need = straddle(8, minutes=4)
+    known = {"chain": chain(), "coming": (need,), "soon": (need,), "later": (later(need),)} | changes
+    decision = decide(facts(**known))
+    assert isinstance(decision, Hold)
+    assert decision.reason is reason
+    assert [gate.gate for gate in decision.gates if not gate.passed] == [name]
+
+
+@pytest.mark.parametrize(
+    ("moment", "passed"),
+    [
+        (WINDOW.act_from - SECOND, False),
+        (WINDOW.act_from, True),
+        (WINDOW.act_until - SECOND, True),
+        (WINDOW.act_until, False),
+        (WINDOW.act_until + SECOND, False),
+    ],
+)
+def test_we_act_from_the_first_to_before_the_last_instant_of_our_hours(moment, passed):
+    assert gates(KNOWING, now=moment)["hours"].passed is passed
+
+
+@pytest.mark.parametrize(("seconds", "passed"), [(0, False), (119, False), (120, True), (121, True)])
+def test_the_cooldown_is_over_after_its_seconds(seconds, passed):
+    assert gates(ACTING, session=session(last_action_at=NOW - seconds * SECOND))["cooldown"].passed is passed
+
+
+def test_part_of_a_second_of_the_cooldown_still_counts():
+    almost = NOW - timedelta(seconds=119, milliseconds=500)
+    assert not gates(ACTING, session=session(last_action_at=almost))["cooldown"].passed
+
+
+@pytest.mark.parametrize(("spent", "passed"), [("49999.99", True), ("50000.00", False), ("50000.01", False)])
+def test_the_cap_is_reached_when_nothing_is_left(spent, passed):
+    assert gates(ACTING, session=session(spent=Decimal(spent)))["cap"].passed is passed
+
+
+def test_the_first_closed_gate_answers():
+    found = tuple(gates(KNOWING, enabled=False, window=None).values())
+    closed = first_closed(found)
+    assert closed is not None
+    assert closed.gate == "lid"
+    assert first_closed(tuple(gates(KNOWING).values())) is None
+
+
+def test_a_card_says_of_each_gate_what_it_saw():
+    card = gates(KNOWING)["hours"].as_card()
+    assert card == {
+        "gate": "hours", "passed": True, "detail": "we act 09:15–15:30 IST", "reason": "HOLD_OUT_OF_HOURS",
+    }  # fmt: skip
+
+
+def test_every_reason_has_its_sentence():
+    assert set(REASON_TEXT) == set(Reason)
+    assert all(text.endswith(".") for text in REASON_TEXT.values())
