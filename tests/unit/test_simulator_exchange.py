@@ -44,7 +44,7 @@ def test_a_buy_takes_the_ladder_level_by_level_up_to_its_limit(limit, wanted, fi
 
 
 def test_units_taken_in_a_second_are_gone_for_the_next_order_of_that_second():
-    used = {}
+    used: dict[int, int] = {}
     matching.take(ladder=LADDER, used=used, side=Side.BUY, limit=0, wanted=130)
     assert matching.take(ladder=LADDER, used=used, side=Side.BUY, limit=0, wanted=65) == [(101, 65)]
 
@@ -94,9 +94,9 @@ def test_a_stop_order_waits_for_its_trigger():
     trigger = int(last[market.t + 30 :].max()) - 2
     resting = market.place(ticket(market, what, Side.BUY, kind=PriceType.SL, price=trigger + 200, trigger=trigger))
     wait(market, 5)
-    assert resting.status is Status.TRIGGER_PENDING
+    before = resting.status
     market.advance_to(market.day.moment(time(15, 31)))
-    assert resting.status is Status.COMPLETE
+    assert (before, resting.status) == (Status.TRIGGER_PENDING, Status.COMPLETE)
     at = resting.trades[0].at_us // 1_000_000
     assert last[at] >= trigger
 

@@ -9,7 +9,7 @@ from hedging.domain.instruments import Index, Product, Right, Side
 from hedging.simulator.clock import ManualClock, ScaledClock
 from hedging.simulator.day import CarriedPosition, day_from_json, day_to_json
 from hedging.simulator.store import Store, StoreUnusable
-from hedging.simulator.world import open_world
+from hedging.simulator.world import World, open_world
 from hedging.simulator.wsgi import RateLimiter
 from tests.unit.simulator_days import SPECS, STORY_SEED, TUESDAY, contract, entries, exchange, tuesday
 
@@ -34,7 +34,7 @@ def wall():
 @pytest.fixture
 def opened(tmp_path, wall):
     """Open the world of the file; what was opened before is abandoned as if it had been killed."""
-    worlds = []
+    worlds: list[World] = []
 
     def open_it(choose_day=lambda _: tuesday(entries=entries()), speed=SPEED):
         for world in worlds:
