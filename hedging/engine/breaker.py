@@ -42,6 +42,6 @@ def note(*, account: Account, failed: bool, now: datetime, ports: Ports) -> None
                 account_id=account.pk,
             )
         else:
-            Account.objects.filter(pk=account.pk, breaker_open_until__lt=wall_now).update(
+            Account.objects.filter(pk=account.pk, breaker_open_until__lte=wall_now).update(
                 breaker_open_until=wall_now + OPEN_FOR
             )

@@ -79,6 +79,8 @@ class Gatherer:
         spec, hours = self._plan.spec, self._plan.hours
         funds = self._read("funds", self._ports.broker.funds)
         positions = self._read("positions", self._ports.broker.positions)
+        if funds is not None and self._is_stale(funds):
+            funds = None
         used = free = None
         if funds is not None:
             free = free_margin_of(self._account, funds)
@@ -164,6 +166,13 @@ class Gatherer:
             return answer.total - before, answer
         except BrokerError:
             return None
+
+    def _is_stale(self, funds: Funds) -> bool:
+        age = (self._ports.wall() - funds.read_at).total_seconds()
+        if age <= self._policy.max_funds_age_seconds:
+            return False
+        self._unknown = self._unknown or f"funds: read {age:.0f} s ago"
+        return True
 
     def _resolve(self, facts: CycleFacts, chain: Chain, *, within: timedelta) -> tuple[ComingEntry, ...]:
         return tuple(

@@ -1,0 +1,433 @@
+"""A cycle from the readings to the card: what is unknown holds and is told once, what is known is read cheaply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from hedging.brokers.base import (
+    AuthenticationFailed,
+    BrokerError,
+    BrokerUnavailable,
+    MarginLeg,
+    RateLimited,
+    UnreadableAnswer,
+)
+from hedging.domain.instruments import Contract, Index, Product, Right, Side
+from hedging.domain.lifecycle import OrderStatus
+from hedging.domain.reasons import Reason
+from hedging.engine.cycle import VERIFY_ROUNDS, run_cycle
+from hedging.engine.plan import DayPlan, plan_of
+from hedging.engine.sessions import capture_baseline, set_trading_state
+from hedging.engine.ticks import slot_of
+from hedging.models import CycleKind, HedgeDecision, HedgeTransaction
+from notifications.models import Alert
+from schedule.entries import LegTemplate, ScheduledEntry
+from sessions_app.models import Account, MarginSnapshot, TradingSession, TradingState
+from tests import factories as make
+from tests.integration import fake_exchange as fake
+from tests.integration.engine_world import CALL, POLICY, World, hold, intent, slice_of, world
+from tests.unit.cycle_facts import chain
+
+pytestmark = pytest.mark.django_db
+
+
+def cycle(place: World, *, plan: DayPlan | None = None, slot: int | None = None) -> HedgeDecision | None:
+    session = TradingSession.objects.select_related("account").get(pk=place.session.pk)
+    return run_cycle(
+        session=session,
+        kind=CycleKind.MARGIN_CHECK,
+        slot=slot_of(CycleKind.MARGIN_CHECK, place.clock.now()) if slot is None else slot,
+        now=place.clock.now(),
+        ports=place.ports,
+        plan=plan or plan_of(session),
+        policy=POLICY,
+        enabled=True,
+    )
+
+
+def reason(place: World, *, plan: DayPlan | None = None, after: float = 30) -> str:
+    """Run the cycle of the next slot and return the reason on its card."""
+    place.wait(after)
+    card = cycle(place, plan=plan)
+    assert card is not None
+    return card.reason
+
+
+def short(contract: Contract = CALL) -> tuple[Contract, Product]:
+    return contract, Product.NRML
+
+
+def entry_soon(place: World, *, lots: int = 4, minutes: float = 4) -> DayPlan:
+    """A day whose next entry takes margin over the trigger, over a chain with every strike."""
+    for contract, quote in chain().quotes.items():
+        place.exchange.quote(contract, str(quote.bid), str(quote.ask))
+    entry = ScheduledEntry(
+        portfolio="ITJ_NF_EXP 4",
+        index=Index.NIFTY,
+        expiry=make.TUESDAY,
+        dte=0,
+        entry_at=place.clock.now() + timedelta(minutes=minutes),
+        exit_at=None,
+        legs=tuple(LegTemplate(right, Side.SELL, 0, lots) for right in Right),
+    )
+    return replace(plan_of(place.session), entries=(entry,))
+
+
+def margin(per_covered_unit: int, *, at_least: int = 0):
+    """A broker that counts ₹2,115 for each short unit, and less for each unit bought."""
+
+    def added(legs: Sequence[MarginLeg]) -> Decimal:
+        shorts = sum(leg.quantity for leg in legs if leg.side is Side.SELL)
+        longs = sum(leg.quantity for leg in legs if leg.side is Side.BUY)
+        return Decimal(max(at_least, 2115 * shorts - per_covered_unit * longs) if shorts else 0)
+
+    return added
+
+
+# --- what is unknown --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", ["funds", "positions"])
+@pytest.mark.parametrize("error", [UnreadableAnswer("funds: an empty answer"), BrokerUnavailable("gone")])
+def test_a_reading_that_fails_holds_and_is_told_once(read, error):
+    place = world()
+    place.exchange.used = Decimal(990_000)
+    plan = entry_soon(place)
+    place.exchange.failing[read] = error
+    assert [reason(place, plan=plan) for _ in range(4)] == [Reason.HOLD_DATA_UNKNOWN] * 4
+    alerts = Alert.objects.filter(kind="data_unknown")
+    assert alerts.count() == 1
+    assert read in alerts.get().facts["unknown"]
+    assert not place.exchange.posts
+
+
+def test_a_failure_that_comes_back_is_told_again():
+    place = world()
+    for _ in range(2):
+        place.exchange.failing["funds"] = UnreadableAnswer("{}")
+        reason(place)
+        place.exchange.failing.clear()
+        reason(place)
+    assert Alert.objects.filter(kind="data_unknown").count() == 2
+
+
+def test_unknown_margin_is_written_down_as_unknown_never_as_zero():
+    place = world()
+    place.exchange.failing["funds"] = UnreadableAnswer("{}")
+    reason(place)
+    snapshot = MarginSnapshot.objects.get()
+    assert (snapshot.used, snapshot.utilization_pct, snapshot.broker_used) == (None, None, None)
+    assert "funds" in snapshot.unknown_reason
+
+
+@pytest.mark.parametrize(("age", "known"), [(9, True), (10, True), (11, False)])
+def test_funds_older_than_ten_seconds_are_unknown(age, known):
+    place = world()
+    read_at = place.wall.now() + timedelta(seconds=30)
+    place.exchange.wall = lambda: read_at
+    place.wait(30)
+    place.wall.moment += timedelta(seconds=age)
+    assert (reason(place, after=0) == Reason.HOLD_NOTHING_DUE) is known
+    assert (MarginSnapshot.objects.get().used is not None) is known
+
+
+def test_a_chain_of_nothing_holds_when_an_entry_is_near():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.failing["chain"] = UnreadableAnswer("every price is 0")
+    assert reason(place, plan=plan) == Reason.HOLD_DATA_UNKNOWN
+
+
+def test_an_entry_without_a_price_for_its_leg_is_unknown():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.ladders.pop(Contract(Index.NIFTY, make.TUESDAY, Decimal(26000), Right.CE))
+    assert reason(place, plan=plan) == Reason.HOLD_DATA_UNKNOWN
+
+
+def test_nothing_is_decided_while_the_books_cannot_be_read():
+    place = world()
+    place.exchange.replies = [fake.timed_out]
+    place.send(slice_of(intent(place)))
+    place.exchange.failing["order_book"] = BrokerUnavailable("gone")
+    assert reason(place) == Reason.HOLD_NOT_RECONCILED
+
+
+# --- the baseline -----------------------------------------------------------------------------------------------------
+
+
+def test_the_first_reading_after_the_open_is_the_baseline():
+    place = world(baseline=None, baseline_at=None)
+    place.exchange.used = Decimal(123_456)
+    assert reason(place) == Reason.HOLD_NOTHING_DUE
+    place.session.refresh_from_db()
+    assert place.session.baseline == 123_456
+    assert MarginSnapshot.objects.get().used == 0
+    place.exchange.used = Decimal(200_000)
+    reason(place)
+    place.session.refresh_from_db()
+    assert place.session.baseline == 123_456  # once
+    assert MarginSnapshot.objects.latest("id").used == 200_000 - 123_456
+
+
+@pytest.mark.parametrize(("moment", "captured"), [(make.ist(9, 14, 59), False), (make.ist(9, 15), True)])
+def test_there_is_no_baseline_before_the_open(moment, captured):
+    place = world(baseline=None, baseline_at=None)
+    place.clock.moment = moment
+    reason(place, after=0)
+    place.session.refresh_from_db()
+    assert (place.session.baseline is not None) is captured
+
+
+def test_started_after_the_first_short_the_baseline_stays_unknown_and_is_told_once():
+    place = world(baseline=None, baseline_at=None)
+    place.exchange.foreign[short()] = -65
+    plan = entry_soon(place, minutes=-10)
+    assert [reason(place, plan=plan) for _ in range(3)] == [Reason.HOLD_NO_BASELINE] * 3
+    assert Alert.objects.filter(kind="data_unknown").count() == 1
+
+
+@pytest.mark.parametrize("read", ["funds", "positions"])
+def test_no_baseline_comes_from_a_reading_that_failed(read):
+    place = world(baseline=None, baseline_at=None)
+    place.exchange.failing[read] = UnreadableAnswer("{}")
+    reason(place)
+    place.session.refresh_from_db()
+    assert place.session.baseline is None
+
+
+def test_a_short_of_another_expiry_does_not_stand_in_the_way():
+    place = world(baseline=None, baseline_at=None)
+    place.exchange.foreign[short(replace(CALL, expiry=make.TUESDAY + timedelta(days=7)))] = -65
+    reason(place)
+    place.session.refresh_from_db()
+    assert place.session.baseline == 0
+
+
+def test_the_last_reading_before_the_first_entry_stands_in_when_the_first_short_was_faster():
+    place = world(baseline=None, baseline_at=None)
+    place.clock.moment = make.ist(9, 14, 30)
+    place.exchange.used = Decimal(77_000)
+    plan = entry_soon(place, minutes=1)  # at 09:15:30, with the reading at 09:14:30 before the open
+    reason(place, plan=plan, after=0)
+    place.exchange.foreign[short()] = -65
+    place.exchange.used = Decimal(300_000)
+    reason(place, plan=plan, after=75)
+    place.session.refresh_from_db()
+    assert place.session.baseline == 77_000
+
+
+def test_a_baseline_is_set_by_the_first_who_comes():
+    place = world(baseline=None, baseline_at=None)
+    later = {"now": place.clock.now(), "wall_now": place.wall.now(), "actor": "engine", "source": "a test"}
+    assert capture_baseline(session=place.session, used=Decimal(1), **later)  # type: ignore[arg-type]
+    assert not capture_baseline(session=place.session, used=Decimal(2), **later)  # type: ignore[arg-type]
+    place.session.refresh_from_db()
+    assert place.session.baseline == 1
+
+
+# --- the breaker ------------------------------------------------------------------------------------------------------
+
+
+def account(place: World) -> Account:
+    return Account.objects.get(pk=place.session.account_id)
+
+
+def test_three_failures_in_a_row_open_the_breaker_with_one_alert():
+    place = world()
+    place.exchange.failing["funds"] = BrokerUnavailable("gone")
+    for failures in (1, 2):
+        reason(place)
+        assert (account(place).breaker_failures, account(place).breaker_open_until) == (failures, None)
+    reason(place)
+    assert account(place).breaker_open_until == place.wall.now() + timedelta(seconds=60)
+    for _ in range(5):
+        reason(place)
+    assert Alert.objects.filter(kind="breaker_open").count() == 1
+
+
+def test_a_good_cycle_between_failures_forgets_them():
+    place = world()
+    for _ in range(3):
+        place.exchange.failing["funds"] = BrokerUnavailable("gone")
+        reason(place)
+        reason(place)
+        place.exchange.failing.clear()
+        reason(place)
+    assert account(place).breaker_failures == 0
+    assert not Alert.objects.filter(kind="breaker_open").exists()
+
+
+@pytest.mark.parametrize("error", [UnreadableAnswer("{}"), AuthenticationFailed("log in"), RateLimited("slow down")])
+def test_the_breaker_counts_infrastructure_and_nothing_else(error: BrokerError):
+    place = world()
+    place.exchange.failing["funds"] = error
+    for _ in range(4):
+        reason(place)
+    assert account(place).breaker_failures == 0
+
+
+def test_an_open_breaker_holds_a_need_until_a_good_cycle_closes_it():
+    place = world()
+    Account.objects.update(breaker_failures=3, breaker_open_until=place.wall.now() + timedelta(seconds=60))
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(1100)
+    assert reason(place, plan=plan) == Reason.HOLD_BREAKER_OPEN  # its reads were good: that was the probe
+    assert (account(place).breaker_failures, account(place).breaker_open_until) == (0, None)
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+
+
+def test_a_breaker_stays_open_while_its_probes_fail():
+    place = world()
+    place.exchange.failing["funds"] = BrokerUnavailable("gone")
+    for _ in range(10):
+        reason(place)
+        until = account(place).breaker_open_until
+        assert account(place).breaker_failures < 3 or (until is not None and until > place.wall.now())
+
+
+# --- a need -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_need_is_bought_once_and_the_rest_waits_for_it():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(1100)
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    assert len(place.nudges) == HedgeTransaction.objects.count() > 0
+    assert not place.exchange.posts  # committed first, sent by somebody else
+    assert reason(place, plan=plan) == Reason.HOLD_IN_FLIGHT
+    card = HedgeDecision.objects.filter(action="add").get()
+    assert card.facts["verified"]["broker_used_after"] is not None
+    assert card.policy["utilization_trigger_pct"] == "95"
+    assert [gate["passed"] for gate in card.gates] == [True] * len(card.gates)
+
+
+def test_what_was_bought_fills_and_the_need_is_met():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(1100)
+    reason(place, plan=plan)
+    place.follow()
+    place.reconcile(after=5)
+    assert not HedgeTransaction.objects.live().exists()
+    place.exchange.added_by_basket = lambda _: Decimal(800_000)  # what the entry adds over a book with wings
+    assert reason(place, plan=plan) == Reason.HOLD_WITHIN_BUDGET
+
+
+def test_an_unknown_outcome_holds_further_buys():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(1100)
+    place.exchange.replies = [fake.timed_out] * 10
+    reason(place, plan=plan)
+    place.follow()
+    assert [reason(place, plan=plan) for _ in range(2)] == [Reason.HOLD_IN_FLIGHT] * 2
+
+
+def test_a_halted_session_holds():
+    place = world()
+    plan = entry_soon(place)
+    set_trading_state(
+        session=place.session, state=TradingState.HALTED, reason="stop", now=place.clock.now(),
+        wall_now=place.wall.now(), actor="ops",
+    )  # fmt: skip
+    assert reason(place, plan=plan) == Reason.HOLD_TRADING_STATE
+
+
+def test_a_slot_is_decided_once():
+    place = world()
+    assert cycle(place, slot=9) is not None
+    assert cycle(place, slot=9) is None
+    assert HedgeDecision.objects.count() == MarginSnapshot.objects.count() == 1
+
+
+# --- verify -----------------------------------------------------------------------------------------------------------
+
+
+def test_where_the_broker_counts_more_the_hedge_grows_until_it_suffices():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(600)
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    assert place.exchange.calls.count("basket_margin") > 2  # the entry, the first hedge, and a larger one
+    card = HedgeDecision.objects.filter(action="add").get()
+    assert Decimal(card.facts["verified"]["broker_used_after"]) <= Decimal(card.facts["verified"]["limit"])
+
+
+def test_a_broker_that_is_never_content_is_asked_three_times_at_most():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(1100, at_least=930_000)
+    reason(place, plan=plan)
+    assert place.exchange.calls.count("basket_margin") <= 1 + VERIFY_ROUNDS
+
+
+def test_a_broker_that_cannot_say_does_not_keep_a_hedge_from_being_bought():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.failing["basket_margin"] = UnreadableAnswer("no such call")
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+
+
+# --- what it costs ----------------------------------------------------------------------------------------------------
+
+
+def queries_of_a_cycle(place: World) -> int:
+    session = TradingSession.objects.select_related("account").get(pk=place.session.pk)
+    plan = plan_of(session)
+    place.wait(30)
+    with CaptureQueriesContext(
+        connection,
+    ) as seen:
+        run_cycle(
+            session=session,
+            kind=CycleKind.MARGIN_CHECK,
+            slot=slot_of(CycleKind.MARGIN_CHECK, place.clock.now()),
+            now=place.clock.now(),
+            ports=place.ports,
+            plan=plan,
+            policy=POLICY,
+            enabled=True,
+        )
+    return len(seen)
+
+
+def held_and_short(place: World, numbers: range) -> None:
+    """Hold a wing and be short of another strike, once for each number."""
+    for number in numbers:
+        wing = Contract(Index.NIFTY, make.TUESDAY, Decimal(26500 + 50 * number), Right.CE)
+        place.exchange.quote(wing, "3.90", "4.00")
+        hold(place, 65, contract=wing)
+        place.exchange.foreign[short(replace(wing, strike=wing.strike - 2000))] = -65
+
+
+def test_a_quiet_cycle_asks_the_database_at_most_ten_times_whatever_is_held():
+    place = world()
+    assert queries_of_a_cycle(place) <= 10
+    held_and_short(place, range(1))
+    one = queries_of_a_cycle(place)
+    held_and_short(place, range(1, 20))
+    assert queries_of_a_cycle(place) == one <= 10
+
+
+def test_a_quiet_cycle_reads_funds_and_positions_and_nothing_else():
+    place = world()
+    reason(place)
+    assert place.exchange.calls == ["funds", "positions"]
+
+
+def test_an_order_stays_live_through_a_cycle_that_decides_nothing():
+    place = world()
+    place.exchange.replies = [fake.timed_out]
+    tx = intent(place)
+    place.send(slice_of(tx))
+    reason(place)
+    assert slice_of(tx).status == OrderStatus.UNKNOWN
