@@ -102,7 +102,7 @@ class Command(BaseCommand):
             )
         if settings.WORLD == SIMULATOR:
             lines += [
-                f"A simulated expiry day runs at {settings.SPEED:g} times real speed: straddles are sold on the timetable, margin rises.",
+                f"A simulated trading day runs at {settings.SPEED:g} times real speed: straddles are sold on the timetable, margin rises.",
                 "Before the entry that would cross the budget, hedges are bought; after the exits they are sold.",
             ]
         else:
