@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hedging.domain.facts import CycleFacts
+from hedging.domain.instruments import Side
 from hedging.domain.reasons import Reason
 from hedging.domain.risk import IST
 
 ACTIVE, REDUCING = "active", "reducing"
+LAST_CHANCE = timedelta(seconds=90)
+"""How close to an entry a hedge is bought although an earlier one is still unknown (design: in flight)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,17 @@ def _baseline(facts: CycleFacts) -> Gate:
 
 def _in_flight(facts: CycleFacts) -> Gate:
     count = len(facts.in_flight)
-    detail = "nothing is live" if not count else f"{count} intents are live or unknown"
-    return Gate("in flight", count == 0, detail, Reason.HOLD_IN_FLIGHT)
+    if not count:
+        return Gate("in flight", passed=True, detail="nothing is live", reason=Reason.HOLD_IN_FLIGHT)
+    detail = f"{count} intents are live or unknown"
+    if all(i.side is Side.BUY and i.uncertain for i in facts.in_flight) and _entry_within(facts, LAST_CHANCE):
+        # What is unknown releases nothing until it is found: the entry would be refused while we wait for it.
+        return Gate("in flight", passed=True, detail=f"{detail}, an entry is due at once", reason=Reason.HOLD_IN_FLIGHT)
+    return Gate("in flight", passed=False, detail=detail, reason=Reason.HOLD_IN_FLIGHT)
+
+
+def _entry_within(facts: CycleFacts, ahead: timedelta) -> bool:
+    return any(entry.at - facts.now <= ahead for entry in facts.coming)
 
 
 def _breaker(facts: CycleFacts) -> Gate:

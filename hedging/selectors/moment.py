@@ -195,7 +195,9 @@ def _next_entry(entries: Sequence[ScheduledEntry], *, now: datetime) -> NextEntr
 
 
 def _active_hedges(session: TradingSession, *, now: datetime) -> tuple[ActiveHedge, ...]:
-    held = holdings(account_id=session.account_id, mode=session.mode, day=trading_day_of(now))
+    # What expired on a day that is closed has been settled, and is held no more.
+    day = trading_day_of(now) if session.is_open else session.trading_day + timedelta(days=1)
+    held = holdings(account_id=session.account_id, mode=session.mode, day=day)
     return tuple(
         ActiveHedge(
             symbol=format_symbol(row.contract),
