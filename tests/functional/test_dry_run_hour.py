@@ -45,7 +45,7 @@ class Recorder(WsgiAdapter):
 
     requested: Counter[str] = Counter()
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         self.requested[str(request.url).rsplit("/", 1)[1]] += 1
         return super().send(request, *args, **options)
 
