@@ -127,3 +127,18 @@ def test_a_card_says_of_each_gate_what_it_saw():
 def test_every_reason_has_its_sentence():
     assert set(REASON_TEXT) == set(Reason)
     assert all(text.endswith(".") for text in REASON_TEXT.values())
+
+
+@pytest.mark.parametrize(
+    ("minutes", "side", "uncertain", "passed"),
+    [
+        (1.5, Side.BUY, True, True),
+        (1.52, Side.BUY, True, False),
+        (1.5, Side.BUY, False, False),
+        (1.5, Side.SELL, True, False),
+    ],
+)
+def test_only_an_unknown_buy_is_looked_past_and_only_in_the_last_ninety_seconds(minutes, side, uncertain, passed):
+    flying = (InFlight(option(26500), side, 65, uncertain=uncertain),)
+    found = gates(ACTING, in_flight=flying, coming=(straddle(1, minutes=minutes),))
+    assert found["in flight"].passed is passed
