@@ -48,7 +48,8 @@ def rules() -> Rules:
 
 def nudge_send(order_id: int) -> None:
     """Ask a worker to send an order once its row is committed. A nudge that is lost is repeated by reconcile."""
-    transaction.on_commit(lambda: current_app.send_task(SEND_ORDER, args=[order_id]))
+    # Robust: a queue that is gone must not stop the cycle whose decision is already committed.
+    transaction.on_commit(lambda: current_app.send_task(SEND_ORDER, args=[order_id]), robust=True)
 
 
 @lru_cache(maxsize=64)
