@@ -38,6 +38,8 @@ def database_config(*, given: dict[str, Any] | None, world: str, places: Places)
             f"DATABASE_URL names {SIMULATOR_DATABASE}, the simulator's own: name another database for a real account"
         )
     options: dict[str, Any] = {"connect_timeout": 5} | dict(config.get("OPTIONS") or {})
+    # Statements are prepared by the server once and reused: a cycle asks the same few questions all day.
+    options["server_side_binding"] = True
     options["options"] = f"{options.get('options', '')} -c search_path={SCHEMA}".strip()
     return config | {
         "ENGINE": "django.db.backends.postgresql",

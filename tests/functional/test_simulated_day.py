@@ -2,26 +2,87 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
+from io import StringIO
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 
 from hedging.management.simulated_day import SimulatedRun
+from hedging.models import AuditEvent, HedgeDecision, HedgeTransaction
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
+from sessions_app.models import TradingSession
 
 TUESDAY = date(2026, 12, 1)
+FRIDAY = date(2026, 12, 4)
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def seeded(db):
+def _seeded(db):
     seed_reference_data()
     seed_schedule_if_empty()
 
 
-@pytest.mark.usefixtures("seeded")
-def test_on_an_expiry_tuesday_no_preventable_entry_is_refused():
-    figures = SimulatedRun(day=TUESDAY, seed=1, policy=settings.HEDGE_POLICY).run()
-    print(figures)
-    assert figures["entries_refused"] == 0
-    assert figures["hedges_bought"] > 0
+def run(**changes):
+    return SimulatedRun(**({"day": TUESDAY, "seed": 7, "policy": settings.HEDGE_POLICY} | changes)).run()
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_an_expiry_tuesday_from_the_open_to_the_summary():
+    # The strategist sells ten straddles; before the fourth the projection passes the trigger.
+    figures = run()
+    assert (figures["entries_made"], figures["entries_refused"], figures["entries_unavoidably_refused"]) == (10, 0, 0)
+
+    # What was bought for it was decided in its last five minutes, proven cheapest, and says why.
+    first = HedgeDecision.objects.filter(action="add").order_by("at").first()
+    assert first is not None
+    assert [entry["portfolio"] for entry in first.facts["projection"]] == ["ITJ_NF_EXP 4"]
+    assert float(first.facts["projected_pct"]) > 95 > float(first.facts["chosen"]["utilization_after_pct"])
+    assert first.facts["chosen"]["proven"]
+    assert f"{first.at:%H:%M}" >= "04:41"  # 10:11 IST
+
+    # Hedges were sold after the exits, the books agree with the exchange, and margin never stayed over the trigger.
+    assert figures["hedges_sold"] > 0
+    session = TradingSession.objects.get()
+    assert float(session.summary["spend"]) == figures["spend"]
+    assert float(session.summary["recovery"]) == figures["recovery"]
+    assert session.reserved == 0
+    assert session.closed_at is not None
+    assert figures["peak_utilization"] < 95
+    assert not HedgeTransaction.objects.filter(is_live=True).exists()
+    assert AuditEvent.objects.filter(event="order_filled").count() == figures["hedges_bought"] + figures["hedges_sold"]
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_with_nobody_hedging_the_same_tuesday_refuses_entries():
+    figures = run(automation=False)
+    assert figures["entries_refused"] > 0
+    assert (figures["hedges_bought"], figures["spend"]) == (0, 0)
+
+
+def test_the_command_repeats_a_day_to_the_same_decisions_and_leaves_no_trace(transactional_db):
+    lines = []
+    for _ in range(2):
+        out = StringIO()
+        call_command("simulate_day", "--date", FRIDAY.isoformat(), "--seed", "3", "--json", stdout=out)
+        lines.append(json.loads(out.getvalue().splitlines()[-1]))
+    assert lines[0]["decisions_hash"] == lines[1]["decisions_hash"]
+    assert lines[0]["entries_refused"] == 0
+    assert not TradingSession.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--date", "2026-12-25"), "is no trading day"),
+        (("--date", "2027-03-01"), "trading days of 2027 are not known"),
+        (("--baskets", "0"), "--baskets"),
+    ],
+)
+def test_a_day_that_cannot_be_simulated_is_refused_in_one_line(transactional_db, words, said):
+    with pytest.raises(CommandError, match=said):
+        call_command("simulate_day", *words, stdout=StringIO())
