@@ -284,37 +284,44 @@ def _unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate,
 def _sales_due(facts: CycleFacts) -> Unwind | None:
     """Sell what the clock asks for: wings in the money before exercise, and what would be left over at the session's end.
 
-    Needs prices and positions, but neither a baseline nor a known margin.
+    Needs prices and positions, but neither a baseline nor a known margin. A leg in flight waits, and no other for it.
     """
-    if facts.chain is None or facts.positions is None or facts.in_flight or not _ending(facts):
+    if facts.chain is None or facts.positions is None or not _ending(facts):
         return None
     gates = tuple(gate(facts) for gate in SELLING)
     if first_closed(gates) is not None or facts.session.trading_state not in {"active", REDUCING}:
         return None
     spot, lot = facts.chain.spot, facts.spec.lot
     in_the_money = [w for w in facts.held if not _out_of_the_money(w.contract, spot)] if facts.session.dte == 0 else []
+    busy = {intent.contract for intent in facts.in_flight}
     reason, wings = Reason.UNWIND_BEFORE_CLOSE, [(w.contract, w.quantity // lot) for w in in_the_money]
     if not wings and facts.session.dte > 0 and not facts.policy.keep_hedges_overnight:
-        reason, wings = Reason.UNWIND_SESSION_END, _leftovers(facts)
+        reason, wings = Reason.UNWIND_SESSION_END, _leftovers(facts, busy)
     legs = []
     for contract, lots in wings:
         quote = facts.chain.quotes.get(contract)
-        if lots > 0 and quote is not None and quote.bid is not None:
+        if lots > 0 and contract not in busy and quote is not None and quote.bid is not None:
             legs.append(_sell(facts, contract, lots, quote.bid, reason, due_by_clock=True))
     return Unwind(reason, gates, tuple(legs), _card(facts)) if legs else None
 
 
-def _leftovers(facts: CycleFacts) -> list[tuple[Contract, int]]:
-    """Return whole lots of our wings beyond the shorts of their side, the cheapest first."""
+def _leftovers(facts: CycleFacts, busy: set[Contract]) -> list[tuple[Contract, int]]:
+    """Return whole lots of our wings beyond the shorts of their side, the cheapest first, those in `busy` left out."""
     left: list[tuple[Contract, int]] = []
     book = exposures(facts.positions or ())
     session = facts.session
     for right in Right:
         key = ExposureKey(session.index, session.expiry, right, session.product)
-        excess = book[key].excess // facts.spec.lot if key in book else 0
+        excess = book[key].excess if key in book else 0
+        excess -= sum(i.quantity for i in facts.in_flight if i.side is Side.SELL and i.contract.right is right)
+        excess = max(0, excess) // facts.spec.lot
         mine = sorted(
-            (w for w in facts.held if w.contract.right is right and w.contract.expiry == session.expiry),
-            key=lambda w: facts.price_of(w.contract, Decimal(0)) or Decimal(0),
+            (
+                wing
+                for wing in facts.held
+                if wing.contract.right is right and wing.contract.expiry == session.expiry and wing.contract not in busy
+            ),
+            key=lambda wing: facts.price_of(wing.contract, Decimal(0)) or Decimal(0),
         )
         for wing in mine:
             lots = min(excess, wing.quantity // facts.spec.lot)

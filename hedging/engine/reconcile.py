@@ -13,6 +13,7 @@ from hedging.brokers.base import BrokerError
 from hedging.domain.lifecycle import (
     LIVE,
     BooksRead,
+    CancelRefused,
     CancelRequested,
     DayEnded,
     Event,
@@ -34,6 +35,7 @@ from sessions_app.models import TradingState
 log = logging.getLogger(__name__)
 
 SENDER_DEADLINE = timedelta(seconds=45)  # wall time; the POST's total deadline is 35 s
+CANCEL_AGAIN_AFTER = timedelta(seconds=15)  # wall time; a cancel's own deadline is 8 s
 NUDGE_AGAIN_AFTER = timedelta(seconds=2)  # wall time; a nudge is lost when Redis is
 LATE_NEWS_WINDOW = timedelta(minutes=10)  # market time in which an ended order may still show a fill
 _LATE_NEWS = (OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
@@ -86,11 +88,20 @@ def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day
         later = HedgeOrder.objects.filter(transaction=row.transaction, slice=row.slice, attempt__gt=row.attempt)
         evidence = replace(evidence, superseded=later.exists())
     _advance(row, evidence, ports)
-    row.refresh_from_db(fields=["status"])
+    row.refresh_from_db(fields=["status", "touched_wall"])
+    if _cancel_was_lost(row, evidence, ports.wall()):
+        _advance(row, CancelRefused(), ports)
+        row.refresh_from_db(fields=["status"])
     if day_over:
         _advance(row, DayEnded(), ports)
     elif _wants_cancel(row, ports.clock.now()):
         _advance(row, CancelRequested(), ports)
+
+
+def _cancel_was_lost(row: HedgeOrder, evidence: BooksRead, wall_now: datetime) -> bool:
+    """Return whether an order works on although its cancel was asked for long ago: asked again, a cancel does no harm."""
+    works = evidence.own is not None and evidence.own.terminal is None
+    return row.status == OrderStatus.CANCEL_PENDING and works and wall_now - row.touched_wall > CANCEL_AGAIN_AFTER
 
 
 def _watched(*, account_id: int, day: date, now: datetime) -> list[HedgeOrder]:

@@ -103,7 +103,7 @@ class FakeExchange:
         self.posts: list[OrderRequest] = []
         self.cancels: list[str] = []
         self.calls: list[str] = []
-        self.refuse_cancels = False
+        self.lose_cancels = 0
         self.hide_trades = False
         self.used = Decimal(0)
         self.cash = Decimal(2_000_000)
@@ -175,7 +175,10 @@ class FakeExchange:
         self._called("cancel")
         self.cancels.append(order_id)
         resting = self.orders[order_id]
-        if self.refuse_cancels or resting.status is not BrokerStatus.WORKING:
+        if self.lose_cancels:
+            self.lose_cancels -= 1
+            return CancelReply(accepted=None)
+        if resting.status is not BrokerStatus.WORKING:
             return CancelReply(accepted=False)
         resting.status = BrokerStatus.CANCELLED
         return CancelReply(accepted=True)

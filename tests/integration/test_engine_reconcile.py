@@ -281,6 +281,21 @@ def test_a_cancel_that_is_refused_because_the_order_filled_ends_as_filled():
     assert len(place.exchange.posts) == 1
 
 
+def test_a_cancel_that_was_lost_on_the_way_is_asked_for_again():
+    place = world()
+    tx = resting(place)
+    place.exchange.lose_cancels = 1
+    place.reconcile(after=11)
+    assert slice_of(tx).status == S.CANCEL_PENDING
+    place.reconcile(after=15)
+    assert len(place.exchange.cancels) == 1
+    place.reconcile(after=1)
+    assert place.exchange.cancels == ["B0001", "B0001"]
+    for seconds in (1, 5):
+        place.reconcile(after=seconds)
+    assert tx.orders.get(attempt=1).status == S.CANCELLED
+
+
 def test_a_halt_cancels_what_rests_and_tries_nothing_again():
     place = world()
     tx = resting(place)

@@ -294,13 +294,30 @@ def test_what_the_sessions_end_asks_for_waits_for_neither_margin_nor_cooldown(ch
         {"session": session(dte=1, trading_state="halted")},
         {"reconciled": False},
         {"positions": None},
-        {"in_flight": (InFlight(option(26500), Side.SELL, 65, uncertain=False),)},
+        {"in_flight": (InFlight(option(26300), Side.BUY, 65, uncertain=True),)},
         {"policy": HedgePolicy(keep_hedges_overnight=True)},
     ],
 )
 def test_the_clock_sells_nothing_without_leave_or_knowledge(changes):
     decision = decide(near_close(5, (option(26300), 2), **({"session": session(dte=1)} | changes)))
     assert decision.reason is not Reason.UNWIND_SESSION_END
+
+
+def test_an_unknown_order_blocks_its_own_leg_and_not_the_exit_of_another():
+    unknown = (InFlight(option(26300), Side.BUY, 65, uncertain=True),)
+    decision = decide(near_close(5, (option(26300), 2), (option(26400), 2), session=session(dte=1), in_flight=unknown))
+    assert isinstance(decision, Unwind)
+    assert [leg.contract for leg in decision.legs] == [option(26400)]
+
+
+@pytest.mark.parametrize(("selling", "sold"), [(65, [2]), (130, [1]), (195, [])])
+def test_what_is_being_sold_already_leaves_less_to_sell(selling, sold):
+    sale = (InFlight(option(26600), Side.SELL, selling, uncertain=False),)
+    known = near_close(5, (option(26300), 2), (option(26600), 3), session=session(dte=1), in_flight=sale)
+    left = replace(known.held[1], quantity=195 - selling)
+    known = replace(known, held=(known.held[0], left), positions=(*(known.positions or ()), *short_straddle(2)[:1]))
+    decision = decide(known)
+    assert [leg.quantity // 65 for leg in getattr(decision, "legs", ())] == sold
 
 
 def test_at_the_sessions_end_wings_that_cover_shorts_stay():
