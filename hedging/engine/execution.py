@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db.models import F, QuerySet
 
-from hedging.brokers.base import BrokerError, OrderBook, OrderRequest, PlaceReply, ReplyClass
+from hedging.brokers.base import BrokerError, OrderBook, OrderRequest, PlaceReply, ReplyClass, TradeBook
 from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import (
     BooksRead,
@@ -56,7 +56,7 @@ def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
     order = HedgeOrder.objects.select_related("transaction__session", "transaction__decision").get(pk=order_id)
     if order.status != OrderStatus.NEW:
         return OrderStatus(order.status)
-    if _waits_for_buys(order.transaction):
+    if _waits_for_buys(order.transaction) or _waits_for_slices(order):
         return OrderStatus.NEW
     event, quoted_at = _preflight(order, ports)
     try:
@@ -71,6 +71,13 @@ def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
 def _waits_for_buys(tx: HedgeTransaction) -> bool:
     """Return whether the buys that are to replace this wing may still fill; the next reconcile nudges again."""
     return tx.reason == Reason.UNWIND_REPLACED and _buys_of(tx).filter(is_live=True).exists()
+
+
+def _waits_for_slices(order: HedgeOrder) -> bool:
+    """Return whether an earlier slice of the same sale is still on its way: what is left to sell is known after it."""
+    earlier = HedgeOrder.objects.filter(transaction_id=order.transaction_id, slice__lt=order.slice)
+    on_the_way = earlier.filter(status__in=[OrderStatus.NEW.value, OrderStatus.SENDING.value])
+    return order.transaction.side == Side.SELL and on_the_way.exists()
 
 
 def _buys_of(tx: HedgeTransaction) -> QuerySet[HedgeTransaction]:
@@ -92,7 +99,7 @@ def _preflight(order: HedgeOrder, ports: Ports) -> tuple[PreflightPassed | Prefl
     except BrokerError as error:
         log.warning("pre-flight reads failed: %s", error)
         return PreflightFailed(Reason.DENY_READS_FAILED), ports.wall()
-    denied = _position_forbids(tx, order.quantity, positions)
+    denied = _position_forbids(order, positions, trades)
     if denied is None and _is_stale(tx, depth.read_at, ports.wall()):
         denied = Reason.DENY_STALE_QUOTE
     if denied is not None:
@@ -109,13 +116,24 @@ def _is_stale(tx: HedgeTransaction, quoted_at: datetime, wall_now: datetime) -> 
     return wall_now - quoted_at > timedelta(seconds=oldest)
 
 
-def _position_forbids(tx: HedgeTransaction, quantity: int, positions: tuple[Position, ...]) -> Reason | None:
+def _position_forbids(order: HedgeOrder, positions: tuple[Position, ...], trades: TradeBook) -> Reason | None:
+    tx = order.transaction
     net = sum(p.quantity for p in positions if p.contract == tx.contract and p.product == Product(tx.product))
     if tx.side == Side.BUY and net < 0:
         return Reason.DENY_SHORT_CONTRACT
-    if tx.side == Side.SELL and net < quantity:
+    if tx.side == Side.SELL and net < order.quantity + _still_selling(order, trades):
         return Reason.DENY_BEYOND_HELD
     return None
+
+
+def _still_selling(order: HedgeOrder, trades: TradeBook) -> int:
+    """Return the units that other slices of the same sale may still take out of the position."""
+    others = HedgeOrder.objects.live().filter(transaction_id=order.transaction_id).exclude(pk=order.pk)
+    pending = 0
+    for other in others.exclude(status=OrderStatus.NEW.value):
+        sold = sum(row.quantity for row in trades.rows if row.order_id == other.broker_order_id)
+        pending += max(0, other.quantity - sold)
+    return pending
 
 
 def _limit_price(tx: HedgeTransaction, quantity: int, books: OrderBook, depth: Depth) -> Decimal | Reason:

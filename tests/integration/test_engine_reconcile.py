@@ -401,6 +401,35 @@ def test_a_slice_that_failed_does_not_end_an_intent_of_which_another_still_works
     assert (tx.is_live, tx.filled_quantity, booked(place)[1]) == (False, 130, 0)
 
 
+def sale_of_two_slices(place: World) -> HedgeTransaction:
+    hold(place, 260)
+    tx = intent(place, side=Side.SELL, quantity=260, reserve=Decimal(0))
+    HedgeOrder.objects.filter(transaction=tx).update(quantity=130)
+    make.HedgeOrderFactory.create(transaction=tx, slice=2, quantity=130, touched_wall=place.wall.now())
+    return tx
+
+
+def test_slices_of_a_sale_go_one_after_the_other():
+    place = world()
+    tx = sale_of_two_slices(place)
+    assert place.send(slice_of(tx, 2)) == S.NEW
+    assert place.send(slice_of(tx, 1)) == S.ACKED
+    assert place.send(slice_of(tx, 2)) == S.ACKED
+    place.reconcile(after=1)
+    assert (slice_of(tx, 1).status, slice_of(tx, 2).status, place.exchange.net(CALL)) == (S.FILLED, S.FILLED, 0)
+
+
+def test_slices_of_a_sale_together_sell_no_more_than_the_broker_says_is_there():
+    place = world()
+    tx = sale_of_two_slices(place)
+    place.exchange.foreign[CALL, Product.NRML] = 130  # somebody sold half of it by hand
+    place.exchange.replies = [rest]
+    assert place.send(slice_of(tx, 1)) == S.ACKED
+    assert place.send(slice_of(tx, 2)) == S.LAPSED
+    place.exchange.fill(place.exchange.only(), 130, "3.90")
+    assert place.exchange.net(CALL) == 0
+
+
 # --- nudges -----------------------------------------------------------------------------------------------------------
 
 
