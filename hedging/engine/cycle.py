@@ -15,6 +15,7 @@ from hedging.engine.gather import Gatherer
 from hedging.engine.intents import Recorded, record
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
+from hedging.engine.pulse import Pulse, take_pulse
 from hedging.engine.reconcile import Reconciled, reconcile
 from hedging.engine.verify import check_with_broker
 from hedging.models import CycleKind, HedgeDecision
@@ -38,11 +39,13 @@ def run_cycle(
 
     `plan` is the day's timetable and dated facts, `policy` the figures in force before the session's own, `enabled` the lid.
     """
-    if slot is not None and HedgeDecision.objects.filter(session=session, kind=kind, slot=slot).exists():
+    account_id, day = session.account_id, session.trading_day
+    pulse = take_pulse(session_id=session.pk, account_id=account_id, day=day, kind=kind, slot=slot, now=now)
+    if pulse.decided:
         return None
-    books = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports)
+    books = reconcile(account_id=account_id, day=day, ports=ports, watched=pulse.watched)
     gatherer = Gatherer(session=session, plan=plan, base_policy=policy, enabled=enabled, ports=ports)
-    facts = _gather(gatherer, session, plan, now=now, books=books, ports=ports)
+    facts = _gather(gatherer, session, plan, now=now, books=books, pulse=pulse, ports=ports)
     decision = _decide(gatherer, facts)
     recorded = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports)
     if recorded is None:
@@ -54,12 +57,19 @@ def run_cycle(
 
 
 def _gather(
-    gatherer: Gatherer, session: TradingSession, plan: DayPlan, *, now: datetime, books: Reconciled, ports: Ports
+    gatherer: Gatherer,
+    session: TradingSession,
+    plan: DayPlan,
+    *,
+    now: datetime,
+    books: Reconciled,
+    pulse: Pulse,
+    ports: Ports,
 ) -> CycleFacts:
-    facts = gatherer.book(now=now, books=books)
+    facts = gatherer.book(now=now, books=books, pulse=pulse)
     first_entry_at = min((entry.entry_at for entry in plan.entries), default=None)
     if capture_first_reading(session=session, facts=facts, first_entry_at=first_entry_at, ports=ports):
-        facts = gatherer.book(now=now, books=books)
+        facts = gatherer.book(now=now, books=books, pulse=pulse)
     if wants_prices(facts):
         facts = gatherer.increments(gatherer.prices(facts))
     return facts

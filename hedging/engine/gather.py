@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache, partial
 from typing import Any
 
 from hedging.brokers.base import BasketScope, BrokerError, BrokerUnavailable, MarginLeg
@@ -20,9 +21,10 @@ from hedging.domain.projection import BrokerIncrement
 from hedging.domain.snapshot import BasketMargin, Chain, Funds, Position
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
+from hedging.engine.pulse import Pulse
 from hedging.engine.reconcile import Reconciled
 from hedging.models import HedgeTransaction
-from hedging.selectors import holdings
+from hedging.selectors import Holding, holdings
 from schedule.entries import ScheduledEntry
 from sessions_app.models import Account, FreeMargin, TradingSession
 from sessions_app.models import BasketScope as BasketScopeChoice
@@ -73,7 +75,7 @@ class Gatherer:
         self._unknown = ""
         self.infrastructure_failed = False
 
-    def book(self, *, now: datetime, books: Reconciled) -> CycleFacts:
+    def book(self, *, now: datetime, books: Reconciled, pulse: Pulse) -> CycleFacts:
         """Read funds and positions, and everything about the session that the database knows."""
         session = self._session
         spec, hours = self._plan.spec, self._plan.hours
@@ -104,7 +106,7 @@ class Gatherer:
             used=used,
             free_margin=free,
             positions=positions,
-            held=_held(session, live, positions),
+            held=_held(session, live, positions, newest_fill=None if books.watched else pulse.newest_fill),
             in_flight=_in_flight(live),
             coming=(),
             soon=(),
@@ -275,7 +277,11 @@ def _live_intents(session: TradingSession) -> tuple[HedgeTransaction, ...]:
 
 
 def _held(
-    session: TradingSession, live: Sequence[HedgeTransaction], positions: Sequence[Position] | None
+    session: TradingSession,
+    live: Sequence[HedgeTransaction],
+    positions: Sequence[Position] | None,
+    *,
+    newest_fill: int | None,
 ) -> tuple[OwnWing, ...]:
     """Return what is ours by our fills; nothing, without a query, where the broker shows no long at all."""
     if not any(position.quantity > 0 for position in positions or ()):
@@ -284,6 +290,14 @@ def _held(
     for tx in live:
         if tx.side == Side.SELL:
             selling[tx.contract] = selling.get(tx.contract, 0) + tx.quantity - tx.filled_quantity
-    rows = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
+    find = holdings if newest_fill is None else partial(_holdings_as_of, newest_fill)
+    rows = find(account_id=session.account_id, mode=session.mode, day=session.trading_day)
     wings = [OwnWing(row.contract, row.quantity - selling.get(row.contract, 0)) for row in rows]
     return tuple(wing for wing in wings if wing.quantity > 0)
+
+
+@lru_cache(maxsize=64)
+def _holdings_as_of(newest_fill: int, *, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
+    """Return the holdings of a ledger whose last row is `newest_fill`; fills are never changed, so they cannot differ."""
+    del newest_fill  # it is the name under which the answer is kept
+    return holdings(account_id=account_id, mode=mode, day=day)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -20,6 +21,7 @@ from hedging.domain.charges import order_charges, orders_for
 from hedging.domain.decision import AddHedge, Decision, Hold, LegOrder
 from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Side
+from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.engine import audit
 from hedging.engine.ports import Ports
@@ -110,14 +112,15 @@ def _card(
         reason=decision.reason.value,
         facts=decision.card,
         gates=[gate.as_card() for gate in decision.gates],
-        policy=_policy_card(facts),
+        policy=_policy_card(facts.policy),
     )
 
 
-def _policy_card(facts: CycleFacts) -> dict[str, Any]:
-    plain = asdict(facts.policy)
+@lru_cache(maxsize=64)
+def _policy_card(policy: HedgePolicy) -> dict[str, Any]:
+    plain = asdict(policy)
     return {name: value if isinstance(value, int | bool) else str(value) for name, value in plain.items()} | {
-        "relaxations": [relaxation.value for relaxation in facts.policy.relaxations]
+        "relaxations": [relaxation.value for relaxation in policy.relaxations]
     }
 
 

@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from django.db.models import Q
-
 from hedging.brokers.base import BrokerError
 from hedging.domain.lifecycle import (
     LIVE,
@@ -29,7 +27,8 @@ from hedging.engine.execution import perform
 from hedging.engine.hours import acting_hours
 from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
-from hedging.models import HedgeOrder, values_of
+from hedging.engine.pulse import watched_orders
+from hedging.models import HedgeOrder
 from sessions_app.models import TradingState
 
 log = logging.getLogger(__name__)
@@ -37,8 +36,6 @@ log = logging.getLogger(__name__)
 SENDER_DEADLINE = timedelta(seconds=45)  # wall time; the POST's total deadline is 35 s
 CANCEL_AGAIN_AFTER = timedelta(seconds=15)  # wall time; a cancel's own deadline is 8 s
 NUDGE_AGAIN_AFTER = timedelta(seconds=2)  # wall time; a nudge is lost when Redis is
-LATE_NEWS_WINDOW = timedelta(minutes=10)  # market time in which an ended order may still show a fill
-_LATE_NEWS = (OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +46,18 @@ class Reconciled:
     books_read: bool
 
 
-def reconcile(*, account_id: int, day: date, ports: Ports) -> Reconciled:
+def reconcile(*, account_id: int, day: date, ports: Ports, watched: tuple[int, ...] | None = None) -> Reconciled:
     """Look at every slice of the day that may still change. A failed read infers nothing and changes nothing.
 
-    Costs one query and no read while nothing is live and nothing ended lately.
+    `watched` are the ids of those slices where the caller knows them. No read is made while there are none.
     """
     now = ports.clock.now()
-    rows = _watched(account_id=account_id, day=day, now=now)
+    if watched is None:
+        watched = watched_orders(account_id=account_id, day=day, now=now)
+    if not watched:
+        return Reconciled(watched=0, books_read=True)
+    whole = HedgeOrder.objects.filter(pk__in=watched).select_related("transaction__session", "transaction__decision")
+    rows = list(whole.order_by("id"))
     _give_up_on_dead_senders(rows, ports)
     waiting = [row for row in rows if _books_tell_of(row)]
     books_read = True
@@ -70,8 +72,7 @@ def reconcile(*, account_id: int, day: date, ports: Ports) -> Reconciled:
             day_over = hours is not None and now > hours.closes + timedelta(minutes=1)
             for row in waiting:
                 _bring_up_to_date(row, evidence_for(row, orders, trades), ports, day_over=day_over)
-    if rows:
-        _sweep(account_id=account_id, day=day, ports=ports)
+    _sweep(account_id=account_id, day=day, ports=ports)
     return Reconciled(watched=len(rows), books_read=books_read)
 
 
@@ -102,18 +103,6 @@ def _cancel_was_lost(row: HedgeOrder, evidence: BooksRead, wall_now: datetime) -
     """Return whether an order works on although its cancel was asked for long ago: asked again, a cancel does no harm."""
     works = evidence.own is not None and evidence.own.terminal is None
     return row.status == OrderStatus.CANCEL_PENDING and works and wall_now - row.touched_wall > CANCEL_AGAIN_AFTER
-
-
-def _watched(*, account_id: int, day: date, now: datetime) -> list[HedgeOrder]:
-    live = Q(status__in=values_of(LIVE)) | Q(status=OrderStatus.LOST)
-    lately = Q(status__in=values_of(_LATE_NEWS), sent_at__gte=now - LATE_NEWS_WINDOW)
-    found = HedgeOrder.objects.filter(live | lately, account_id=account_id, trading_day=day)
-    # Mostly there are none, and ids alone are found in a tenth of the time that whole rows take.
-    ids = list(found.values_list("pk", flat=True))
-    if not ids:
-        return []
-    whole = HedgeOrder.objects.filter(pk__in=ids).select_related("transaction__session", "transaction__decision")
-    return list(whole.order_by("id"))
 
 
 def _give_up_on_dead_senders(rows: list[HedgeOrder], ports: Ports) -> None:

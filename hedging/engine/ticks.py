@@ -28,20 +28,29 @@ def slot_of(kind: CycleKind, now: datetime) -> int:
     return int(now.timestamp()) // PERIOD_SECONDS[kind]
 
 
+def open_sessions() -> list[TradingSession]:
+    """Return the open sessions with their accounts. One query."""
+    return list(TradingSession.objects.open().select_related("account"))
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a tick runs by: the ports and the plan of a session, the figures in force, and the lid on automation."""
+    """What a tick runs by: the ports and the plan of a session, the figures in force, the lid on automation.
+
+    `sessions` finds the open sessions, each with its account.
+    """
 
     ports_for: Callable[[TradingSession], Ports]
     plan_for: Callable[[TradingSession], DayPlan]
     policy: HedgePolicy
     enabled: bool
+    sessions: Callable[[], list[TradingSession]] = open_sessions
 
 
 def check_margin(*, now: datetime, rules: Rules) -> dict[str, int]:
     """Run a whole cycle for every open session of today; end the sessions whose day is over. Returns counts."""
     counts = {"cycles": 0, "closed": 0, "failed": 0}
-    for session in _open_sessions():
+    for session in rules.sessions():
         try:
             plan = rules.plan_for(session)
             if is_over(hours=plan.hours, now=now):
@@ -58,7 +67,7 @@ def check_margin(*, now: datetime, rules: Rules) -> dict[str, int]:
 def project_entries(*, now: datetime, rules: Rules) -> dict[str, int]:
     """Run a cycle for every open session of which an entry falls due within the lookahead. Returns counts."""
     counts = {"cycles": 0, "failed": 0}
-    for session in _open_sessions():
+    for session in rules.sessions():
         if session.trading_day != trading_day_of(now):
             continue
         try:
@@ -76,7 +85,7 @@ def project_entries(*, now: datetime, rules: Rules) -> dict[str, int]:
 def reconcile_books(*, ports_for: Callable[[TradingSession], Ports]) -> dict[str, int]:
     """Bring the live orders of every open session up to the books. Returns counts."""
     counts = {"watched": 0, "failed": 0}
-    for session in _open_sessions():
+    for session in open_sessions():
         try:
             done = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports_for(session))
             counts["watched"] += done.watched
@@ -98,7 +107,3 @@ def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: date
         policy=rules.policy,
         enabled=rules.enabled,
     )
-
-
-def _open_sessions() -> list[TradingSession]:
-    return list(TradingSession.objects.open().select_related("account"))

@@ -49,6 +49,7 @@ class SimulatedRun:
     baskets: int = 1
     progress: Callable[[datetime], None] = lambda _: None
     _orders_live: bool = False
+    _sessions_known: list[TradingSession] | None = None
 
     def run(self) -> dict[str, Any]:
         """Run the day and return its figures; rupees and percent as floats, `decisions_hash` over every card."""
@@ -99,6 +100,12 @@ class SimulatedRun:
         )
         return ports
 
+    def _sessions(self) -> list[TradingSession]:
+        """Return the open session, read again whenever something may have changed it: nobody else does here."""
+        if self._sessions_known is None or any(session.baseline is None for session in self._sessions_known):
+            self._sessions_known = ticks.open_sessions()
+        return self._sessions_known
+
     def _send(self, order_id: int, ports: Ports) -> None:
         self._orders_live = True
         send_order(order_id=order_id, ports=ports)
@@ -107,7 +114,13 @@ class SimulatedRun:
         self, session: TradingSession, exchange: Exchange, clock: VirtualClock, ports: Ports, *, until: datetime
     ) -> None:
         plan = plan_of(session)
-        rules = ticks.Rules(ports_for=lambda _: ports, plan_for=lambda _: plan, policy=self.policy, enabled=True)
+        rules = ticks.Rules(
+            ports_for=lambda _: ports,
+            plan_for=lambda _: plan,
+            policy=self.policy,
+            enabled=True,
+            sessions=self._sessions,
+        )
         due = _near_entries(plan, self.policy)
         while clock.moment < until:
             clock.moment += STEP
@@ -119,6 +132,7 @@ class SimulatedRun:
             elif second % ticks.PERIOD_SECONDS[CycleKind.ENTRY_PROJECTION] == 0 and due(clock.moment):
                 _must_succeed(ticks.project_entries(now=clock.moment, rules=rules))
             if self._orders_live:
+                self._sessions_known = None  # fills and refusals change the session's row
                 counts = ticks.reconcile_books(ports_for=lambda _: ports)
                 _must_succeed(counts)
                 self._orders_live = counts["watched"] > 0

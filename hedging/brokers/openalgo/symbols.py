@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from hedging.domain.instruments import Contract, Index, Right
 
@@ -43,6 +44,7 @@ def format_symbol(contract: Contract) -> str:
     return f"{contract.index}{format_expiry(contract.expiry)}{strike}{contract.right}"
 
 
+@lru_cache(maxsize=8192)
 def parse_symbol(text: str) -> Contract:
     """Parse an option symbol; raise `UnknownSymbol` for a future, an equity or an index that we do not trade."""
     match = _OPTION.match(text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import cast
 
 from hedging.brokers.base import BrokerStatus, UnreadableAnswer
@@ -59,11 +60,17 @@ def as_amount(value: object, name: str) -> Decimal:
     # bool is an int for Python, and `true` is no amount.
     if isinstance(value, int | Decimal | str) and not isinstance(value, bool):
         text = str(value).strip() if not isinstance(value, Decimal) else _plain(value)
-        if _NUMBER.fullmatch(text):
-            number = Decimal(text)
-            if abs(number) <= LARGEST_AMOUNT:
-                return number
+        number = _amount_or_none(text)
+        if number is not None:
+            return number
     raise UnreadableAnswer(f"{name} is {_shown(value)}, not a plausible number")
+
+
+@lru_cache(maxsize=32768)
+def _amount_or_none(text: str) -> Decimal | None:
+    # The same few thousand prices and quantities come again all day.
+    number = Decimal(text) if _NUMBER.fullmatch(text) else None
+    return number if number is not None and abs(number) <= LARGEST_AMOUNT else None
 
 
 def as_price(value: object, name: str) -> Decimal | None:
