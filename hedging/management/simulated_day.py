@@ -127,7 +127,10 @@ class SimulatedRun:
             exchange.advance_to(clock.moment)
             second = int(clock.moment.timestamp())
             if second % ticks.PERIOD_SECONDS[CycleKind.MARGIN_CHECK] == 0:
-                _must_succeed(ticks.check_margin(now=clock.moment, rules=rules))
+                counts = ticks.check_margin(now=clock.moment, rules=rules)
+                _must_succeed(counts)
+                if counts["closed"]:
+                    break  # the session is over; what the exchange still does, it does below
                 self.progress(clock.moment)
             elif second % ticks.PERIOD_SECONDS[CycleKind.ENTRY_PROJECTION] == 0 and due(clock.moment):
                 _must_succeed(ticks.project_entries(now=clock.moment, rules=rules))
@@ -136,6 +139,7 @@ class SimulatedRun:
                 counts = ticks.reconcile_books(ports_for=lambda _: ports)
                 _must_succeed(counts)
                 self._orders_live = counts["watched"] > 0
+        exchange.advance_to(until)
 
     def _figures(self, session: TradingSession, exchange: Exchange) -> dict[str, Any]:
         truth = exchange.report()

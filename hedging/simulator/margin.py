@@ -110,11 +110,15 @@ class MarginModel:
         self.parameters = parameters or MarginParameters()
         p = self.parameters
         moves = [0.0, 1 / 3, -1 / 3, 2 / 3, -2 / 3, 1.0, -1.0]
-        self._scenarios = [
+        scenarios = [
             (move * p.scan_range, p.base_volatility + turn * p.volatility_range, 1.0)
             for move in moves
             for turn in (1, -1)
         ] + [(sign * p.extreme_move * p.scan_range, p.base_volatility, p.extreme_cover) for sign in (1, -1)]
+        # Columns, one row for each scenario: they broadcast over the seconds of a path.
+        self._factors = np.array([[1.0 + move] for move, _, _ in scenarios])
+        self._volatilities = np.array([[volatility] for _, volatility, _ in scenarios])
+        self._covers = np.array([[cover] for _, _, cover in scenarios])
 
     def risk_array(self, holding: Holding, state: IndexState) -> Floats:
         """Return the loss of one long unit in each of the 16 scenarios: shape (16, seconds), rupees."""
@@ -122,25 +126,19 @@ class MarginModel:
         contract = holding.contract
         strike = float(contract.strike)
         later = np.maximum(state.years_left[contract.expiry] - p.look_ahead_days / 365.0, 0.0)
-        losses = np.empty((len(self._scenarios), len(state.spot)))
+        moved = self._factors * state.spot
         if not later.any():  # on expiry day the look-ahead leaves intrinsic value, so volatility does not matter
-            sign = 1.0 if contract.right is Right.CE else -1.0
-            for s, (move, _, cover) in enumerate(self._scenarios):
-                after = np.maximum(sign * (state.spot * (1.0 + move) - strike), 0.0)
-                losses[s] = cover * (holding.price - after)
-            return losses
-        factor = np.array([[1.0 + move] for move, _, _ in self._scenarios])
-        volatility = np.array([[vol] for _, vol, _ in self._scenarios])
-        cover_column = np.array([[cover] for _, _, cover in self._scenarios])
-        after = option_value(
-            spot=factor * state.spot,
-            strike=strike,
-            right=contract.right,
-            years=later,
-            volatility=volatility,  # type: ignore[arg-type]  # broadcasts like a float
-            rate=p.rate,
-        )
-        return np.asarray(cover_column * (holding.price - after), dtype=np.float64)
+            after = np.maximum(moved - strike if contract.right is Right.CE else strike - moved, 0.0)
+        else:
+            after = option_value(
+                spot=moved,
+                strike=strike,
+                right=contract.right,
+                years=later,
+                volatility=self._volatilities,  # type: ignore[arg-type]  # broadcasts like a float
+                rate=p.rate,
+            )
+        return np.asarray(self._covers * (holding.price - after), dtype=np.float64)
 
     def requirement(self, holdings: Sequence[Holding], states: dict[Index, IndexState]) -> Requirement:
         """Return the requirement of a book: the sum over its portfolios. Products do not help each other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ class Command(BaseCommand):
         try:
             # The day happens in one transaction that is never committed: real tables, and no trace of it after.
             with _database(), transaction.atomic():
+                gc.freeze()  # what was imported is never garbage: do not look through it again and again
                 figures = SimulatedRun(
                     day=options["date"],
                     seed=options["seed"],
