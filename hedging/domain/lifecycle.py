@@ -253,13 +253,20 @@ class StopBuying:
 
 
 @dataclass(frozen=True, slots=True)
+class StopTrading:
+    """Let nothing new be sent at all, not even a sale: the server is not in the mode that we believed it to be in."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantine:
     """The broker refused this contract: leave it alone for the day."""
 
     detail: str
 
 
-Effect = Post | SendCancel | RecordFills | Notify | StopBuying | Quarantine
+Effect = Post | SendCancel | RecordFills | Notify | StopBuying | StopTrading | Quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +325,7 @@ def _replied(order: Slice, event: Replied, _now: datetime, _: Timing) -> Outcome
     if outcome is _S.REJECTED:
         effects = (Notify("order_rejected", event.message), Quarantine(event.message))
     elif outcome is _S.QUEUED_UPSTREAM or event.mode_mismatch:
-        effects = (Notify("mode_mismatch", event.message), StopBuying("MODE_MISMATCH"))
+        effects = (Notify("mode_mismatch", event.message), StopTrading("MODE_MISMATCH"))
     elif outcome is _S.UNKNOWN:
         effects = (Notify("order_unknown", event.message),)
     return _move(order, outcome, order_id=event.order_id), effects

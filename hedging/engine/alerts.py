@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from hedging.domain.reasons import REASON_TEXT, Reason
-from hedging.engine.ports import Ports
 from hedging.models import CycleKind, HedgeDecision
 from notifications.models import Severity, queue_alert
 
@@ -18,8 +19,8 @@ _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
 }
 
 
-def about(card: HedgeDecision, *, ports: Ports) -> None:
-    """Queue the alert that a card deserves, unless the card before it already said the same."""
+def about(card: HedgeDecision, *, wall_now: datetime) -> None:
+    """Queue the alert that a card deserves, in the card's own transaction, unless the card before it already said the same."""
     worth = _WORTH_TELLING.get(Reason(card.reason))
     if worth is None:
         return
@@ -41,7 +42,7 @@ def about(card: HedgeDecision, *, ports: Ports) -> None:
         severity=severity,
         title=REASON_TEXT[Reason(card.reason)],
         happened_at=card.at,
-        wall_now=ports.wall(),
+        wall_now=wall_now,
         facts=facts | {"mode": card.mode, "reason": card.reason, "entries": entries},
         subject_kind="hedgedecision",
         subject_id=card.pk,

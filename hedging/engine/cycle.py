@@ -1,4 +1,4 @@
-"""The loop of the house: gather, decide, record, execute, reconcile, alert. Open this file first."""
+"""The loop of the house: reconcile, gather, decide, record (with its alert), execute. Open this file first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 from hedging.domain.decision import AddHedge, Decision, decide, wants_prices
 from hedging.domain.facts import CycleFacts
 from hedging.domain.policy import HedgePolicy
-from hedging.engine import alerts, breaker
+from hedging.engine import breaker
 from hedging.engine.baseline import capture_first_reading
 from hedging.engine.gather import Gatherer
 from hedging.engine.intents import Recorded, record
@@ -52,7 +52,6 @@ def run_cycle(
         return None
     _execute(recorded, ports)
     breaker.note(account=session.account, failed=gatherer.infrastructure_failed, now=now, ports=ports)
-    alerts.about(recorded.card, ports=ports)
     return recorded.card
 
 
@@ -78,18 +77,15 @@ def _gather(
 def _decide(gatherer: Gatherer, facts: CycleFacts) -> Decision:
     """Decide; have the broker confirm a hedge; where it disagrees, correct the engine by what it said and solve again."""
     decision = decide(facts)
-    for _ in range(VERIFY_ROUNDS):
+    for rounds_left in reversed(range(VERIFY_ROUNDS)):
         if not isinstance(decision, AddHedge):
-            return decision
+            break
         check = check_with_broker(gatherer=gatherer, facts=facts, decision=decision)
         decision.card["verified"] = check.as_card()
-        if check.shortfall <= Decimal(0):
-            return decision
+        if check.shortfall <= Decimal(0) or not rounds_left:
+            break
         facts = replace(facts, used_correction=facts.used_correction + check.shortfall)
-        again = decide(facts)
-        if not isinstance(again, AddHedge):
-            return again  # by the broker's own count nothing purchasable suffices: buying would be for nothing
-        decision = again
+        decision = decide(facts)  # may now hold: by the broker's own count nothing purchasable suffices
     return decision
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Max
 
 from hedging.domain.instruments import Side
@@ -13,27 +14,45 @@ from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
 from hedging.engine.sessions import close_session
 from hedging.models import Fill, HedgeDecision, HedgeOrder, HedgeTransaction
+from notifications.models import Severity, queue_alert
 from schedule.calendar import SessionHours
 from sessions_app.models import MarginSnapshot, TradingSession
 
+GIVE_UP_AFTER = timedelta(minutes=15)  # market time after the close; simulated days stop 20 minutes after it
 SETTLED_AFTER = timedelta(minutes=2)  # market time after the close, in which the last books are read
 
 
-def is_over(*, hours: SessionHours | None, now: datetime) -> bool:
+def is_over(*, hours: SessionHours, now: datetime) -> bool:
     """Return whether a day with these hours is over: its close is past, and the time to settle too."""
-    return hours is not None and now > hours.closes + SETTLED_AFTER
+    return now > hours.closes + SETTLED_AFTER
 
 
-def end_day(*, session: TradingSession, now: datetime, ports: Ports) -> bool:
+def end_day(*, session: TradingSession, hours: SessionHours, now: datetime, ports: Ports) -> bool:
     """Read the books a last time and close the session; return whether it is closed now.
 
-    It stays open while an order's fate is unknown or the books cannot be read: the next tick tries again.
+    It stays open while an order's fate is unknown or the books cannot be read: the next tick tries again. A quarter
+    of an hour after the close it is closed all the same, or tomorrow's could not open; what is unresolved is told, and stays so.
     """
-    if not reconcile(account_id=session.account_id, day=session.trading_day, ports=ports).books_read:
+    read = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports).books_read
+    live = list(HedgeOrder.objects.live().filter(account_id=session.account_id, trading_day=session.trading_day))
+    if (live or not read) and now < hours.closes + GIVE_UP_AFTER:
         return False
-    if HedgeOrder.objects.live().filter(account_id=session.account_id, trading_day=session.trading_day).exists():
-        return False
-    return close_session(session=session, summary=summarize(session), now=now, wall_now=ports.wall(), actor="engine")
+    summary = summarize(session) | ({"unresolved_orders": [order.pk for order in live]} if live else {})
+    with transaction.atomic():
+        closed = close_session(session=session, summary=summary, now=now, wall_now=ports.wall(), actor="engine")
+        if closed and (live or not read):
+            queue_alert(
+                kind="order_review",
+                severity=Severity.CRITICAL,
+                title=f"Day closed with {len(live)} orders unresolved: look at the broker's screen",
+                happened_at=now,
+                wall_now=ports.wall(),
+                facts={"mode": session.mode, "orders": [str(order) for order in live], "books_read": read},
+                subject_kind="tradingsession",
+                subject_id=session.pk,
+                account_id=session.account_id,
+            )
+    return closed
 
 
 def summarize(session: TradingSession) -> dict[str, Any]:

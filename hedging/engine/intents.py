@@ -23,7 +23,7 @@ from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Side
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
-from hedging.engine import audit
+from hedging.engine import alerts, audit
 from hedging.engine.ports import Ports
 from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from hedging.selectors import holdings
@@ -71,6 +71,7 @@ def record(
                 if isinstance(decision, Hold)
                 else _claim(card, decision.legs, facts, ports, origin=origin, actor=actor)
             )
+            alerts.about(card, wall_now=ports.wall())
             return Recorded(card, order_ids)
     except Denied as denied:
         held = Hold(denied.reason, decision.gates, {**decision.card, "denied": denied.detail})

@@ -25,6 +25,7 @@ from hedging.domain.lifecycle import (
     SendCancel,
     Slice,
     StopBuying,
+    StopTrading,
     Timing,
     Trade,
     step,
@@ -163,7 +164,9 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
             session.quarantine = [*session.quarantine, tx.symbol]
             session.save(update_fields=["quarantine"])
     elif isinstance(effect, StopBuying):
-        _stop_buying(row, effect.detail, now=now, wall_now=wall_now)
+        _restrict(row, TradingState.REDUCING, effect.detail, now=now, wall_now=wall_now)
+    elif isinstance(effect, StopTrading):
+        _restrict(row, TradingState.HALTED, effect.detail, now=now, wall_now=wall_now)
     elif isinstance(effect, Notify) and effect.kind in _ALERTS:
         words, severity = _ALERTS[effect.kind]
         queue_alert(
@@ -179,10 +182,17 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
         )
 
 
-def _stop_buying(row: HedgeOrder, detail: str, *, now: datetime, wall_now: datetime) -> None:
+_LOOSER = {
+    TradingState.REDUCING: (TradingState.ACTIVE,),
+    TradingState.HALTED: (TradingState.ACTIVE, TradingState.REDUCING),
+}
+
+
+def _restrict(row: HedgeOrder, state: TradingState, detail: str, *, now: datetime, wall_now: datetime) -> None:
+    """Tighten the session's trading state, audited and told; a tighter state is left as it is."""
     session_id = row.transaction.session_id
-    stopped = TradingSession.objects.filter(pk=session_id, trading_state=TradingState.ACTIVE).update(
-        trading_state=TradingState.REDUCING, state_reason=detail[:200]
+    stopped = TradingSession.objects.filter(pk=session_id, trading_state__in=_LOOSER[state]).update(
+        trading_state=state, state_reason=detail[:200]
     )
     if not stopped:
         return
@@ -192,14 +202,14 @@ def _stop_buying(row: HedgeOrder, detail: str, *, now: datetime, wall_now: datet
         at=now,
         wall_at=wall_now,
         actor="engine",
-        event=f"trading_state_{TradingState.REDUCING}",
+        event=f"trading_state_{state}",
         subject=row.transaction.session,
         facts={"reason": detail, "order": row.pk},
     )
     queue_alert(
         kind="trading_state",
         severity=Severity.CRITICAL,
-        title=f"{TradingState.REDUCING.label}: {detail}",
+        title=f"{state.label}: {detail}",
         happened_at=now,
         wall_now=wall_now,
         facts={"mode": row.mode, "symbol": row.transaction.symbol},

@@ -53,8 +53,9 @@ def check_margin(*, now: datetime, rules: Rules) -> dict[str, int]:
     for session in rules.sessions():
         try:
             plan = rules.plan_for(session)
-            if is_over(hours=plan.hours, now=now):
-                counts["closed"] += end_day(session=session, now=now, ports=rules.ports_for(session))
+            if plan.hours is not None and is_over(hours=plan.hours, now=now):
+                ports = rules.ports_for(session)
+                counts["closed"] += end_day(session=session, hours=plan.hours, now=now, ports=ports)
             elif session.trading_day == trading_day_of(now):
                 _cycle(session, plan, CycleKind.MARGIN_CHECK, now=now, rules=rules)
                 counts["cycles"] += 1

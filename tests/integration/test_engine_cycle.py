@@ -23,10 +23,12 @@ from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
 from hedging.engine.cycle import VERIFY_ROUNDS, run_cycle
+from hedging.engine.day_end import end_day
+from hedging.engine.hours import acting_hours
 from hedging.engine.plan import DayPlan, plan_of
 from hedging.engine.sessions import capture_baseline, set_trading_state
 from hedging.engine.ticks import slot_of
-from hedging.models import CycleKind, HedgeDecision, HedgeTransaction
+from hedging.models import CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
 from schedule.entries import LegTemplate, ScheduledEntry
 from sessions_app.models import Account, MarginSnapshot, TradingSession, TradingState
@@ -431,3 +433,17 @@ def test_an_order_stays_live_through_a_cycle_that_decides_nothing():
     place.send(slice_of(tx))
     reason(place)
     assert slice_of(tx).status == OrderStatus.UNKNOWN
+
+
+@pytest.mark.parametrize(("minutes", "closed"), [(14, False), (15, True)])
+def test_a_day_with_an_unresolved_order_ends_a_quarter_of_an_hour_late_and_says_so(minutes, closed):
+    place = world()
+    tx = intent(place)
+    HedgeOrder.objects.filter(transaction=tx).update(status=OrderStatus.REVIEW)
+    hours = acting_hours(place.session.trading_day)
+    assert hours is not None
+    now = hours.closes + timedelta(minutes=minutes)
+    assert end_day(session=place.session, hours=hours, now=now, ports=place.ports) is closed
+    place.session.refresh_from_db()
+    assert (place.session.closed_at is not None) is closed
+    assert Alert.objects.filter(kind="order_review", severity="critical").exists() is closed

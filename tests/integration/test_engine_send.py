@@ -333,13 +333,13 @@ def test_the_reserve_is_freed_only_by_proof_that_nothing_was_accepted(reply, sta
 
 
 @pytest.mark.parametrize("reply", [fake.queued_upstream, fake.another_mode])
-def test_an_answer_from_another_mode_stops_buying_with_an_alert_and_an_audit_line(reply):
+def test_an_answer_from_another_mode_halts_with_an_alert_and_an_audit_line(reply):
     place = world()
     place.exchange.replies = [reply]
     sent(place, intent(place))
     place.session.refresh_from_db()
-    assert (place.session.trading_state, place.session.state_reason) == (TradingState.REDUCING, "MODE_MISMATCH")
-    assert AuditEvent.objects.filter(event="trading_state_reducing", subject_id=place.session.pk).count() == 1
+    assert (place.session.trading_state, place.session.state_reason) == (TradingState.HALTED, "MODE_MISMATCH")
+    assert AuditEvent.objects.filter(event="trading_state_halted", subject_id=place.session.pk).count() == 1
     assert Alert.objects.filter(kind="trading_state").count() == 1
 
 

@@ -30,6 +30,7 @@ from hedging.domain.lifecycle import (
     SenderGone,
     Slice,
     StopBuying,
+    StopTrading,
     Trade,
     fingerprint_price,
     step,
@@ -238,7 +239,7 @@ def test_an_answer_from_another_mode_stops_buying(reply):
     known, effects = step(order(S.SENDING), reply, at(1))
     assert known.status is reply.outcome
     assert kinds(effects) == ["mode_mismatch"]
-    assert StopBuying("MODE_MISMATCH") in effects
+    assert StopTrading("MODE_MISMATCH") in effects
 
 
 def test_a_reply_after_the_sender_was_given_up_brings_the_id_and_nothing_else():
