@@ -29,6 +29,9 @@ SECOND = 1_000_000  # microseconds
 _LATENCY_US = (200_000, 900_000)
 _SQUARE_OFF = time(15, 25)
 
+Basket = list[tuple[Contract, Product, int, Decimal]]
+"""Legs of a basket: contract, product, signed units, price in rupees."""
+
 
 class Exchange:
     """One trading day of the simulated world. Thread-safe: every public call takes `lock`."""
@@ -296,7 +299,7 @@ class Exchange:
     def _close(self) -> None:
         """End the session: open orders lapse, expired contracts settle at their intrinsic value."""
         for order in self.live_orders():
-            order.status = Status.CANCELLED
+            order.status, order.lapsed = Status.CANCELLED, True
         self.truth.before_change()
         for position in self.account.positions.values():
             contract = position.contract
@@ -318,9 +321,7 @@ class Exchange:
         with self.lock:
             return funds_view(account=self.account, live=self.live_orders(), risk=self.risk, t=self.t)
 
-    def margin_of_basket(
-        self, legs: list[tuple[Contract, Product, int, Decimal]], *, alone: bool
-    ) -> tuple[Decimal, ...]:
+    def margin_of_basket(self, legs: Basket, *, alone: bool) -> tuple[Decimal, ...]:
         """Return (total, span, elm) of a basket of (contract, product, signed units, price in rupees).
 
         `alone` ignores the book (one leg at this broker); else the figures are what the book's requirement grows by.
@@ -338,6 +339,26 @@ class Exchange:
             if alone:
                 premium = max(premium, Decimal(0))
             return span + elm + premium.quantize(Decimal("0.01")), span, elm
+
+    def margin_with_book(self, legs: Basket, *, alone: bool) -> tuple[Decimal, ...]:
+        """Return (total, span, elm) of a basket and the book together (the basket only, if `alone`), before credits.
+
+        Bought premium of the basket is added; sold premium is not taken off.
+        """
+        with self.lock:
+            after = {} if alone else blocked_book(self.account, self.live_orders())
+            premium = Decimal(0)
+            for contract, product, signed, price in legs:
+                after[(contract, product)] = after.get((contract, product), 0) + signed
+                premium += max(Decimal(0), price * signed)
+            need = self.risk.need(after, self.t)
+            return rupees(need.total) + premium.quantize(Decimal("0.01")), rupees(need.span), rupees(need.elm)
+
+    def margin_of_legs(self, legs: Basket) -> tuple[Decimal, ...]:
+        """Return (total, span, elm) of the legs one by one, added up: nothing offsets anything."""
+        with self.lock:
+            each = [self.margin_with_book([leg], alone=True) for leg in legs]
+            return tuple(sum((figures[n] for figures in each), Decimal(0)) for n in range(3))
 
     def report(self) -> dict[str, Any]:
         """Return the ground truth of the day so far as JSON-able values."""

@@ -73,6 +73,7 @@ class Order:
     quantity: int
     status: Status = Status.OPEN
     arrived: bool = False
+    lapsed: bool = False
     filled: int = 0
     reason: str = ""
     generation: int = 0

@@ -52,6 +52,7 @@ class StoredDay:
     seed: int
     cash: Decimal
     now: datetime
+    profile: str
     commands: tuple[Command, ...]
 
 
@@ -105,12 +106,13 @@ class Store:
             seed=int(world["seed"]),
             cash=Decimal(world["cash"]),
             now=datetime.fromisoformat(world["now"]),
+            profile=world.get("profile", "zerodha"),
             commands=tuple(
                 Command(datetime.fromisoformat(at), kind, json.loads(body), order) for at, kind, body, order in rows
             ),
         )
 
-    def begin(self, *, day: SimulatedDay, seed: int, cash: Decimal) -> None:
+    def begin(self, *, day: SimulatedDay, seed: int, cash: Decimal, profile: str) -> None:
         """Forget what was stored and begin a day."""
         world = {
             "format": FORMAT,
@@ -118,6 +120,7 @@ class Store:
             "seed": str(seed),
             "cash": str(cash),
             "now": day.start_at.isoformat(),
+            "profile": profile,
         }
         with self._transaction() as db:
             db.execute("DELETE FROM commands")

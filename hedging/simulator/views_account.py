@@ -1,4 +1,4 @@
-"""Account and order views: what a Zerodha account behind OpenAlgo answers. Numbers and strings as recorded."""
+"""Account and order views: what an account of the profile's broker behind OpenAlgo answers (Zerodha's as recorded)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 from hedging.domain.instruments import Contract, Product, Side
 from hedging.simulator.day import IST
 from hedging.simulator.desk import Answer, Desk, error, ok
-from hedging.simulator.exchange import Exchange
+from hedging.simulator.exchange import Basket, Exchange
 from hedging.simulator.orders import Order, OrderRefused, PriceType, Status, Ticket
+from hedging.simulator.profiles import DEFAULT, Figure, Profile, protected_ticks
 
 Record = Callable[[str, dict[str, Any], str], None]
 
@@ -18,9 +19,10 @@ Record = Callable[[str, dict[str, Any], str], None]
 class AccountViews(Desk):
     """Funds, margin, books and orders. `record` is called with each accepted command before its answer leaves."""
 
-    def __init__(self, *, exchange: Exchange, broker: str, record: Record) -> None:
+    def __init__(self, *, exchange: Exchange, broker: str, record: Record, profile: Profile = DEFAULT) -> None:
         super().__init__(exchange=exchange)
         self.broker = broker
+        self.profile = profile
         self._record = record
         self.endpoints: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "ping": self.ping,
@@ -54,11 +56,12 @@ class AccountViews(Desk):
         return ok(data={"analyze_mode": False, "mode": "live", "total_logs": 0})
 
     def funds(self, _: dict[str, Any]) -> Answer:
-        """Return five strings; `availablecash` is cash alone and does not fall when margin is used."""
+        """Return five strings; what `availablecash` means is the profile's (at Zerodha cash alone, whatever is used)."""
         f = self.exchange.funds()
+        available = self.profile.funds.available(cash=f.cash, collateral=f.collateral, utilised=f.utilised)
         return ok(
             data={
-                "availablecash": f"{f.cash:.2f}",
+                "availablecash": f"{available:.2f}",
                 "collateral": f"{f.collateral:.2f}",
                 "m2mrealized": f"{f.realized:.2f}",
                 "m2munrealized": f"{f.unrealized:.2f}",
@@ -67,8 +70,11 @@ class AccountViews(Desk):
         )
 
     def margin(self, body: dict[str, Any]) -> Answer:
-        """Margin of a basket: one leg alone; two and more as the increment over the book. Unknown symbols drop out."""
-        legs: list[tuple[Contract, Product, int, Decimal]] = []
+        """Margin of a basket in the profile's sense. Unknown symbols drop out."""
+        call = self.profile.margin
+        if call is None:
+            return error(501, f"{self.profile.name.title()} does not support margin calculator API")
+        legs: Basket = []
         for n, leg in enumerate(body["positions"], start=1):
             try:
                 units = int(leg["quantity"])
@@ -88,7 +94,17 @@ class AccountViews(Desk):
             legs.append((contract, Product(leg["product"]), side.sign * units, price))
         if not legs:
             return error(400, "No valid positions to calculate margin. Check if symbols are valid.")
-        total, span, elm = self.exchange.margin_of_basket(legs, alone=len(legs) == 1)
+        alone = call.counts_book_from is None or len(legs) < call.counts_book_from
+        if call.figure is Figure.INCREMENT:
+            total, span, elm = self.exchange.margin_of_basket(legs, alone=alone)
+        elif call.figure is Figure.TOTAL:
+            total, span, elm = self.exchange.margin_with_book(legs, alone=alone)
+        else:
+            total, span, elm = self.exchange.margin_of_legs(legs)
+            if call.figure is Figure.BEFORE_BENEFIT:
+                total += self.exchange.margin_with_book([], alone=False)[0]
+        if not call.shows_parts:
+            span = elm = Decimal(0)
         return ok(
             data={"exposure_margin": float(elm), "span_margin": float(span), "total_margin_required": float(total)},
         )
@@ -101,17 +117,18 @@ class AccountViews(Desk):
             contract = position.contract
             last = self.price(contract, self.exchange.market.ticks(contract, self.exchange.t)[0])
             pnl = position.realized + (Decimal(str(last)) - position.average) * position.quantity
-            rows.append(
-                {
-                    "average_price": f"{position.average:.2f}",
-                    "exchange": contract.exchange.value,
-                    "ltp": last,
-                    "pnl": round(float(pnl), 2),
-                    "product": position.product.value,
-                    "quantity": position.quantity,
-                    "symbol": position.symbol,
-                }
-            )
+            row: dict[str, Any] = {
+                "average_price": f"{position.average:.2f}" if self.profile.text_averages else _paise(position.average),
+                "exchange": contract.exchange.value,
+                "ltp": last,
+                "pnl": round(float(pnl), 2),
+                "product": position.product.value,
+                "quantity": str(position.quantity) if self.profile.text_quantities else position.quantity,
+                "symbol": position.symbol,
+            }
+            if not self.profile.shows_ltp:
+                del row["ltp"], row["pnl"]
+            rows.append(row)
         return ok(data=rows)
 
     def openposition(self, body: dict[str, Any]) -> Answer:
@@ -119,26 +136,29 @@ class AccountViews(Desk):
         for position in self.exchange.account.positions.values():
             asked = (body["symbol"], body["exchange"], body["product"])
             if asked == (position.symbol, position.contract.exchange.value, position.product.value):
-                return ok(quantity=position.quantity)
+                return ok(quantity=str(position.quantity) if self.profile.text_quantities else position.quantity)
         return ok(quantity=0)
 
     # -- orders -----------------------------------------------------------------------------------------------------
 
     def _row(self, order: Order) -> dict[str, Any]:
         contract = order.ticket.contract
-        return {
+        row: dict[str, Any] = {
             "action": order.ticket.side.value,
             "exchange": contract.exchange.value,
-            "order_status": order.status.value,
-            "orderid": order.order_id,
+            "order_status": self.profile.words.of(order),
+            "orderid": self.profile.order_id(order.order_id),
             "price": self.price(contract, order.price),
             "pricetype": order.ticket.kind.value,
             "product": order.ticket.product.value,
             "quantity": order.quantity,
             "symbol": order.ticket.symbol,
-            "timestamp": self.exchange.moment(order.placed_us).astimezone(IST).strftime("%Y-%m-%d %H:%M:%S"),
+            "timestamp": self.exchange.moment(order.placed_us).astimezone(IST).strftime(self.profile.order_time),
             "trigger_price": self.price(contract, order.trigger),
         }
+        if self.profile.shows_filled:
+            row |= {"filled_quantity": order.filled, "pending_quantity": order.remaining}
+        return row
 
     def orderbook(self, _: dict[str, Any]) -> Answer:
         """Return the day's orders, oldest first: no strategy, no filled quantity, no reason."""
@@ -169,7 +189,7 @@ class AccountViews(Desk):
                     "action": trade.ticket.side.value,
                     "average_price": price,
                     "exchange": contract.exchange.value,
-                    "orderid": trade.order_id,
+                    "orderid": self.profile.order_id(trade.order_id),
                     "product": trade.ticket.product.value,
                     "quantity": trade.units,
                     "symbol": trade.ticket.symbol,
@@ -209,14 +229,20 @@ class AccountViews(Desk):
                 return error(400, "SL-M orders are blocked for options. Use SL orders.")
             if body["product"] not in Product.__members__:
                 return error(400, f"Product {body['product']} is not allowed for options.")
+            side, kind = Side(body["action"].upper()), PriceType(body["pricetype"])
+            price = self._to_ticks(contract, body["price"])
+            if self.profile.protects(kind):
+                last = self.exchange.market.ticks(contract, self.exchange.t)[0]
+                price = protected_ticks(last=last, tick=self.exchange.day.specs[contract.index].tick, side=side)
+                kind = PriceType.LIMIT
             ticket = Ticket(
                 contract=contract,
                 symbol=body["symbol"],
-                side=Side(body["action"].upper()),
+                side=side,
                 quantity=body["quantity"],
                 product=Product(body["product"]),
-                kind=PriceType(body["pricetype"]),
-                price=self._to_ticks(contract, body["price"]),
+                kind=kind,
+                price=price,
                 trigger=self._to_ticks(contract, body["trigger_price"]),
                 strategy=body["strategy"],
             )
@@ -224,7 +250,7 @@ class AccountViews(Desk):
         except OrderRefused as refused:
             return error(400, str(refused))
         self._record("place", {name: body[name] for name in body if name != "apikey"}, order.order_id)
-        return ok(orderid=order.order_id)
+        return ok(orderid=self.profile.order_id(order.order_id))
 
     def modifyorder(self, body: dict[str, Any]) -> Answer:
         """Change quantity and prices of a live order."""
@@ -242,13 +268,17 @@ class AccountViews(Desk):
         except OrderRefused as refused:
             return error(400, str(refused))
         self._record("modify", {name: body[name] for name in body if name != "apikey"}, order.order_id)
-        return ok(orderid=order.order_id)
+        return ok(orderid=self.profile.order_id(order.order_id))
 
     def cancelorder(self, body: dict[str, Any]) -> Answer:
-        """Cancel a live order; every failure is a 500 at this broker."""
+        """Cancel a live order; at Zerodha every failure is a 500."""
         try:
             self.exchange.cancel(body["orderid"])
         except OrderRefused as refused:
-            return error(500, f"Failed to cancel order: {refused}")
+            return error(self.profile.cancel_error, f"Failed to cancel order: {refused}")
         self._record("cancel", {name: body[name] for name in body if name != "apikey"}, body["orderid"])
-        return ok(orderid=body["orderid"])
+        return ok(orderid=self.profile.order_id(body["orderid"]))
+
+
+def _paise(value: Decimal) -> float:
+    return round(float(value), 2)

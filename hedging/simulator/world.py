@@ -14,6 +14,7 @@ from hedging.domain.instruments import Index, Product
 from hedging.simulator.clock import ScaledClock
 from hedging.simulator.day import CarriedPosition, SimulatedDay
 from hedging.simulator.exchange import Exchange
+from hedging.simulator.profiles import DEFAULT, Profile, UnknownProfile, profile_named
 from hedging.simulator.store import Command, Store, StoreUnusable
 from hedging.simulator.views_account import AccountViews
 from hedging.simulator.wsgi import SimulatorApp
@@ -34,13 +35,15 @@ class Leftover:
 class World:
     """One served day. Build it with `open_world`; `start` and `stop` its thread; serve its `app`."""
 
-    def __init__(self, *, store: Store, exchange: Exchange, clock: ScaledClock, api_keys: Iterable[str]) -> None:
+    def __init__(
+        self, *, store: Store, exchange: Exchange, clock: ScaledClock, api_keys: Iterable[str], profile: Profile
+    ) -> None:
         self.exchange = exchange
         self.clock = clock
         self._store = store
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="simulated-market", daemon=True)
-        self.app = SimulatorApp(exchange=exchange, clock=clock, api_keys=api_keys, record=self._record)
+        self.app = SimulatorApp(exchange=exchange, clock=clock, api_keys=api_keys, record=self._record, profile=profile)
         self._extend()
 
     def _record(self, kind: str, body: dict[str, Any], order_id: str) -> None:
@@ -83,11 +86,13 @@ def open_world(
     choose_day: Callable[[Leftover | None], SimulatedDay],
     say: Callable[[str], None] = lambda _: None,
     hold_seconds: float = 0.0,
+    profile: Profile | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> World:
     """Resume the stored day; if it is over, or there is none, begin the one that `choose_day` names.
 
-    A stored day keeps its own seed and cash; `seed` is for a new file. The clock stands still for `hold_seconds`, or until
+    A stored day keeps its own seed, cash and profile (its orders were taken by that broker); `seed` is for a new file, and
+    `profile` (`None`: the stored one, else Zerodha) for a new day. The clock stands still for `hold_seconds`, or until
     it is told to go. Raises `StoreUnusable` when playing the stored
     commands again gives other orders than it gave the first time (another version wrote them).
     """
@@ -95,23 +100,36 @@ def open_world(
     exchange: Exchange | None = None
     if stored is not None:
         seed = stored.seed
+        kept = _profile_of(stored.profile)
         exchange = _replayed(store)
         if stored.now >= stored.day.end_at:
             exchange.advance_to(stored.day.end_at)
             day = choose_day(_leftover(exchange))
+            profile = profile or kept
             say(f"The day {stored.day.date} is over; {day.date} begins.")
             exchange = None
         else:
             day = stored.day
+            if profile is not None and profile is not kept:
+                say(f"The stored day's broker is {kept.name}: it stays so until the day is over (or --fresh).")
+            profile = kept
             say(f"The day {day.date} goes on at {stored.now:%H:%M:%S} UTC.")
     else:
         day = choose_day(None)
+    profile = profile or DEFAULT
     anchor = stored.now if stored is not None and exchange is not None else day.start_at
     if exchange is None:
-        store.begin(day=day, seed=seed, cash=cash)
+        store.begin(day=day, seed=seed, cash=cash, profile=profile.name)
         exchange = Exchange(day=day, seed=seed, cash=cash)
     clock = ScaledClock(anchor=anchor, end=day.end_at, speed=speed, hold_seconds=hold_seconds, monotonic=monotonic)
-    return World(store=store, exchange=exchange, clock=clock, api_keys=api_keys)
+    return World(store=store, exchange=exchange, clock=clock, api_keys=api_keys, profile=profile)
+
+
+def _profile_of(name: str) -> Profile:
+    try:
+        return profile_named(name)
+    except UnknownProfile as error:
+        raise StoreUnusable(f"{error}: the stored day is of another version") from None
 
 
 def _replayed(store: Store) -> Exchange:
@@ -120,7 +138,7 @@ def _replayed(store: Store) -> Exchange:
     if stored is None:
         raise StoreUnusable("nothing is stored")
     exchange = Exchange(day=stored.day, seed=stored.seed, cash=stored.cash)
-    views = AccountViews(exchange=exchange, broker="", record=lambda *_: None)
+    views = AccountViews(exchange=exchange, broker="", record=lambda *_: None, profile=_profile_of(stored.profile))
     for command in stored.commands:
         exchange.advance_to(command.at)
         result = views.replay(command.kind, dict(command.body))

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from hedging.simulator.day import IST
 from hedging.simulator.desk import Answer, error
 from hedging.simulator.exchange import Exchange
+from hedging.simulator.profiles import DEFAULT, Profile
 from hedging.simulator.schemas import GROUP_C, SCHEMAS, load, refusal
 from hedging.simulator.views_account import AccountViews, Record
 from hedging.simulator.views_market import MarketViews
@@ -75,12 +76,14 @@ class SimulatorApp:
         record: Record | None = None,
         rate_limited: bool = True,
         broker: str = "simulator",
+        profile: Profile = DEFAULT,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
         self._keys = tuple(api_keys)
         self._limiter = RateLimiter() if rate_limited else None
-        account = AccountViews(exchange=exchange, broker=broker, record=record or (lambda *_: None))
+        self.profile = profile
+        account = AccountViews(exchange=exchange, broker=broker, record=record or (lambda *_: None), profile=profile)
         self._endpoints = account.endpoints | MarketViews(exchange=exchange).endpoints
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -8,6 +8,7 @@ import pytest
 from hedging.domain.instruments import Index, Product, Right, Side
 from hedging.simulator.clock import ManualClock, ScaledClock
 from hedging.simulator.day import CarriedPosition, day_from_json, day_to_json
+from hedging.simulator.profiles import profile_named
 from hedging.simulator.store import Store, StoreUnusable
 from hedging.simulator.world import World, open_world
 from hedging.simulator.wsgi import RateLimiter
@@ -284,3 +285,31 @@ def test_market_hours_of_the_day_are_in_utc(opened):
     world = opened()
     assert world.exchange.market.opens_at.isoformat() == "2026-12-01T03:45:00+00:00"
     assert world.exchange.day.moment(time(16, 0)) == world.exchange.day.end_at
+
+
+def test_a_stored_day_keeps_its_broker(tmp_path, wall):
+    said = []
+
+    def open_as(name):
+        return open_world(
+            store=Store(tmp_path / "simulator.sqlite3"),
+            seed=STORY_SEED,
+            cash=Decimal(1_000_000),
+            speed=SPEED,
+            api_keys=["key"],
+            choose_day=lambda _: tuesday(),
+            profile=profile_named(name) if name else None,
+            say=said.append,
+            monotonic=wall,
+        )
+
+    first = open_as("kotak")
+    run(first, wall, 30)
+    body = {"orderid": buy(first)}
+    first.stop()
+    for name in (None, "dhan"):
+        again = open_as(name)
+        assert again.app.profile.name == "kotak"
+        assert body["orderid"] in again.exchange.orders
+        again.stop()
+    assert any("broker is kotak" in line for line in said)

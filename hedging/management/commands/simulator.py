@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from argparse import ArgumentTypeError
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from django.db import connections
 
 from hedging.management.worlds import chooser, day_of
 from hedging.simulator.exchange import Exchange
+from hedging.simulator.profiles import PROFILES, Profile, UnknownProfile, profile_named
 from hedging.simulator.serving import serve
 from hedging.simulator.store import Store, StoreUnusable
 from hedging.simulator.world import open_world
@@ -38,6 +40,11 @@ class Command(BaseCommand):
         parser.add_argument("--state", type=Path, default=settings.VAR_DIR / "simulator.sqlite3", help="the day's file")
         parser.add_argument(
             "--hold", type=float, default=0.0, help="seconds to stand still, or until POST /simulator/go"
+        )
+        parser.add_argument(
+            "--profile",
+            type=_profile,
+            help=f"the broker: {', '.join(PROFILES)} (default zerodha; a stored day keeps its own)",
         )
         parser.add_argument("--fresh", action="store_true", help="forget the stored day and begin at --date")
 
@@ -68,6 +75,7 @@ class Command(BaseCommand):
             speed=options["speed"],
             api_keys=[settings.OPENALGO_API_KEY],
             hold_seconds=options["hold"],
+            profile=options["profile"],
             choose_day=chooser(options["date"]),
             say=self._say,
         )
@@ -100,3 +108,10 @@ class Command(BaseCommand):
 
 def _date(text: str) -> date:
     return date.fromisoformat(text)
+
+
+def _profile(name: str) -> Profile:
+    try:
+        return profile_named(name)
+    except UnknownProfile as error:
+        raise ArgumentTypeError(str(error)) from None
