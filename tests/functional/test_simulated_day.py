@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -27,8 +28,8 @@ def _seeded(db):
     seed_schedule_if_empty()
 
 
-def run(**changes):
-    return SimulatedRun(**({"day": TUESDAY, "seed": 7, "policy": settings.HEDGE_POLICY} | changes)).run()
+def run(*, automation: bool = True) -> dict[str, Any]:
+    return SimulatedRun(day=TUESDAY, seed=7, policy=settings.HEDGE_POLICY, automation=automation).run()
 
 
 @pytest.mark.usefixtures("_seeded")
