@@ -24,7 +24,7 @@ from hedging.domain.lifecycle import (
 from hedging.domain.reasons import Reason
 from hedging.engine.books import evidence_for
 from hedging.engine.execution import perform
-from hedging.engine.hours import acting_hours
+from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import watched_orders
@@ -49,7 +49,8 @@ class Reconciled:
 def reconcile(*, account_id: int, day: date, ports: Ports, watched: tuple[int, ...] | None = None) -> Reconciled:
     """Look at every slice of the day that may still change. A failed read infers nothing and changes nothing.
 
-    `watched` are the ids of those slices where the caller knows them. No read is made while there are none.
+    `watched` are the ids of those slices where the caller knows them. No read is made while there are none, and none
+    after the day itself: the books are about another one then.
     """
     now = ports.clock.now()
     if watched is None:
@@ -59,6 +60,11 @@ def reconcile(*, account_id: int, day: date, ports: Ports, watched: tuple[int, .
     whole = HedgeOrder.objects.filter(pk__in=watched).select_related("transaction__session", "transaction__decision")
     rows = list(whole.order_by("id"))
     _give_up_on_dead_senders(rows, ports)
+    if trading_day_of(now) != day:
+        # A server's books hold today's orders only: that ours of another day is not in them says nothing of its fills.
+        log.warning("%s orders of %s were not settled on their day: look at the broker's statement", len(rows), day)
+        _sweep(account_id=account_id, day=day, ports=ports)  # what was never sent has lapsed, whatever the books say
+        return Reconciled(watched=len(rows), books_read=False)
     waiting = [row for row in rows if _books_tell_of(row)]
     books_read = True
     if waiting:

@@ -518,6 +518,17 @@ def test_what_still_rests_after_the_close_has_expired():
     assert booked(place) == (0, 0)
 
 
+def test_the_books_of_another_day_tell_nothing_of_an_order():
+    place = world()
+    sent, waiting = resting(place), intent(place, contract=PUT)
+    place.exchange.orders.clear()  # a server's books begin anew each morning
+    place.exchange.calls.clear()
+    place.clock.moment = make.ist(9, 10) + timedelta(days=1)
+    done = place.reconcile()
+    assert (done.watched, done.books_read, place.exchange.calls) == (2, False, [])
+    assert (slice_of(sent).status, slice_of(waiting).status) == (S.ACKED, S.LAPSED)
+
+
 def test_every_edge_left_its_line_in_the_audit_trail():
     place = world()
     tx = resting(place)
