@@ -30,6 +30,7 @@ from sessions_app.models import Account, FreeMargin, TradingSession
 from sessions_app.models import BasketScope as BasketScopeChoice
 
 STRIKES_BEYOND_BOUND = 4
+LONGEST_CHAIN = 100  # strikes on each side that a server is asked for at most
 JUST_DUE = timedelta(seconds=60)
 JUST_EXITED = timedelta(minutes=3)
 BASKET_LIMIT = 50
@@ -124,7 +125,7 @@ class Gatherer:
         """Read the option chain, and resolve the legs of every entry that is near at the strikes of this moment."""
         session = facts.session
         # Candidates lie within the outer bound; what the book holds farther out is priced by the position book.
-        strikes = int(facts.spec.otm_max / facts.spec.strike_step) + STRIKES_BEYOND_BOUND
+        strikes = min(LONGEST_CHAIN, int(facts.spec.otm_max / facts.spec.strike_step) + STRIKES_BEYOND_BOUND)
         chain = self._read("option chain", lambda: self._ports.broker.chain(session.index, session.expiry, strikes))
         if chain is None:
             return replace(facts, unknown=self._unknown)
@@ -166,7 +167,7 @@ class Gatherer:
             answer = self._ports.broker.basket_margin([*book, *legs])
             before = self._ports.broker.basket_margin(book).total if book else Decimal(0)
             return answer.total - before, answer
-        except BrokerError:
+        except (BrokerError, ValueError):  # a line of the book without a price: `decide` names it
             return None
 
     def _is_stale(self, funds: Funds) -> bool:

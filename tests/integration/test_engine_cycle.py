@@ -154,6 +154,27 @@ def test_an_entry_without_a_price_for_its_leg_is_unknown():
     assert reason(place, plan=plan) == Reason.HOLD_DATA_UNKNOWN
 
 
+def test_a_position_without_a_price_is_unknown_also_where_the_broker_wants_the_book_with_the_question():
+    place = world()
+    Account.objects.update(basket_scope="legs_only")
+    plan = entry_soon(place)
+    place.exchange.foreign[short(replace(CALL, strike=Decimal(30000)))] = -65
+    priced = place.exchange.positions
+    place.exchange.positions = lambda: tuple(replace(row, last=None) for row in priced())  # type: ignore[method-assign]
+    assert reason(place, plan=plan) == Reason.HOLD_DATA_UNKNOWN
+
+
+def test_a_bound_farther_out_than_any_chain_reads_the_longest_chain():
+    place = world()
+    plan = entry_soon(place)
+    plan = replace(plan, spec=replace(plan.spec, otm_max=Decimal(9000)))
+    asked = []
+    chain_of = place.exchange.chain
+    place.exchange.chain = lambda *args: asked.append(args[-1]) or chain_of(*args)  # type: ignore[method-assign]
+    reason(place, plan=plan)
+    assert asked == [100]
+
+
 def test_nothing_is_decided_while_the_books_cannot_be_read():
     place = world()
     place.exchange.replies = [fake.timed_out]
