@@ -9,7 +9,7 @@ from typing import Any
 
 from hedging.domain.exposure import ExposureKey, exposures
 from hedging.domain.facts import HUNDRED, CycleFacts
-from hedging.domain.guards import ACTING, KNOWING, REDUCING, SELLING, Gate, cap, first_closed
+from hedging.domain.guards import ACTING, KNOWING, REDUCING, SELLING, UNWINDING, Gate, first_closed
 from hedging.domain.instruments import Contract, Right, Side, round_down_to_tick, round_up_to_tick
 from hedging.domain.margin import MarginLine
 from hedging.domain.optimizer import solve
@@ -240,8 +240,9 @@ def _problem(facts: CycleFacts, projection: Projection | None) -> HedgeProblem:
 def _pending(facts: CycleFacts) -> tuple[MarginLine, ...]:
     lines = []
     for intent in facts.in_flight:
-        price = facts.price_of(intent.contract)
-        if intent.side is Side.BUY and price is not None:
+        if intent.side is Side.BUY:
+            # It takes up room whether or not the chain still quotes it; what it is worth does not matter for that.
+            price = facts.price_of(intent.contract) or Decimal(0)
             lines.append(MarginLine(intent.contract, intent.quantity, price, facts.session.product))
     return tuple(lines)
 
@@ -269,15 +270,17 @@ def _unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate,
     card["kept"] = [
         {"symbol": _name(kept.contract), "lots": kept.lots, "why": kept.reason.value} for kept in choice.kept
     ]
-    if not choice.sells:
+    busy = {intent.contract for intent in facts.in_flight}
+    sells = tuple(trade for trade in choice.sells if trade.contract not in busy)  # selling less needs no new choice
+    if not sells:
         return Hold(quiet, gates, card)
-    acting = tuple(gate(facts) for gate in ACTING if gate is not cap)
+    acting = tuple(gate(facts) for gate in UNWINDING)
     closed = first_closed(acting)
     if closed is not None:
         return Hold(closed.reason, (*gates, *acting), card)
     reason = Reason.UNWIND_SHORTS_GONE if _excess(facts) else Reason.UNWIND_UNDER_EXIT_TRIGGER
-    legs = tuple(_sell(facts, t.contract, t.lots, t.price, reason) for t in choice.sells)
-    card["chosen"] = {"sells": [_trade(facts, t) for t in choice.sells]}
+    legs = tuple(_sell(facts, t.contract, t.lots, t.price, reason) for t in sells)
+    card["chosen"] = {"sells": [_trade(facts, t) for t in sells]}
     return Unwind(reason, gates, legs, card)
 
 

@@ -83,6 +83,13 @@ def _in_flight(facts: CycleFacts) -> Gate:
     return Gate("in flight", passed=False, detail=detail, reason=Reason.HOLD_IN_FLIGHT)
 
 
+def _in_flight_beside_sale(facts: CycleFacts) -> Gate:
+    """Let a sale pass beside a buy of which nobody knows: it counts as not filled, so what is ours may go without it."""
+    surely = [i for i in facts.in_flight if i.side is Side.SELL or not i.uncertain]
+    detail = f"{len(surely)} intents are live" if surely else "nothing that a sale must wait for"
+    return Gate("in flight", not surely, detail, Reason.HOLD_IN_FLIGHT)
+
+
 def _entry_within(facts: CycleFacts, ahead: timedelta) -> bool:
     return any(entry.at - facts.now <= ahead for entry in facts.coming)
 
@@ -97,8 +104,7 @@ def _cooldown(facts: CycleFacts) -> Gate:
     return Gate("cooldown", left == 0, f"{left} s left" if left else "over", Reason.HOLD_COOLDOWN)
 
 
-def cap(facts: CycleFacts) -> Gate:
-    """Return whether the day's cost cap leaves anything; a sale does not ask."""
+def _cap(facts: CycleFacts) -> Gate:
     left = facts.cost_left
     return Gate("cap", left > 0, f"₹{left:.0f} of ₹{facts.policy.max_cost_per_day} left", Reason.HOLD_COST_CAP)
 
@@ -114,8 +120,11 @@ KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
 )
 """Gates before anything can be judged."""
 
-ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown, cap)
-"""Gates between a known need and an action."""
+ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown, _cap)
+"""Gates between a known need and a purchase."""
+
+UNWINDING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight_beside_sale, _breaker, _cooldown)
+"""Gates before a sale that nothing hurries; it costs nothing of the cap."""
 
 SELLING: tuple[Callable[[CycleFacts], Gate], ...] = (_lid, _toggle, _hours, _reconciled)
 """Gates before a sale that the clock asks for; unknown margin does not keep what must go."""

@@ -134,6 +134,18 @@ def test_a_cap_too_small_for_the_hedge_buys_nothing():
     assert decision.card["binding"] == "cost_cap"
 
 
+def test_an_unknown_buy_takes_up_room_even_where_the_chain_has_lost_its_strike():
+    entry = straddle(4, minutes=1)
+    gone = tuple(
+        InFlight(option(strike, right), Side.BUY, 4 * 65, uncertain=True)
+        for strike, right in ((27500, Right.CE), (24500, Right.PE))
+    )
+    changes = {"coming": (entry,), "soon": (entry,), "later": (later(entry),)}
+    assert isinstance(decide(needing(**changes)), AddHedge)
+    decision = decide(needing(**changes, in_flight=gone))
+    assert decision.reason is Reason.HOLD_UNREACHABLE
+
+
 def test_a_quarantined_strike_is_not_bought():
     chosen = decide(needing()).legs[0].contract  # type: ignore[union-attr]
     again = decide(needing(session=session(quarantine=frozenset({chosen}))))
@@ -225,11 +237,20 @@ def test_nothing_is_sold_while_an_entry_may_still_be_on_its_way():
     [
         {"breaker_open": True},
         {"session": session(last_action_at=NOW - timedelta(seconds=100))},
-        {"in_flight": (InFlight(option(26500), Side.BUY, 65, uncertain=True),)},
+        {"in_flight": (InFlight(option(26500), Side.BUY, 65, uncertain=False),)},
+        {"in_flight": (InFlight(option(26500), Side.SELL, 65, uncertain=True),)},
     ],
 )
 def test_a_sale_that_nothing_hurries_waits_like_a_purchase(changes):
     assert isinstance(decide(holding((option(26300), 8), **changes)), Hold)
+
+
+def test_an_unknown_buy_blocks_its_own_leg_and_not_the_sale_of_another():
+    unknown = (InFlight(option(26300), Side.BUY, 65, uncertain=True),)
+    assert isinstance(decide(holding((option(26300), 8), in_flight=unknown)), Hold)
+    decision = decide(holding((option(26300), 8), (option(26350), 8), in_flight=unknown))
+    assert isinstance(decision, Unwind)
+    assert [leg.contract for leg in decision.legs] == [option(26350)]
 
 
 def test_a_spent_cap_does_not_keep_a_sale():
