@@ -13,8 +13,6 @@ import requests
 from django.conf import settings
 from django.db import connection
 
-IST_NAME = "Asia/Kolkata"
-
 
 class ClockUnavailable(Exception):
     """Market time could not be read. Nothing may be decided; try again on the next tick."""
@@ -40,12 +38,18 @@ class DatabaseClock:
         return moment.astimezone(UTC)
 
 
+def _direct_session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # a proxy of the environment would be asked for an address of this machine
+    return session
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatorClock:
     """The simulator's market time, asked over HTTP; it survives restarts there."""
 
     base_url: str
-    session: requests.Session = field(default_factory=requests.Session)
+    session: requests.Session = field(default_factory=_direct_session)
 
     def now(self) -> datetime:
         """Return the simulated time, aware UTC; raise `ClockUnavailable` when the simulator does not answer."""
