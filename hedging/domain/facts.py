@@ -81,8 +81,8 @@ class CycleFacts:
 
     `coming` are entries due within the lookahead, `soon` those within the exit buffer (a superset of `coming`), `later`
     all entries still to come today. `just_due` tells that an entry fell due so recently that its orders may still be on
-    the way, `just_exited` that one was to leave the book in the last minutes. `used_correction` and `order_correction` (rupees) are what the broker's basket call found the engine to
-    underestimate; `chain` is `None` when no price was needed.
+    the way, `just_exited` that one was to leave the book in the last minutes. `used_correction` (rupees) is what the
+    broker's basket call found the engine to underestimate; `chain` is `None` when no price was needed.
     """
 
     now: datetime

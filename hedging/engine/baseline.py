@@ -7,6 +7,7 @@ from datetime import datetime
 from hedging.domain.facts import CycleFacts
 from hedging.engine.ports import Ports
 from hedging.engine.sessions import capture_baseline
+from schedule.calendar import IST
 from sessions_app.models import MarginSnapshot, TradingSession
 
 
@@ -28,7 +29,10 @@ def capture_first_reading(
         before = _last_before(session, first_entry_at)
         if before is None or before.broker_used is None:
             return False
-        used, source = before.broker_used, f"last funds reading before the first entry, {before.at:%H:%M:%S} UTC"
+        used, source = (
+            before.broker_used,
+            f"last funds reading before the first entry, {before.at.astimezone(IST):%H:%M:%S} IST",
+        )
     captured = capture_baseline(
         session=session, used=used, source=source, now=facts.now, wall_now=ports.wall(), actor="engine"
     )
