@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import RLock
 from typing import Any
@@ -17,17 +17,19 @@ from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.instruments import Contract, Product, Right, Side
 from hedging.simulator import matching
 from hedging.simulator.account import Account
+from hedging.simulator.checks import SQUARE_OFF, Checks
 from hedging.simulator.day import SimulatedDay
 from hedging.simulator.funds import FundsView, Risk, blocked_book, funds_view, rupees, second_of
 from hedging.simulator.margin import MarginModel, MarginParameters
 from hedging.simulator.market import PRE_OPEN, Market, hash01
 from hedging.simulator.orders import LIVE, Order, OrderRefused, Origin, PriceType, Status, Ticket, Trade
+from hedging.simulator.peaks import PeakMargin
+from hedging.simulator.rules import AccountRules
 from hedging.simulator.strategist import Strategist
 from hedging.simulator.truth import Truth
 
 SECOND = 1_000_000  # microseconds
 _LATENCY_US = (200_000, 900_000)
-_SQUARE_OFF = time(15, 25)
 
 Basket = list[tuple[Contract, Product, int, Decimal]]
 """Legs of a basket: contract, product, signed units, price in rupees."""
@@ -43,6 +45,7 @@ class Exchange:
         seed: int,
         cash: Decimal,
         margin: MarginParameters | None = None,
+        rules: AccountRules | None = None,
     ) -> None:
         self.day = day
         self.seed = seed
@@ -50,6 +53,7 @@ class Exchange:
         self.market = Market(day=day, seed=seed)
         self.model = MarginModel(today=day.date, parameters=margin)
         self.risk = Risk(market=self.market, model=self.model)
+        self.rules = rules or AccountRules()
         self.account = Account(cash=cash)
         self.orders: dict[str, Order] = {}
         self.trades: list[Trade] = []
@@ -63,8 +67,10 @@ class Exchange:
             position = self.account.position(contract, carried.product, carried.symbol)
             position.quantity, position.average = carried.quantity, carried.average_price
         self.truth = Truth(exchange=self)
+        self.checks = Checks(exchange=self)
+        self.peaks = PeakMargin(exchange=self)
         self.strategist = Strategist(exchange=self, entries=day.entries, judge=day.judge)
-        self.at(self._micros(day.moment(_SQUARE_OFF)), self._square_off)
+        self.at(self._micros(day.moment(SQUARE_OFF)), self._square_off)
         self.at(self._micros(self.market.closes_at), self._close)
 
     # -- time -------------------------------------------------------------------------------------------------------
@@ -120,8 +126,8 @@ class Exchange:
     def place(self, ticket: Ticket, *, origin: Origin = Origin.HTTP) -> Order:
         """Take an order; it reaches the exchange 200 to 900 ms later. Raise `OrderRefused` with the broker's text."""
         with self.lock:
-            self._check(ticket)
-            self._check_funds(ticket, quantity=ticket.quantity, replacing=None)
+            self.checks.placement(ticket, origin=origin)
+            self.checks.funds(ticket, quantity=ticket.quantity, replacing=None)
             number = len(self.orders) + 1
             order = Order(
                 order_id=f"{self.day.date:%y%m%d}{number:09d}",
@@ -153,7 +159,9 @@ class Exchange:
                 raise OrderRefused("Price cannot be zero for LIMIT orders.")
             if not self.is_open:
                 raise OrderRefused("Markets are closed right now.")
-            self._check_funds(order.ticket, quantity=quantity - order.filled, replacing=order, price=price)
+            if words := self.checks.outside_band(order.ticket, price=price, trigger=trigger):
+                raise OrderRefused(words)
+            self.checks.funds(order.ticket, quantity=quantity - order.filled, replacing=order, price=price)
             order.quantity, order.trigger = quantity, trigger
             if order.ticket.kind is not PriceType.MARKET:
                 order.price = price
@@ -175,44 +183,14 @@ class Exchange:
             order.status = Status.CANCELLED
             return order
 
-    def _check(self, ticket: Ticket) -> None:
-        spec = self.day.specs.get(ticket.contract.index)
-        if spec is None or not self.market.is_listed(ticket.contract):
-            raise OrderRefused("The instrument you are placing an order for has either expired or does not exist.")
-        if ticket.quantity <= 0 or ticket.quantity % spec.lot:
-            raise OrderRefused(f"Quantity should be a multiple of lot size {spec.lot}.")
-        if ticket.kind is not PriceType.MARKET and ticket.price <= 0:
-            raise OrderRefused("Price cannot be zero for LIMIT orders.")
-        if ticket.kind is PriceType.SL and ticket.trigger <= 0:
-            raise OrderRefused("Trigger price cannot be zero for SL orders.")
-        if not self.is_open:
-            raise OrderRefused("Markets are closed right now. Try placing an after-market order.")
-
-    def _check_funds(self, ticket: Ticket, *, quantity: int, replacing: Order | None, price: int = 0) -> None:
-        """Refuse on the gross requirement: what SPAN and ELM grow by, without the order's premium credit, plus a buy's premium."""
-        t = self.t
-        others = [order for order in self.live_orders() if order is not replacing]
-        book = blocked_book(self.account, others)
-        key = (ticket.contract, ticket.product)
-        after = dict(book)
-        after[key] = after.get(key, 0) + ticket.side.sign * quantity
-        required = rupees(self.risk.need(after, t).total - self.risk.need(book, t).total)
-        if ticket.side is Side.BUY:
-            ticks = price or ticket.price or self.market.ticks(ticket.contract, t)[2]
-            required += self.market.price(ticket.contract.index, ticks) * quantity
-        free = funds_view(account=self.account, live=others, risk=self.risk, t=t).free
-        if required > 0 and required > free:
-            message = f"Insufficient funds. Required margin is {required:.2f} but available margin is {free:.2f}."
-            raise OrderRefused(message, margin=True)
-
     # -- matching ---------------------------------------------------------------------------------------------------
 
     def _arrive(self, order: Order) -> None:
         if order.status not in LIVE:
             return
         order.arrived = True
-        if order.quantity > self.day.specs[order.ticket.contract.index].freeze_quantity:
-            self._reject(order, "Order quantity is above the freeze quantity of the exchange.")
+        if words := self.checks.arrival(order):
+            self._reject(order, words)
         else:
             self._work(order)
 
@@ -339,26 +317,6 @@ class Exchange:
             if alone:
                 premium = max(premium, Decimal(0))
             return span + elm + premium.quantize(Decimal("0.01")), span, elm
-
-    def margin_with_book(self, legs: Basket, *, alone: bool) -> tuple[Decimal, ...]:
-        """Return (total, span, elm) of a basket and the book together (the basket only, if `alone`), before credits.
-
-        Bought premium of the basket is added; sold premium is not taken off.
-        """
-        with self.lock:
-            after = {} if alone else blocked_book(self.account, self.live_orders())
-            premium = Decimal(0)
-            for contract, product, signed, price in legs:
-                after[(contract, product)] = after.get((contract, product), 0) + signed
-                premium += max(Decimal(0), price * signed)
-            need = self.risk.need(after, self.t)
-            return rupees(need.total) + premium.quantize(Decimal("0.01")), rupees(need.span), rupees(need.elm)
-
-    def margin_of_legs(self, legs: Basket) -> tuple[Decimal, ...]:
-        """Return (total, span, elm) of the legs one by one, added up: nothing offsets anything."""
-        with self.lock:
-            each = [self.margin_with_book([leg], alone=True) for leg in legs]
-            return tuple(sum((figures[n] for figures in each), Decimal(0)) for n in range(3))
 
     def report(self) -> dict[str, Any]:
         """Return the ground truth of the day so far as JSON-able values."""

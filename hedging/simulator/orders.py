@@ -30,11 +30,12 @@ LIVE = frozenset({Status.OPEN, Status.TRIGGER_PENDING})
 
 
 class Origin(StrEnum):
-    """Who sent an order: a client over HTTP, or the strategist of this world."""
+    """Who sent an order: a client over HTTP, the strategist of this world, the broker, or a person at another terminal."""
 
     HTTP = "http"
     STRATEGIST = "strategist"
     BROKER = "broker"
+    HUMAN = "human"
 
 
 class OrderRefused(Exception):

@@ -20,6 +20,7 @@ from threading import Lock
 from typing import Any
 
 from hedging.simulator.day import SimulatedDay, day_from_json, day_to_json
+from hedging.simulator.rules import AccountRules
 
 FORMAT = "1"
 _TABLES = """
@@ -53,6 +54,7 @@ class StoredDay:
     cash: Decimal
     now: datetime
     profile: str
+    rules: AccountRules
     commands: tuple[Command, ...]
 
 
@@ -107,12 +109,13 @@ class Store:
             cash=Decimal(world["cash"]),
             now=datetime.fromisoformat(world["now"]),
             profile=world.get("profile", "zerodha"),
+            rules=AccountRules.from_json(json.loads(world.get("rules", "{}"))),
             commands=tuple(
                 Command(datetime.fromisoformat(at), kind, json.loads(body), order) for at, kind, body, order in rows
             ),
         )
 
-    def begin(self, *, day: SimulatedDay, seed: int, cash: Decimal, profile: str) -> None:
+    def begin(self, *, day: SimulatedDay, seed: int, cash: Decimal, profile: str, rules: AccountRules) -> None:
         """Forget what was stored and begin a day."""
         world = {
             "format": FORMAT,
@@ -121,6 +124,7 @@ class Store:
             "cash": str(cash),
             "now": day.start_at.isoformat(),
             "profile": profile,
+            "rules": json.dumps(rules.as_json()),
         }
         with self._transaction() as db:
             db.execute("DELETE FROM commands")

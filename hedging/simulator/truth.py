@@ -111,21 +111,20 @@ class Truth:
             flow.sold_orders += 1
         self._note(self.utilised() / float(self._exchange.account.cash) * 100.0, self._exchange.us)
 
+    def _flow_of(self, origins: set[Origin]) -> Flow:
+        total = Flow()
+        for (origin, _), flow in self.flows.items():
+            if origin in origins:
+                for name in ("orders", "trades", "bought_orders", "sold_orders", "spend", "recovery", "charges"):
+                    setattr(total, name, getattr(total, name) + getattr(flow, name))
+        return total
+
     def report(self) -> dict[str, Any]:
         """Return everything as JSON-able values; rupees as floats, times IST."""
         self.before_change()
         exchange = self._exchange
         account, strategist = exchange.account, exchange.strategist
         http = {name: flow for (origin, name), flow in self.flows.items() if origin is Origin.HTTP}
-        total = Flow()
-        for flow in http.values():
-            for name in ("orders", "trades", "bought_orders", "sold_orders", "spend", "recovery", "charges"):
-                setattr(total, name, getattr(total, name) + getattr(flow, name))
-        sold = Flow()
-        for (origin, _), flow in self.flows.items():
-            if origin is not Origin.HTTP:
-                for name in ("orders", "trades", "bought_orders", "sold_orders", "spend", "recovery", "charges"):
-                    setattr(sold, name, getattr(sold, name) + getattr(flow, name))
         refusals = strategist.refusals
         final = account.cash - account.premium_paid - account.charges
         return {
@@ -141,9 +140,11 @@ class Truth:
             "refusals": refusals,
             "entries": strategist.jumps,
             "stops_hit": strategist.stops_hit,
-            "hedges": total.as_json(),
+            "hedges": self._flow_of({Origin.HTTP}).as_json(),
             "hedges_by_strategy": {name: flow.as_json() for name, flow in http.items()},
-            "strategist": sold.as_json(),
+            "strategist": self._flow_of({Origin.STRATEGIST, Origin.BROKER}).as_json(),
+            "by_hand": self._flow_of({Origin.HUMAN}).as_json(),
+            "peak_margin": exchange.peaks.report(),
             "charges": float(account.charges.quantize(_PAISA)),
             "peak_utilization": round(self.peak, 3),
             "peak_at": exchange.moment(self.peak_us).astimezone(IST).strftime("%H:%M:%S"),

@@ -10,8 +10,9 @@ from hedging.domain.instruments import Contract, Product, Side
 from hedging.simulator.day import IST
 from hedging.simulator.desk import Answer, Desk, error, ok
 from hedging.simulator.exchange import Basket, Exchange
+from hedging.simulator.margin_calls import margin_answer
 from hedging.simulator.orders import Order, OrderRefused, PriceType, Status, Ticket
-from hedging.simulator.profiles import DEFAULT, Figure, Profile, protected_ticks
+from hedging.simulator.profiles import DEFAULT, Profile, protected_ticks
 
 Record = Callable[[str, dict[str, Any], str], None]
 
@@ -94,17 +95,7 @@ class AccountViews(Desk):
             legs.append((contract, Product(leg["product"]), side.sign * units, price))
         if not legs:
             return error(400, "No valid positions to calculate margin. Check if symbols are valid.")
-        alone = call.counts_book_from is None or len(legs) < call.counts_book_from
-        if call.figure is Figure.INCREMENT:
-            total, span, elm = self.exchange.margin_of_basket(legs, alone=alone)
-        elif call.figure is Figure.TOTAL:
-            total, span, elm = self.exchange.margin_with_book(legs, alone=alone)
-        else:
-            total, span, elm = self.exchange.margin_of_legs(legs)
-            if call.figure is Figure.BEFORE_BENEFIT:
-                total += self.exchange.margin_with_book([], alone=False)[0]
-        if not call.shows_parts:
-            span = elm = Decimal(0)
+        total, span, elm = margin_answer(self.exchange, call, legs)
         return ok(
             data={"exposure_margin": float(elm), "span_margin": float(span), "total_margin_required": float(total)},
         )

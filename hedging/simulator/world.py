@@ -15,6 +15,7 @@ from hedging.simulator.clock import ScaledClock
 from hedging.simulator.day import CarriedPosition, SimulatedDay
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.profiles import DEFAULT, Profile, UnknownProfile, profile_named
+from hedging.simulator.rules import AccountRules
 from hedging.simulator.store import Command, Store, StoreUnusable
 from hedging.simulator.views_account import AccountViews
 from hedging.simulator.wsgi import SimulatorApp
@@ -87,12 +88,13 @@ def open_world(
     say: Callable[[str], None] = lambda _: None,
     hold_seconds: float = 0.0,
     profile: Profile | None = None,
+    rules: AccountRules | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> World:
     """Resume the stored day; if it is over, or there is none, begin the one that `choose_day` names.
 
     A stored day keeps its own seed, cash and profile (its orders were taken by that broker); `seed` is for a new file, and
-    `profile` (`None`: the stored one, else Zerodha) for a new day. The clock stands still for `hold_seconds`, or until
+    `profile` (`None`: the stored one, else Zerodha) and `rules` are for a new day. The clock stands still for `hold_seconds`, or until
     it is told to go. Raises `StoreUnusable` when playing the stored
     commands again gives other orders than it gave the first time (another version wrote them).
     """
@@ -119,8 +121,8 @@ def open_world(
     profile = profile or DEFAULT
     anchor = stored.now if stored is not None and exchange is not None else day.start_at
     if exchange is None:
-        store.begin(day=day, seed=seed, cash=cash, profile=profile.name)
-        exchange = Exchange(day=day, seed=seed, cash=cash)
+        store.begin(day=day, seed=seed, cash=cash, profile=profile.name, rules=rules or AccountRules())
+        exchange = Exchange(day=day, seed=seed, cash=cash, rules=rules)
     clock = ScaledClock(anchor=anchor, end=day.end_at, speed=speed, hold_seconds=hold_seconds, monotonic=monotonic)
     return World(store=store, exchange=exchange, clock=clock, api_keys=api_keys, profile=profile)
 
@@ -137,7 +139,7 @@ def _replayed(store: Store) -> Exchange:
     stored = store.load()
     if stored is None:
         raise StoreUnusable("nothing is stored")
-    exchange = Exchange(day=stored.day, seed=stored.seed, cash=stored.cash)
+    exchange = Exchange(day=stored.day, seed=stored.seed, cash=stored.cash, rules=stored.rules)
     views = AccountViews(exchange=exchange, broker="", record=lambda *_: None, profile=_profile_of(stored.profile))
     for command in stored.commands:
         exchange.advance_to(command.at)

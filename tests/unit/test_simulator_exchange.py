@@ -63,7 +63,9 @@ def test_an_acknowledged_order_fills_only_after_its_latency():
 
 def test_a_large_order_fills_in_several_trades_at_worsening_prices():
     market = exchange(cash=100_000_000, at="10:00:00")
-    order = sold(market, contract(market, 0, Right.CE), lots=25, price=1)
+    what = contract(market, 0, Right.CE)
+    low = int(market.market.ticks(what, market.t)[0] * 0.7)
+    order = sold(market, what, lots=25, price=low)
     wait(market, 30)
     prices = [trade.price for trade in order.trades]
     assert order.status is Status.COMPLETE

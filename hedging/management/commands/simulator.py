@@ -18,6 +18,7 @@ from django.db import connections
 from hedging.management.worlds import chooser, day_of
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.profiles import PROFILES, Profile, UnknownProfile, profile_named
+from hedging.simulator.rules import AccountRules, FarOtm
 from hedging.simulator.serving import serve
 from hedging.simulator.store import Store, StoreUnusable
 from hedging.simulator.world import open_world
@@ -46,6 +47,13 @@ class Command(BaseCommand):
             type=_profile,
             help=f"the broker: {', '.join(PROFILES)} (default zerodha; a stored day keeps its own)",
         )
+        parser.add_argument(
+            "--far-otm",
+            choices=[rule.value for rule in FarOtm],
+            default=FarOtm.OFF.value,
+            help="NRML buys far out of the money beyond the shorts held: taken, refused, or rejected later",
+        )
+        parser.add_argument("--no-price-bands", action="store_true", help="switch limit price protection off")
         parser.add_argument("--fresh", action="store_true", help="forget the stored day and begin at --date")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -59,7 +67,7 @@ class Command(BaseCommand):
 
     def _run_at_once(self, options: dict[str, Any]) -> None:
         day = day_of(options["date"], load_calendar())
-        exchange = Exchange(day=day, seed=options["seed"], cash=options["cash"])
+        exchange = Exchange(day=day, seed=options["seed"], cash=options["cash"], rules=_rules(options))
         exchange.advance_to(day.end_at)
         self.stdout.write(json.dumps(exchange.report(), indent=1))
 
@@ -76,6 +84,7 @@ class Command(BaseCommand):
             api_keys=[settings.OPENALGO_API_KEY],
             hold_seconds=options["hold"],
             profile=options["profile"],
+            rules=_rules(options),
             choose_day=chooser(options["date"]),
             say=self._say,
         )
@@ -104,6 +113,10 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _rules(options: dict[str, Any]) -> AccountRules:
+    return AccountRules(price_bands=not options["no_price_bands"], far_otm=FarOtm(options["far_otm"]))
 
 
 def _date(text: str) -> date:
