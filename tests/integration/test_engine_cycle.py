@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -22,6 +22,7 @@ from hedging.brokers.base import (
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
+from hedging.domain.snapshot import Chain
 from hedging.engine.cycle import VERIFY_ROUNDS, run_cycle
 from hedging.engine.day_end import end_day
 from hedging.engine.hours import acting_hours
@@ -168,9 +169,14 @@ def test_a_bound_farther_out_than_any_chain_reads_the_longest_chain():
     place = world()
     plan = entry_soon(place)
     plan = replace(plan, spec=replace(plan.spec, otm_max=Decimal(9000)))
-    asked = []
+    asked: list[int] = []
     chain_of = place.exchange.chain
-    place.exchange.chain = lambda *args: asked.append(args[-1]) or chain_of(*args)  # type: ignore[method-assign]
+
+    def noted(index: Index, expiry: date, strikes_each_side: int) -> Chain:
+        asked.append(strikes_each_side)
+        return chain_of(index, expiry, strikes_each_side)
+
+    place.exchange.chain = noted  # type: ignore[method-assign]
     reason(place, plan=plan)
     assert asked == [100]
 

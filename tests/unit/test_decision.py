@@ -140,10 +140,9 @@ def test_an_unknown_buy_takes_up_room_even_where_the_chain_has_lost_its_strike()
         InFlight(option(strike, right), Side.BUY, 4 * 65, uncertain=True)
         for strike, right in ((27500, Right.CE), (24500, Right.PE))
     )
-    changes = {"coming": (entry,), "soon": (entry,), "later": (later(entry),)}
-    assert isinstance(decide(needing(**changes)), AddHedge)
-    decision = decide(needing(**changes, in_flight=gone))
-    assert decision.reason is Reason.HOLD_UNREACHABLE
+    known = needing(coming=(entry,), soon=(entry,), later=(later(entry),))
+    assert isinstance(decide(known), AddHedge)
+    assert decide(replace(known, in_flight=gone)).reason is Reason.HOLD_UNREACHABLE
 
 
 def test_a_quarantined_strike_is_not_bought():
