@@ -15,7 +15,13 @@ from hedging import access
 from hedging.domain.instruments import Index
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
-from hedging.engine.sessions import SessionRefused, open_session, set_automation, set_trading_state
+from hedging.engine.sessions import (
+    SessionRefused,
+    capture_baseline,
+    open_session,
+    set_automation,
+    set_trading_state,
+)
 from sessions_app.admin import TradingSessionAdmin
 from sessions_app.models import TradingSession, TradingState
 
@@ -23,6 +29,9 @@ if TYPE_CHECKING:
     _SessionForm = forms.ModelForm[TradingSession]
 else:  # Django's own class takes no type parameter at run time
     _SessionForm = forms.ModelForm
+
+
+BY_HAND = ("baseline_by_hand", "baseline_reason")
 
 
 class OpenSessionForm(_SessionForm):
@@ -36,6 +45,29 @@ class OpenSessionForm(_SessionForm):
     class Meta:
         model = TradingSession
         fields = ("account", "index", "baskets", "budget_per_basket")
+
+
+class SetBaselineForm(_SessionForm):
+    """An edit of a session that has no baseline: a person may say what was used before the first short, and how they know."""
+
+    baseline_by_hand = forms.DecimalField(
+        required=False,
+        max_digits=14,
+        decimal_places=2,
+        help_text="₹ of margin used at the broker before today's first short. It cannot be changed afterwards.",
+    )
+    baseline_reason = forms.CharField(required=False, max_length=150, help_text="Where the figure comes from.")
+
+    class Meta:
+        model = TradingSession
+        exclude: tuple[str, ...] = ()
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a figure without a reason."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("baseline_by_hand") is not None and not cleaned.get("baseline_reason"):
+            self.add_error("baseline_reason", "Say where the figure comes from.")
+        return cleaned
 
 
 admin.site.unregister(TradingSession)
@@ -64,6 +96,8 @@ class SessionDesk(TradingSessionAdmin):
         """Return the short form for a session that is to be opened."""
         if obj is None:
             kwargs |= {"form": OpenSessionForm, "fields": OpenSessionForm.Meta.fields}
+        elif obj.baseline is None and obj.is_open:
+            kwargs |= {"form": SetBaselineForm}
         return super().get_form(request, obj, change, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: TradingSession | None = None) -> Any:
@@ -72,7 +106,10 @@ class SessionDesk(TradingSessionAdmin):
 
     def get_fields(self, request: HttpRequest, obj: TradingSession | None = None) -> Any:
         """Return the few fields of an opening, else all."""
-        return OpenSessionForm.Meta.fields if obj is None else super().get_fields(request, obj)
+        if obj is None:
+            return OpenSessionForm.Meta.fields
+        fields = [name for name in super().get_fields(request, obj) if name not in BY_HAND]
+        return [*fields, *BY_HAND] if obj.baseline is None and obj.is_open else fields
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Open today's session; a refusal is shown in its own words."""
@@ -93,7 +130,9 @@ class SessionDesk(TradingSessionAdmin):
     ) -> None:
         """Open by the engine; of an edit, write only what was edited, so that no counter of the engine is set back."""
         if change:
-            obj.save(update_fields=[name for name in form.changed_data if name in form.cleaned_data])
+            edited = [name for name in form.changed_data if name in form.cleaned_data and name not in BY_HAND]
+            obj.save(update_fields=edited)
+            self._set_baseline(request, obj, form.cleaned_data)
             return
         now = clock.market_clock().now()
         chosen = form.cleaned_data["index"]
@@ -109,6 +148,31 @@ class SessionDesk(TradingSessionAdmin):
         )
         obj.pk = opened.pk
         obj.refresh_from_db()
+
+    def _set_baseline(self, request: HttpRequest, session: TradingSession, said: dict[str, Any]) -> None:
+        used = said.get("baseline_by_hand")
+        if used is None:
+            return
+        captured = capture_baseline(
+            session=session,
+            used=used,
+            source=f"by hand: {said['baseline_reason']}",
+            now=clock.market_clock().now(),
+            wall_now=clock.wall_now(),
+            actor=request.user.get_username(),
+        )
+        if not captured:
+            self.message_user(request, "The baseline was read meanwhile, and stays as it is.", messages.ERROR)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Edit a session; without a readable clock nothing of the edit is kept."""
+        try:
+            return super().change_view(request, object_id, form_url, extra_context)
+        except clock.ClockUnavailable as unavailable:
+            self.message_user(request, str(unavailable), messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
 
     @admin.action(description="Switch automation on", permissions=["change"])
     def switch_automation_on(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:

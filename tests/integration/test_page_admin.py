@@ -149,6 +149,28 @@ def test_an_edit_of_a_session_never_sets_back_what_the_engine_counts(operator, m
     assert (session.trigger_pct, session.spent) == (Decimal(93), Decimal(777))
 
 
+def edit(client, session, **changes):
+    address = reverse(f"{SESSIONS}_change", args=[session.pk])
+    form = client.get(address).context["adminform"].form
+    data = {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
+    return client.post(address, data | changes)
+
+
+def test_a_baseline_is_entered_by_hand_with_a_reason_and_only_once(operator):
+    session = make.TradingSessionFactory.create(baseline=None, baseline_at=None)
+
+    refused = edit(operator, session, baseline_by_hand="592178.63")
+    assert refused.status_code == 200  # the form again: no reason was given
+    assert edit(operator, session, baseline_by_hand="592178.63", baseline_reason="broker's screen").status_code == 302
+
+    session.refresh_from_db()
+    assert (session.baseline, session.baseline_source) == (Decimal("592178.63"), "by hand: broker's screen")
+    assert (AuditEvent.objects.get().event, AuditEvent.objects.get().actor) == ("baseline_captured", "operator")
+    edit(operator, session, baseline_by_hand="1", baseline_reason="again")
+    session.refresh_from_db()
+    assert session.baseline == Decimal("592178.63")
+
+
 @pytest.mark.parametrize(
     ("action", "state"),
     [("halt", TradingState.HALTED), ("reduce", TradingState.REDUCING), ("resume", TradingState.ACTIVE)],
