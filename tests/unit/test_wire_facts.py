@@ -123,6 +123,8 @@ def test_a_foreign_position_is_left_out_and_counted():
         {"symbol": "NIFTY99ZZZ2626500CE"},
         {"symbol": "NIFTY01DEC26CE"},
         {"symbol": None},
+        {"symbol": " "},
+        {"symbol": 7.5},
         {"exchange": "BFO"},
         {"exchange": None},
         {"product": "CO"},
@@ -205,11 +207,17 @@ def test_an_order_without_a_symbol_stays_in_the_book_without_a_contract():
         {"quantity": -65},
         {"quantity": None},
         {"price": "x"},
+        {"price": None, "pricetype": "LIMIT"},
+        {"product": None},
     ],
 )
 def test_one_unreadable_order_makes_the_book_unreadable(changes):
     with pytest.raises(UnreadableAnswer):
         wire.parse_order_book(order_with(**changes))
+
+
+def test_a_market_order_needs_no_price_in_the_book():
+    assert wire.parse_order_book(order_with(price=None, pricetype="MARKET")).rows[0].price == 0
 
 
 def test_two_orders_with_one_id_are_unreadable():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hedging.brokers.base import ReplyClass
+from hedging.brokers.base import ReplyClass, UnreadableAnswer
 from hedging.brokers.openalgo import wire
 from hedging.brokers.openalgo.wire.orders import PLACE_RULES
 from tests.contract.recorded import answer, body_of, made, names
@@ -173,3 +173,12 @@ def test_a_cancel_is_taken_or_refused_or_nobody_can_say(name, accepted):
 )
 def test_a_doubtful_cancel_is_not_known(status, body):
     assert wire.classify_cancel(made(status, body)).accepted is None
+
+
+@pytest.mark.parametrize("mode", [0, [], {}, "paper", True])
+def test_a_mode_that_nobody_knows_is_neither_a_reading_nor_an_order_nor_a_cancel(mode):
+    body = {"status": "success", "orderid": "11", "data": {"broker": "zerodha"}, "mode": mode}
+    with pytest.raises(UnreadableAnswer):
+        wire.parse_ping(made(200, body))
+    assert wire.classify_place(made(200, body)).outcome is ReplyClass.UNKNOWN
+    assert wire.classify_cancel(made(200, body)).accepted is None

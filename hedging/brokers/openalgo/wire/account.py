@@ -99,7 +99,9 @@ def parse_positions(answer: Answer) -> PositionRows:
             continue  # closed today; the broker keeps the row until night
         contract = contract_or_none(row.get("symbol"), row.get("exchange"))
         if contract is None:
-            if not row.get("symbol") and str(row.get("exchange")) not in _CASH_EXCHANGES:
+            symbol = row.get("symbol")
+            named = isinstance(symbol, str) and bool(symbol.strip())
+            if not named and str(row.get("exchange")) not in _CASH_EXCHANGES:
                 raise UnreadableAnswer("an open position without a symbol: OpenAlgo's master contract is not loaded")
             foreign += 1
             continue

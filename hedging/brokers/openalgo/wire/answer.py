@@ -70,8 +70,11 @@ def success_body(answer: Answer) -> Json:
         raise failure(answer, body)
     status = body.get("status")
     if status == "success":
-        if body.get("mode") == "analyze":
+        mode = body.get("mode")
+        if mode == "analyze":
             raise AnalyzerMode("OpenAlgo is in analyzer mode: its books and funds are paper. Switch the analyzer off.")
+        if mode not in (None, "live"):
+            raise UnreadableAnswer(f"an answer of mode {as_text(mode, 40)!r}, which we do not know")
         return body
     message = message_of(body)
     if status == "error":

@@ -44,14 +44,21 @@ def _order(row: Json) -> OrderRow:
     quantity = as_quantity(row.get("quantity"), "order quantity")
     if quantity < 0:
         raise UnreadableAnswer(f"an order of {quantity} units")
+    price = as_price(row.get("price"), "order price")
+    if price is None and row.get("price") in (None, "") and row.get("pricetype") == "LIMIT":
+        # We know our own orders again by their price: without one, "none of these is ours" would be a guess.
+        raise UnreadableAnswer("a limit order without a price in the order book")
+    contract, product = contract_or_none(row.get("symbol"), row.get("exchange")), as_text(row.get("product"), 20)
+    if contract is not None and not product:
+        raise UnreadableAnswer("an order in one of our options without a product")
     return OrderRow(
         order_id=as_order_id(row.get("orderid")),
         symbol=as_text(row.get("symbol"), 60),
-        contract=contract_or_none(row.get("symbol"), row.get("exchange")),
-        product=as_text(row.get("product"), 20),
+        contract=contract,
+        product=product,
         side=as_side(row.get("action")),
         quantity=quantity,
-        price=as_price(row.get("price"), "order price") or Decimal(0),
+        price=price or Decimal(0),
         status=as_status(row.get("order_status")),
         status_text=as_text(row.get("order_status"), 60),
         timestamp_text=as_text(row.get("timestamp"), 40),

@@ -82,7 +82,7 @@ PLACE_RULES: tuple[_Rule, ...] = (
             r.status == 200
             and r.fields.get("status") == "success"
             and r.order_id is not None
-            and r.fields.get("mode") in {None, "live"}
+            and r.fields.get("mode") in (None, "live")  # no set: the field may hold a list, which has no hash
         ),
         ReplyClass.ACKED,
     ),
@@ -130,7 +130,7 @@ def classify_cancel(answer: Answer) -> CancelReply:
     message = message_of(body)
     if body.get("mode") == "analyze":
         return CancelReply(None, f"OpenAlgo is in analyzer mode. {message}".strip())
-    if answer.status == 200 and body.get("status") == "success":
+    if answer.status == 200 and body.get("status") == "success" and body.get("mode") in (None, "live"):
         return CancelReply(accepted=True, message=message)
     refused = (
         400 <= answer.status < 500 and answer.status != 408 and not any(w in message.lower() for w in _TIMEOUT_WORDS)
