@@ -1,7 +1,6 @@
 """The market: option prices, spreads and depth on top of the index paths. Stateless: every figure is seed and second.
 
-Black-Scholes on the spot with a smile in moneyness divided by the square root of the variance left; the wings steepen on
-expiry day. Prices are kept in whole ticks. Times are grid seconds since the open; `PRE_OPEN` means before it.
+Values come from `smile`, spreads and crowds from `liquidity`. Prices are kept in whole ticks. Times are grid seconds since the open; `PRE_OPEN` means before it.
 """
 
 from __future__ import annotations
@@ -12,11 +11,13 @@ from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from hedging.domain.instruments import Contract, ContractSpec, Index, Right
 from hedging.simulator.day import IST, SimulatedDay
-from hedging.simulator.paths import STRIKE_REACH, Floats, IndexPath, index_paths, variance_left
+from hedging.simulator.families import Floats, family_of
+from hedging.simulator.liquidity import crowd_at_touch, half_spread, touch, unease_of_the_clock
+from hedging.simulator.paths import STRIKE_REACH, IndexPath, index_paths, variance_left
+from hedging.simulator.smile import Standing, moneyness, option_values
 
 RATE = 0.066
 PRE_OPEN = -1
@@ -24,6 +25,7 @@ LEVELS = 5
 _MINUTES_A_YEAR = 525_600.0
 _OVERNIGHT = 0.22  # variance of a night, in days
 _MARK_SECONDS = 600
+_AUCTION_SECONDS = 900
 _RIGHTS = (Right.CE, Right.PE)
 # Relative width of spreads and thinness of the book; BSE's options are less liquid than NSE's.
 _THINNESS: dict[Index, float] = {Index.NIFTY: 1.0, Index.BANKNIFTY: 1.6, Index.SENSEX: 2.2}
@@ -96,17 +98,24 @@ class Market:
         self.closes_at = day.moment(day.closes)
         self.grid_seconds = int((self.closes_at - self.opens_at).total_seconds()) + 1
         session = int((day.moment(day.index_closes) - self.opens_at).total_seconds())
+        # Where options outlive the index, its last quarter of an hour is a closing auction.
+        auction = max(session - _AUCTION_SECONDS, 0) if day.closes > day.index_closes else session
         self.indices = tuple(day.specs)
+        self.family = family_of(seed=seed, day=day.date)
         self.paths: dict[Index, IndexPath] = index_paths(
             seed=seed,
             day=day.date,
+            family=self.family,
             indices=self.indices,
+            auction_second=auction,
             session_seconds=session,
             grid_seconds=self.grid_seconds,
             previous_close=day.previous_close,
         )
-        # The last minute keeps a little variance, so that nothing divides by zero.
+        # The last minute keeps a little variance; once the index has settled, only enough that nothing divides by zero.
         self._left = np.maximum(variance_left(session, self.grid_seconds), 1.0 / (375.0 * 6.0))
+        self._left[session:] = 1e-6
+        self._unease = unease_of_the_clock(auction=auction, grid_seconds=self.grid_seconds)
         self._strikes = {index: self._listed(day.specs[index]) for index in self.indices}
         self._slices: dict[tuple[Index, date, int], Slice] = {}
         self._days: dict[Contract, Prices] = {}
@@ -156,47 +165,51 @@ class Market:
 
     # -- pricing ----------------------------------------------------------------------------------------------------
 
-    def _price(self, contract_index: Index, expiry: date, right: Right, strikes: Ints, t: Ints) -> Prices:
-        """Price strikes against seconds, whichever of the two is the long one (they broadcast)."""
-        path = self.paths[contract_index]
+    def _standing(self, index: Index, expiry: date, t: Ints) -> Standing:
+        """Return what the options of an index and expiry are priced from at some seconds."""
+        path = self.paths[index]
         pre = t == PRE_OPEN
         clock = np.where(pre, 0, t)
-        spot = np.where(pre, path.previous_close, path.spot[clock])
+        spot = np.where(pre, path.previous_close, path.fair[clock])
         days = self.day.trading_days_until(expiry)
-        nights = days + pre * 1.0
-        left = self._left[clock] + days + _OVERNIGHT * nights
-        variance = path.implied[clock] ** 2 * left
-        years = self.years_left(expiry, clock)
-        discounted = strikes * np.exp(-RATE * years)
-        x = np.log(discounted / spot) / np.sqrt(variance)
-        # Total variance grows linearly in the wings (no strike may be dearer than one nearer the money).
-        steep = 0.22 + (0.10 * (1.0 - self._left[clock]) if days == 0 else 0.0)
-        smile = 1.0 - 0.035 * np.clip(x, -6.0, 6.0) + steep * (np.sqrt(x * x + 1.0) - 1.0)
-        deviation = np.sqrt(variance * smile)
-        d1 = -np.log(discounted / spot) / deviation + deviation / 2.0
-        call = spot * ndtr(d1) - discounted * ndtr(d1 - deviation)
-        value = call if right is Right.CE else call - spot + discounted
-        value = np.maximum(value, 0.0)
-        return self._quote((contract_index, expiry, right), strikes, t, value=value, distance=np.abs(x))
+        implied = np.where(pre, path.usual, path.implied[clock])
+        later = np.where(pre, path.usual, path.later[clock])
+        variance = implied**2 * self._left[clock] + later**2 * (days + _OVERNIGHT * (days + pre * 1.0))
+        return Standing(
+            spot=spot,
+            variance=variance,
+            discount=np.exp(-RATE * self.years_left(expiry, clock)),
+            stress=implied / path.usual,
+            spent=(1.0 - self._left[clock]) if days == 0 else np.zeros(1),
+        )
+
+    def _price(self, index: Index, expiry: date, right: Right, strikes: Ints, t: Ints) -> Prices:
+        """Price strikes against seconds, whichever of the two is the long one (they broadcast)."""
+        standing = self._standing(index, expiry, t)
+        value, distance = option_values(standing, strikes, right)
+        unease = self._unease[np.maximum(t, 0)] * standing.stress**0.8
+        return self._quote((index, expiry, right), strikes, t, value=value, distance=distance, unease=unease)
 
     def _quote(
-        self, chain: tuple[Index, date, Right], strikes: Ints, t: Ints, *, value: Floats, distance: Floats
+        self,
+        chain: tuple[Index, date, Right],
+        strikes: Ints,
+        t: Ints,
+        *,
+        value: Floats,
+        distance: Floats,
+        unease: Floats,
     ) -> Prices:
-        """Put a bid, an ask and a last price around the value: wider far out, on BSE, for later expiries, by chance."""
+        """Put a bid, an ask and a last price around the value, by chance and by what makes spreads wide."""
         index, expiry, right = chain
         tick = float(self.day.specs[index].tick)
         key = (self.seed, int(expiry.toordinal()) * 8 + _RIGHTS.index(right), strikes, t // 3)
-        width = hash01(*key, 1)
-        lean = hash01(*key, 2)
-        later = 1.0 if expiry == self.day.expiries[index][0] else 1.5
-        thin = _THINNESS[index] * later
-        relative = (0.0022 + 0.0035 * np.minimum(distance, 6.0)) * thin * (0.6 + 0.8 * width)
-        half = np.maximum(value * relative, 0.25 * tick * thin)
-        centre = value + (lean - 0.5) * 0.6 * half
-        bid = np.floor((centre - half) / tick + 0.25).astype(np.int64)
-        bid = np.maximum(bid, np.where((value > 0.6 * tick) & (width < 0.92), 1, 0))
-        ask = np.maximum(np.ceil((centre + half) / tick - 0.25).astype(np.int64), bid + 1)
-        last = np.clip(np.rint(centre / tick).astype(np.int64), np.maximum(bid, 1), np.maximum(ask, 1))
+        width, lean = hash01(*key, 1), hash01(*key, 2)
+        thin = _THINNESS[index] * (1.0 if expiry == self.day.expiries[index][0] else 1.5)
+        half = half_spread(value=value, distance=distance, tick=tick, thin=thin * unease, draw=width)
+        bid, ask = touch(value=value, half=half, tick=tick)
+        last = np.rint((value + (lean - 0.5) * 0.6 * half) / tick).astype(np.int64)
+        last = np.clip(last, np.maximum(bid, 1), ask)
         return Prices(value=value, last=last, bid=bid, ask=ask)
 
     def slice(self, index: Index, expiry: date, t: int) -> Slice:
@@ -258,19 +271,21 @@ class Market:
             t,
             9,
         )
+        standing = self._standing(contract.index, contract.expiry, np.full(1, t, dtype=np.int64))
+        distance = float(moneyness(standing, np.full(1, int(contract.strike), dtype=np.int64))[0])
+        unease = float(self._unease[max(t, 0)] * standing.stress[0])
         draws = hash01(*key, np.arange(4 * LEVELS, dtype=np.int64))
-        # Cheap options stand in big crowds, dear ones in small ones.
-        crowd = (6.0 + 240.0 / (ask + 6.0)) / _THINNESS[contract.index]
+        crowd = crowd_at_touch(ticks=ask, distance=distance, thin=_THINNESS[contract.index] * unease)
         sides: list[list[tuple[int, int]]] = []
-        for side, (touch, away) in enumerate(((bid, -1), (ask, 1))):
-            price, rows = touch, []
+        for side, (nearest, away) in enumerate(((bid, -1), (ask, 1))):
+            price, rows = nearest, []
             for level in range(LEVELS):
                 if price <= 0:
                     break
                 chance = float(draws[side * 2 * LEVELS + level])
                 gap = float(draws[side * 2 * LEVELS + LEVELS + level])
                 rows.append((price, lot * max(1, int(crowd * (0.25 + 1.5 * chance) * (1.0 + 0.5 * level)))))
-                price += away * (1 + int(gap * (1.5 + touch / 800.0)))
+                price += away * (1 + int(gap * (1.5 + nearest / 800.0)))
             sides.append(rows)
         return sides[0], sides[1]
 

@@ -130,6 +130,8 @@ class Truth:
         return {
             "date": exchange.day.date.isoformat(),
             "seed": exchange.seed,
+            "family": exchange.market.family.value,
+            "gap_pct": {index.value: round(path.gap_pct, 2) for index, path in exchange.market.paths.items()},
             "now": exchange.now.isoformat(),
             "settled": exchange.settled,
             "entries_scheduled": len(exchange.day.entries),

@@ -1,16 +1,19 @@
 """The simulated market: one seed, one day; prices in order; an expiry day that is not kinder than real ones."""
 
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from hedging.domain.instruments import Contract, Index, Right
+from hedging.simulator.families import Family
 from hedging.simulator.market import PRE_OPEN, Market
+from hedging.simulator.smile import Standing, option_values
 from tests.unit.simulator_days import EXPIRIES, TUESDAY, tuesday
 
 MORNING, HOUR = 60, 3600
+AUCTION, CLOSE = 6 * HOUR, int(6.25 * HOUR)
 HALF_PAST_ONE, HALF_PAST_TWO = int(4.25 * HOUR), int(5.25 * HOUR)
 
 
@@ -36,21 +39,95 @@ def test_a_listed_index_does_not_depend_on_which_others_are():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_day_moves_like_an_index_and_stands_still_after_its_close(seed):
-    path = Market(day=tuesday(), seed=seed).paths[Index.NIFTY].spot
-    assert 22_500 < path[0] < 25_500
-    daily = np.log(path[1:22_500] / path[:22_499]).std() * np.sqrt(22_500)
-    assert 0.0035 < daily < 0.013
-    assert (path[22_500:] == path[22_499]).all()
+def test_the_published_index_stands_still_in_the_closing_auction_and_settles_at_half_past_three(seed):
+    path = Market(day=tuesday(), seed=seed).paths[Index.NIFTY]
+    assert 22_500 < path.spot[0] < 25_500
+    assert (path.spot[:AUCTION] == path.fair[:AUCTION]).all()
+    assert (path.spot[AUCTION:CLOSE] == path.spot[AUCTION - 1]).all()
+    assert path.fair[AUCTION:CLOSE].std() > 0
+    assert (path.spot[CLOSE:] == path.fair[CLOSE - 1]).all()
+
+
+def test_options_trade_on_while_the_index_stands_still(market):
+    moved = []
+    for t in (AUCTION + 60, AUCTION + 500, CLOSE - 60):
+        chain = market.slice(Index.NIFTY, EXPIRIES[Index.NIFTY][1], t)
+        assert chain.spot == market.spot(Index.NIFTY, AUCTION - 1)
+        # A call a thousand points in the money moves as the level does off which it is priced.
+        moved.append(chain.prices[Right.CE].value[np.searchsorted(chain.strikes, chain.spot - 1_000)])
+    assert np.ptp(moved) > 1
+
+
+def test_once_the_index_has_settled_expiring_options_are_worth_what_is_paid_for_them(market):
+    chain = market.slice(Index.NIFTY, TUESDAY, CLOSE + 60)
+    for right, sign in ((Right.CE, 1), (Right.PE, -1)):
+        paid = np.maximum(sign * (chain.spot - chain.strikes), 0)
+        assert np.allclose(chain.prices[right].value, paid, atol=0.25)
+
+
+def test_without_hours_beyond_the_index_there_is_no_closing_auction():
+    path = Market(day=tuesday(closes=time(15, 30)), seed=7).paths[Index.NIFTY]
+    assert (path.spot == path.fair).all()
 
 
 def test_the_session_is_livelier_at_its_ends_than_at_noon():
-    steps = [np.diff(np.log(Market(day=tuesday(), seed=s).paths[Index.NIFTY].spot[:22_500])) ** 2 for s in range(8)]
+    # A median over seeds: one burst of a single day is not the habit of all.
+    fair = [Market(day=tuesday(), seed=s).paths[Index.NIFTY].fair[:CLOSE] for s in range(12)]
+    steps = [np.diff(np.log(path)) ** 2 for path in fair]
     opening, noon, closing = (
-        np.mean([s[a:b].mean() for s in steps]) for a, b in ((0, 1800), (9000, 12_600), (21_300, 22_499))
+        np.median([s[a:b].mean() / s.mean() for s in steps]) for a, b in ((0, 1800), (9000, 12_600), (21_300, 22_499))
     )
     assert opening > 1.5 * noon
     assert closing > 1.1 * noon
+
+
+def test_books_are_wide_and_thin_at_the_open_and_in_the_closing_auction(market):
+    def width(t):
+        looks = [market.slice(Index.NIFTY, EXPIRIES[Index.NIFTY][1], t + 3 * n) for n in range(10)]
+        near = [np.abs(chain.strikes - chain.spot) < 400 for chain in looks]
+        return np.mean(
+            [
+                ((c.prices[Right.CE].ask - c.prices[Right.CE].bid) / c.prices[Right.CE].value)[n].mean()
+                for c, n in zip(looks, near, strict=True)
+            ]
+        )
+
+    def crowd(t):
+        strike = Contract(Index.NIFTY, EXPIRIES[Index.NIFTY][1], Decimal(24_500), Right.CE)
+        return np.mean([market.depth(strike, t + n)[1][0][1] for n in range(60)])
+
+    assert width(0) > 1.5 * width(3 * HOUR)
+    assert width(AUCTION + 60) > 1.2 * width(AUCTION - 60)
+    assert crowd(0) < 0.7 * crowd(3 * HOUR)
+    assert crowd(AUCTION + 60) < 0.9 * crowd(AUCTION - 90)
+
+
+def test_far_strikes_have_wide_and_thin_books(market):
+    chain = market.slice(Index.NIFTY, EXPIRIES[Index.NIFTY][1], 3 * HOUR)
+    share = (chain.prices[Right.CE].ask - chain.prices[Right.CE].bid) / chain.prices[Right.CE].value
+    near, deep = np.abs(chain.strikes - chain.spot) < 200, chain.strikes < chain.spot - 2_000
+    assert share[deep].mean() > 2 * share[near].mean()
+
+
+@pytest.mark.parametrize("right", list(Right))
+def test_the_smile_is_higher_in_the_wings_and_grows_as_expiry_day_is_spent(right):
+    def wing(spent):
+        standing = Standing(*(np.array([x]) for x in (24_000.0, 1e-5, 1.0, 1.0, spent)))
+        out = np.array([round(24_000 * (1 + (1 if right is Right.CE else -1) * 0.009))])
+        money = np.array([24_000])
+        return float(option_values(standing, out, right)[0][0] / option_values(standing, money, right)[0][0])
+
+    assert wing(0.9) > 1.1 * wing(0.0) > 0
+
+
+def test_puts_are_dearer_than_calls_as_far_out_and_more_so_in_fear():
+    def lean(stress):
+        standing = Standing(*(np.array([x]) for x in (24_000.0, 3e-5, 1.0, stress, 0.0)))
+        call = option_values(standing, np.array([24_240]), Right.CE)[0][0]
+        put = option_values(standing, np.array([23_760]), Right.PE)[0][0]
+        return float(put / call)
+
+    assert lean(2.0) > lean(1.0) > 1.02
 
 
 @pytest.mark.parametrize(("index", "reach"), [(Index.NIFTY, 4000), (Index.SENSEX, 10_000)])
@@ -100,14 +177,23 @@ def test_on_expiry_morning_cheap_premium_lies_near_the_money(seed):
     assert 0.006 < band.min() <= band.max() < 0.02
 
 
-@pytest.mark.parametrize("seed", range(8))
+def strikes_in_band_and_beyond_bound(market, t):
+    chain = market.slice(Index.NIFTY, TUESDAY, t)
+    for right, sign in ((Right.CE, 1), (Right.PE, -1)):
+        asks = chain.prices[right].ask * 0.05
+        yield from chain.strikes[(asks >= 2) & (asks <= 6) & (sign * (chain.strikes - chain.spot) >= 200)]
+
+
+@pytest.mark.parametrize("seed", range(12))
 def test_on_expiry_afternoon_no_strike_is_both_in_the_band_and_beyond_the_bound(seed):
     market = Market(day=tuesday(), seed=seed)
-    for t in range(HALF_PAST_ONE, HALF_PAST_TWO + 1, 900):
-        chain = market.slice(Index.NIFTY, TUESDAY, t)
-        for right, sign in ((Right.CE, 1), (Right.PE, -1)):
-            asks = chain.prices[right].ask * 0.05
-            assert not ((asks >= 2) & (asks <= 6) & (sign * (chain.strikes - chain.spot) >= 200)).any()
+    path = market.paths[Index.NIFTY]
+    looks = range(HALF_PAST_ONE, HALF_PAST_TWO + 1, 900)
+    if market.family is Family.CALM:
+        assert not any(list(strikes_in_band_and_beyond_bound(market, t)) for t in looks)
+    # On any day: far strikes become dear by what options imply alone, as after a crash.
+    quiet = [t for t in looks if path.implied[t] < 0.0066]
+    assert not any(list(strikes_in_band_and_beyond_bound(market, t)) for t in quiet)
 
 
 def test_nobody_quotes_before_the_open(market):
