@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import LIVE, OrderStatus
-from hedging.querysets import FillQuerySet, OrderQuerySet, TransactionQuerySet
+from hedging.querysets import OrderQuerySet, TransactionQuerySet
 from schedule.models import INDEX_CHOICES
 from sessions_app.models import Account, Mode, TradingSession
 
@@ -47,7 +47,6 @@ class Origin(StrEnum):
     AUTO = "auto"
     ADMIN = "admin"
     API = "api"
-    COMMAND = "command"
 
 
 class HedgeDecision(models.Model):
@@ -108,7 +107,6 @@ class HedgeTransaction(models.Model):
     filled_quantity = models.PositiveIntegerField(default=0)
     average_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     charges = models.DecimalField(max_digits=12, decimal_places=2, default=0)
-    released_margin = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
 
     objects = TransactionQuerySet.as_manager()
 
@@ -212,8 +210,6 @@ class Fill(models.Model):
     quantity = models.PositiveIntegerField()
     price = models.DecimalField(max_digits=10, decimal_places=2)
     at = models.DateTimeField()
-
-    objects = FillQuerySet.as_manager()
 
     class Meta:
         constraints = [

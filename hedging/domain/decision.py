@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from hedging.domain.entries import ComingEntry, in_time_order
 from hedging.domain.exposure import ExposureKey, exposures
 from hedging.domain.facts import HUNDRED, CycleFacts
 from hedging.domain.guards import ACTING, KNOWING, REDUCING, SELLING, UNWINDING, Gate, first_closed
@@ -56,12 +57,13 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class AddHedge:
-    """Buy `legs` (and sell the wings that they replace): one action."""
+    """Buy `legs` (and sell the wings that they replace): one action, for the sake of `entries`."""
 
     reason: Reason
     gates: tuple[Gate, ...]
     legs: tuple[LegOrder, ...]
     solution: HedgeSolution
+    entries: tuple[ComingEntry, ...]
     card: dict[str, Any] = field(default_factory=dict)
 
 
@@ -167,8 +169,10 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
     closed = first_closed(gates)
     if closed is not None:
         return Hold(closed.reason, gates, _card(facts, projection))
-    solution = solve(_problem(facts, projection))
+    solution, entries = _solve_for_most(facts, projection)
     card = _card(facts, projection, solution)
+    if len(entries) < len(facts.coming):
+        card["given_up"] = [entry.portfolio for entry in facts.coming if entry not in entries]
     if solution.status is Status.NO_CANDIDATE_IN_BAND:
         detail = ", ".join(f"{c.strike.normalize():f} {c.right}" for c in solution.would_do) or "none"
         shut = Gate(
@@ -199,10 +203,26 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
     sells = tuple(
         _sell(facts, trade.contract, trade.lots, trade.price, Reason.UNWIND_REPLACED) for trade in solution.sells
     )
-    return AddHedge(reason, (*gates, reached), (*buys, *(_after_buys(leg) for leg in sells)), solution, card)
+    return AddHedge(reason, (*gates, reached), (*buys, *(_after_buys(leg) for leg in sells)), solution, entries, card)
 
 
-def _problem(facts: CycleFacts, projection: Projection | None) -> HedgeProblem:
+def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> tuple[HedgeSolution, tuple[ComingEntry, ...]]:
+    """Solve for every coming entry; where that cannot be reached, for as many of the first as can be helped.
+
+    An entry that cannot be saved must not cost the one before it. Returns the whole problem's answer when none can.
+    """
+    entries = in_time_order(facts.coming)
+    whole = solve(_problem(facts, projection, entries))
+    if whole.status is Status.SOLVED:
+        return whole, entries
+    for count in range(len(entries) - 1, 0, -1):
+        part = solve(_problem(facts, projection, entries[:count]))
+        if part.status is Status.SOLVED:
+            return part, entries[:count]
+    return whole, entries
+
+
+def _problem(facts: CycleFacts, projection: Projection | None, entries: tuple[ComingEntry, ...]) -> HedgeProblem:
     session, chain = facts.session, facts.chain
     if chain is None or facts.used is None or facts.free_margin is None:
         raise ValueError("a problem needs prices, used margin and free margin")
@@ -217,7 +237,7 @@ def _problem(facts: CycleFacts, projection: Projection | None) -> HedgeProblem:
         expiry=session.expiry,
         product=session.product,
         book=facts.book(),
-        coming=facts.coming,
+        coming=entries,
         candidates=candidates,
         wings=_wings(facts),
         market=facts.market,

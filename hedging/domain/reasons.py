@@ -24,13 +24,11 @@ class Reason(StrEnum):
     HOLD_NOT_RECONCILED = "HOLD_NOT_RECONCILED"
     ADD_PROJECTION_OVER_TRIGGER = "ADD_PROJECTION_OVER_TRIGGER"
     ADD_FREE_MARGIN_SHORT = "ADD_FREE_MARGIN_SHORT"
-    ADD_MANUAL = "ADD_MANUAL"
     UNWIND_SHORTS_GONE = "UNWIND_SHORTS_GONE"
     UNWIND_UNDER_EXIT_TRIGGER = "UNWIND_UNDER_EXIT_TRIGGER"
     UNWIND_BEFORE_CLOSE = "UNWIND_BEFORE_CLOSE"
     UNWIND_SESSION_END = "UNWIND_SESSION_END"
     UNWIND_REPLACED = "UNWIND_REPLACED"
-    UNWIND_MANUAL = "UNWIND_MANUAL"
     DENY_AUTOMATION_OFF = "DENY_AUTOMATION_OFF"
     DENY_TRADING_STATE = "DENY_TRADING_STATE"
     DENY_OUT_OF_HOURS = "DENY_OUT_OF_HOURS"
@@ -45,7 +43,6 @@ class Reason(StrEnum):
     DENY_EXPIRED_INTENT = "DENY_EXPIRED_INTENT"
     DENY_PRICE_MOVED = "DENY_PRICE_MOVED"
     DENY_SHORT_CONTRACT = "DENY_SHORT_CONTRACT"
-    DENY_MODE_MISMATCH = "DENY_MODE_MISMATCH"
     DENY_REPLACEMENT_UNFILLED = "DENY_REPLACEMENT_UNFILLED"
     DENY_LIVE_NOT_ALLOWED = "DENY_LIVE_NOT_ALLOWED"
 
@@ -67,13 +64,11 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_NOT_RECONCILED: "Nothing is decided at start-up until the books have been reconciled.",
     Reason.ADD_PROJECTION_OVER_TRIGGER: "The projection passes the trigger: the cheapest sufficient hedge is bought.",
     Reason.ADD_FREE_MARGIN_SHORT: "The broker's free margin would not cover the next entry: a hedge is bought.",
-    Reason.ADD_MANUAL: "Bought by hand.",
     Reason.UNWIND_SHORTS_GONE: "The shorts that the hedge covered are gone: sold to recover cost.",
     Reason.UNWIND_UNDER_EXIT_TRIGGER: "The book stays under the exit trigger without the hedge: sold to recover cost.",
     Reason.UNWIND_BEFORE_CLOSE: "In the money near the close: sold, since exercise is taxed.",
     Reason.UNWIND_SESSION_END: "The session ends and the policy closes hedges: sold.",
     Reason.UNWIND_REPLACED: "Replaced by a nearer hedge: sold after that was bought, to free its place.",
-    Reason.UNWIND_MANUAL: "Sold by hand.",
     Reason.DENY_AUTOMATION_OFF: "Automation was switched off before the order was claimed or sent.",
     Reason.DENY_TRADING_STATE: "The trading state does not allow this order.",
     Reason.DENY_OUT_OF_HOURS: "The order would be sent outside the hours in which we act.",
@@ -88,7 +83,6 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DENY_EXPIRED_INTENT: "The intent was older than its validity.",
     Reason.DENY_PRICE_MOVED: "The price left the allowed buffer before the order was sent.",
     Reason.DENY_SHORT_CONTRACT: "The account is short in this contract: a buy would close the short.",
-    Reason.DENY_MODE_MISMATCH: "OpenAlgo answers in another mode (analyzer, semi-auto) than ours.",
     Reason.DENY_REPLACEMENT_UNFILLED: "The hedge that was to replace this one was not bought whole, so this one stays.",
     Reason.DENY_LIVE_NOT_ALLOWED: "AUTO_HEDGE_DRY_RUN is true: a live session may not send orders.",
 }

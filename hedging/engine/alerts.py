@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from config.logging import redact
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.models import CycleKind, HedgeDecision
-from notifications.models import Severity, queue_alert
+from notifications.models import Alert, Severity, queue_alert
+from sessions_app.models import TradingSession
 
 _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
     Reason.HOLD_DATA_UNKNOWN: ("data_unknown", Severity.CRITICAL),
@@ -17,6 +19,30 @@ _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
     Reason.HOLD_COST_CAP: ("cost_cap", Severity.CRITICAL),
     Reason.DENY_COST_CAP: ("cost_cap", Severity.CRITICAL),
 }
+
+
+_QUIET = timedelta(minutes=10)  # wall time in which the same failure is not told again
+
+
+def tell_failure(*, session: TradingSession, what: str, error: Exception, now: datetime, wall_now: datetime) -> None:
+    """Queue the alert that a tick of a session failed, unless the same was told lately: nothing was decided on it."""
+    title = redact(f"The {what} failed: {type(error).__name__}: {error}")[:200]
+    told = Alert.objects.filter(
+        kind="cycle_failed", title=title, subject_id=session.pk, next_attempt_at__gt=wall_now - _QUIET
+    )
+    if told.exists():
+        return
+    queue_alert(
+        kind="cycle_failed",
+        severity=Severity.CRITICAL,
+        title=title,
+        happened_at=now,
+        wall_now=wall_now,
+        facts={"mode": session.mode},
+        subject_kind="tradingsession",
+        subject_id=session.pk,
+        account_id=session.account_id,
+    )
 
 
 def about(card: HedgeDecision, *, wall_now: datetime) -> None:

@@ -225,7 +225,8 @@ def _fence(tx: HedgeTransaction, now: datetime) -> Reason | None:
     allowed = {TradingState.ACTIVE} if tx.side == Side.BUY else {TradingState.ACTIVE, TradingState.REDUCING}
     if session.trading_state not in allowed or not session.is_open:
         return Reason.DENY_TRADING_STATE
-    if tx.origin == Origin.AUTO and not tx.due_by_clock and not session.automation:
+    automatic = session.automation and settings.AUTO_HEDGE_ENABLED
+    if tx.origin == Origin.AUTO and not tx.due_by_clock and not automatic:
         return Reason.DENY_AUTOMATION_OFF
     if now > tx.valid_until:
         return Reason.DENY_EXPIRED_INTENT

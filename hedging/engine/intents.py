@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
 
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.charges import order_charges, orders_for
@@ -27,6 +26,7 @@ from hedging.engine import alerts, audit
 from hedging.engine.ports import Ports
 from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from hedging.selectors import holdings
+from schedule.calendar import IST
 from sessions_app.models import MarginSnapshot, TradingSession, TradingState
 
 
@@ -177,7 +177,10 @@ def _check_session(
     if not by_clock and session.last_action_at is not None:
         ready = session.last_action_at + timedelta(seconds=facts.policy.cooldown_seconds)
         if facts.now < ready:
-            raise Denied(Reason.DENY_COOLDOWN, f"until {ready.isoformat()}")
+            raise Denied(Reason.DENY_COOLDOWN, f"until {ready.astimezone(IST):%H:%M:%S} IST")
+    if not by_clock and session.last_action_at != facts.session.last_action_at:
+        # The decision was made on a book that another action has changed since.
+        raise Denied(Reason.DENY_COOLDOWN, "another action came first")
     symbols = [format_symbol(leg.contract) for leg in legs]
     if HedgeTransaction.objects.live().filter(session=session, symbol__in=symbols).exists():
         raise Denied(Reason.DENY_LIVE_INTENT)
@@ -197,20 +200,18 @@ def _check_held(session: TradingSession, legs: Sequence[LegOrder]) -> None:
 def _reserve(session: TradingSession, legs: Sequence[LegOrder], facts: CycleFacts) -> None:
     amount = sum((worst_cost(leg, facts) for leg in legs), Decimal(0))
     cap = facts.policy.max_cost_per_day
-    fitted = TradingSession.objects.filter(
-        pk=session.pk, closed_at=None, spent__lte=cap - amount - F("reserved")
-    ).update(reserved=F("reserved") + amount)
-    if not fitted and amount > 0:
+    if amount > 0 and not TradingSession.objects.reserve(session_id=session.pk, amount=amount, cap=cap):
         raise Denied(Reason.DENY_COST_CAP, f"₹{amount} would not fit under ₹{cap}")
 
 
 def worst_cost(leg: LegOrder, facts: CycleFacts) -> Decimal:
-    """Return the rupees that a leg may cost at its worst price, charges included; sales cost nothing of the cap."""
+    """Return the rupees that a leg may cost at its worst price, the charges of every chase included; sales cost nothing."""
     if leg.side is Side.SELL:
         return Decimal(0)
     spec = facts.spec
     premium = leg.worst_price * leg.quantity
-    orders = orders_for(lots=leg.quantity // spec.lot, freeze_lots=spec.freeze_lots)
+    slices = orders_for(lots=leg.quantity // spec.lot, freeze_lots=spec.freeze_lots)
+    orders = slices * (1 + facts.policy.max_chases)
     charges = order_charges(rates=facts.charges, side=leg.side, premium_rupees=premium, orders=orders)
     return (premium + charges).quantize(Decimal("0.01"))
 

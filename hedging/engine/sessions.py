@@ -14,7 +14,7 @@ from hedging.domain.instruments import Index
 from hedging.engine import audit
 from notifications.models import Severity, queue_alert
 from schedule.calendar import CalendarUnknown, load_calendar
-from schedule.entries import entries_on
+from schedule.entries import ScheduledEntry, entries_on
 from schedule.models import ContractSpec
 from sessions_app.models import Account, Mode, TradingSession, TradingState
 
@@ -47,7 +47,7 @@ def open_session(
     Raises `SessionRefused` when the calendar does not know the day, nothing is scheduled, the day is closed, or a
     session is already open.
     """
-    expiry, dte, chosen = _what_trades(day=day, index=index)
+    expiry, dte, chosen, uncovered = _what_trades(day=day, index=index)
     spec = ContractSpec.objects.in_force(day=day).filter(index=chosen).first()
     if spec is None:
         raise SessionRefused("NO_CONTRACT_SPEC", f"No contract spec for {chosen} on {day}: add one in admin.")
@@ -67,6 +67,15 @@ def open_session(
                 **fields,
             )
             _tell(session, kind="session_started", title=f"Session opened: {session}", now=now, wall_now=wall_now)
+            if uncovered:
+                _tell(
+                    session,
+                    kind="entries_uncovered",
+                    title=f"Not hedged today, of another index or expiry than the session: {', '.join(uncovered)}",
+                    now=now,
+                    wall_now=wall_now,
+                    severity=Severity.CRITICAL,
+                )
             audit.append(
                 account_id=account.pk,
                 session_id=session.pk,
@@ -79,7 +88,8 @@ def open_session(
             )
     except IntegrityError as error:
         raise SessionRefused(
-            "SESSION_EXISTS", f"{account} already has a session open, or had one on {day}: close or reopen that one."
+            "SESSION_EXISTS",
+            f"{account} has a session open, or had one on {day}: a session closes by itself after its day's close.",
         ) from error
     return session
 
@@ -102,7 +112,8 @@ def open_sessions_due(*, day: date, now: datetime, wall_now: datetime) -> int:
     return opened
 
 
-def _what_trades(*, day: date, index: Index | None) -> tuple[date, int, Index]:
+def _what_trades(*, day: date, index: Index | None) -> tuple[date, int, Index, list[str]]:
+    """Return expiry, DTE and index of the session, and the portfolios of the day that are not of it."""
     try:
         calendar = load_calendar()
         if not calendar.is_trading_day(day):
@@ -110,13 +121,18 @@ def _what_trades(*, day: date, index: Index | None) -> tuple[date, int, Index]:
         entries = entries_on(day, calendar)
         if index is not None:
             dte = calendar.dte(index, day)
-            return calendar.expiry_for(index, day, dte), dte, index
+            expiry = calendar.expiry_for(index, day, dte)
+            return expiry, dte, index, _not_of(entries, index, expiry)
     except CalendarUnknown as error:
         raise SessionRefused("CALENDAR_UNKNOWN", str(error)) from error
     if not entries:
         raise SessionRefused("NOTHING_SCHEDULED", f"No active schedule entry falls on {day}: name an index.")
     first = entries[0]
-    return first.expiry, first.dte, Index(first.index)
+    return first.expiry, first.dte, first.index, _not_of(entries, first.index, first.expiry)
+
+
+def _not_of(entries: tuple[ScheduledEntry, ...], index: Index, expiry: date) -> list[str]:
+    return [entry.portfolio for entry in entries if (entry.index, entry.expiry) != (index, expiry)]
 
 
 def capture_baseline(

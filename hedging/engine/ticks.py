@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hedging.domain.policy import HedgePolicy
+from hedging.engine.alerts import tell_failure
+from hedging.engine.clock import wall_now
 from hedging.engine.cycle import run_cycle
 from hedging.engine.day_end import end_day, is_over
 from hedging.engine.gather import policy_of
@@ -59,9 +61,10 @@ def check_margin(*, now: datetime, rules: Rules) -> dict[str, int]:
             elif session.trading_day == trading_day_of(now):
                 _cycle(session, plan, CycleKind.MARGIN_CHECK, now=now, rules=rules)
                 counts["cycles"] += 1
-        except Exception:
+        except Exception as error:
             log.exception("the margin check of session %s failed", session.pk)
             counts["failed"] += 1
+            tell_failure(session=session, what="margin check", error=error, now=now, wall_now=wall_now())
     return counts
 
 
@@ -77,9 +80,10 @@ def project_entries(*, now: datetime, rules: Rules) -> dict[str, int]:
             if any(now < entry.entry_at <= horizon for entry in plan.entries):
                 _cycle(session, plan, CycleKind.ENTRY_PROJECTION, now=now, rules=rules)
                 counts["cycles"] += 1
-        except Exception:
+        except Exception as error:
             log.exception("the entry projection of session %s failed", session.pk)
             counts["failed"] += 1
+            tell_failure(session=session, what="entry projection", error=error, now=now, wall_now=wall_now())
     return counts
 
 

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from hedging.brokers.base import MarginLeg
 from hedging.domain.decision import AddHedge
-from hedging.domain.entries import in_time_order
 from hedging.domain.facts import HUNDRED, CycleFacts
 from hedging.domain.optimizer_types import Aim
 from hedging.engine.gather import Gatherer, margin_legs
@@ -41,9 +40,9 @@ def check_with_broker(*, gatherer: Gatherer, facts: CycleFacts, decision: AddHed
     limit = budget * limits[decision.solution.aim or Aim.FULL] / HUNDRED
     product = facts.session.product
     legs = [MarginLeg(leg.contract, product, leg.side, leg.quantity, leg.reference_price) for leg in decision.legs]
-    legs += [leg for entry in in_time_order(facts.coming) for leg in margin_legs(entry)]
+    legs += [leg for entry in decision.entries for leg in margin_legs(entry)]
     added = gatherer.added_by(facts, legs)
     if added is None or facts.used is None:
         return Check(used_after=None, limit=limit, shortfall=Decimal(0))
-    used_after = facts.used + added[0] + budget * policy.safety_buffer_pct / HUNDRED
+    used_after = facts.used + added[0] + budget * facts.profile.buffer_pct(policy.safety_buffer_pct) / HUNDRED
     return Check(used_after=used_after, limit=limit, shortfall=max(Decimal(0), used_after - limit))

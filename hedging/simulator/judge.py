@@ -32,7 +32,7 @@ def judge_refusal(
     """Judge an entry whose `legs` (contract, signed units, in order) were refused and are not in the book.
 
     The best that hedging can do: one wing for each short on both sides, all at the nearest strike that the policy's last
-    relaxation allows, after selling every wing held of that expiry at its bid. Preventable if with it each leg in turn
+    relaxation allows (the preferred distance from spot, or one step beyond the outermost short where that is nearer), after selling every wing held of that expiry at its bid. Preventable if with it each leg in turn
     would have passed the gross test, and the wings' cost stays under the cap.
     """
     t = exchange.t
@@ -51,6 +51,7 @@ def judge_refusal(
     shorts = [(contract, -units) for (contract, kind), units in base.items() if ours(contract, kind) and units < 0]
     shorts += [(contract, -units) for contract, units in legs if units < 0]
     step = int(exchange.day.specs[index].strike_step) * policy.steps_beyond_outermost_short
+    spot, preferred = market.spot(index, t), float(exchange.day.specs[index].otm_min)
     strikes = market.strikes(index)
     piece = market.slice(index, expiry, t)
     wings: dict[str, int] = {}
@@ -62,9 +63,9 @@ def judge_refusal(
         asks = piece.prices[right].ask * tick
         fits = (asks >= policy.min_premium - 1e-9) & (asks <= policy.max_premium + 1e-9)
         beyond = (
-            strikes >= max(s for s, _ in of_side) + step
+            strikes >= min(max(s for s, _ in of_side) + step, spot + preferred)
             if right is Right.CE
-            else strikes <= min(s for s, _ in of_side) - step
+            else strikes <= max(min(s for s, _ in of_side) - step, spot - preferred)
         )
         listed = [int(i) for i in (fits & beyond).nonzero()[0]]
         if not listed:

@@ -85,11 +85,11 @@ def test_a_claim_stores_card_intents_slices_reserve_and_audit_before_anything_is
     assert not place.nudges
 
 
-def test_the_reserve_is_the_worst_price_and_all_charges():
+def test_the_reserve_is_the_worst_price_and_the_charges_of_every_chase():
     place = world()
     known = facts(place)
     wanted = Decimal("4.50") * 1820 + order_charges(
-        rates=known.charges, side=Side.BUY, premium_rupees=Decimal("4.50") * 1820, orders=2
+        rates=known.charges, side=Side.BUY, premium_rupees=Decimal("4.50") * 1820, orders=2 * (1 + POLICY.max_chases)
     )
     assert worst_cost(leg(CALL, 1820), known) == wanted.quantize(Decimal("0.01"))
     assert worst_cost(leg(CALL, 1820, side=Side.SELL), known) == 0
@@ -349,14 +349,31 @@ def calls(count: int) -> list[Decision]:
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_workers_never_reserve_more_than_the_cap():
+    session_id, cost = world().session.pk, Decimal("812.34")
+    start, fitted = threading.Barrier(8, timeout=20), []
+
+    def worker() -> None:
+        start.wait()
+        fitted.append(TradingSession.objects.reserve(session_id=session_id, amount=cost, cap=3 * cost + 1))
+        connection.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert sorted(fitted) == [False] * 5 + [True] * 3
+    assert TradingSession.objects.get(pk=session_id).reserved == 3 * cost
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_workers_who_decided_on_the_same_book_act_once_even_without_a_cooldown():
     place = world()
-    cost = worst_cost(leg(CALL), facts(place))
-    policy = HedgePolicy(cooldown_seconds=0, max_cost_per_day=3 * cost + 1)
+    policy = HedgePolicy(cooldown_seconds=0)
     found = race(place, calls(8), policy, slots=list(range(8)))
     claimed = [one for one in found if one is not None and one.order_ids]
-    assert len(claimed) == 3
-    assert row(place).reserved == 3 * cost == sum(tx.reserve for tx in HedgeTransaction.objects.all())
-    assert {reason(one) for one in found if one not in claimed} == {Reason.DENY_COST_CAP}
+    assert len(claimed) == 1
+    assert {reason(one) for one in found if one not in claimed} == {Reason.DENY_COOLDOWN}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -344,3 +344,18 @@ def test_at_the_sessions_end_wings_that_cover_shorts_stay():
     known = near_close(5, (option(26300), 2), session=session(dte=1))
     known = replace(known, positions=(*(known.positions or ()), *short_straddle(2)))
     assert decide(known).reason is not Reason.UNWIND_SESSION_END
+
+
+def test_an_entry_that_cannot_be_saved_does_not_cost_the_one_before_it():
+    first, hopeless = straddle(4, minutes=2, portfolio="A"), straddle(60, minutes=4, portfolio="B")
+    decision = decide(facts(chain=chain(), coming=(first, hopeless), soon=(first, hopeless)))
+    assert isinstance(decision, AddHedge)
+    assert decision.entries == (first,)
+    assert decision.card["given_up"] == ["B"]
+
+
+def test_entries_of_which_none_can_be_saved_buy_nothing():
+    hopeless = (straddle(60, minutes=2, portfolio="A"), straddle(60, minutes=4, portfolio="B"))
+    decision = decide(facts(chain=chain(), coming=hopeless, soon=hopeless))
+    assert isinstance(decision, Hold)
+    assert decision.reason is Reason.HOLD_UNREACHABLE

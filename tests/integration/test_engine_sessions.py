@@ -1,0 +1,67 @@
+"""Sessions: what opening one says, and what a tick says when it fails."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from hedging.engine.alerts import tell_failure
+from hedging.engine.sessions import SessionRefused, open_session
+from notifications.models import Alert
+from schedule.seed import seed_reference_data, seed_schedule_if_empty
+from sessions_app.models import TradingSession
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 12, 1, 3, 40, tzinfo=UTC)
+
+
+@pytest.fixture
+def _seeded():
+    seed_reference_data()
+    seed_schedule_if_empty()
+
+
+def opened(day: date) -> TradingSession:
+    return open_session(account=make.AccountFactory(), day=day, now=NOW, wall_now=NOW, actor="test")
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_a_day_of_one_index_leaves_no_entry_uncovered():
+    opened(date(2026, 12, 1))
+    assert not Alert.objects.filter(kind="entries_uncovered").exists()
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_a_day_of_two_indices_names_every_entry_that_is_not_hedged():
+    # The holiday of 25-Dec puts NIFTY's 2DTE entries beside SENSEX's expiry.
+    session = opened(date(2026, 12, 24))
+    alert = Alert.objects.get(kind="entries_uncovered")
+    assert session.index == "SENSEX"
+    assert alert.severity == "critical"
+    assert all(f"NIFTY_FRI {number}" in alert.title for number in range(1, 7))
+
+
+@pytest.mark.usefixtures("_seeded")
+@pytest.mark.parametrize(
+    ("day", "code"),
+    [
+        (date(2026, 12, 25), "NOT_A_TRADING_DAY"),
+        (date(2026, 12, 2), "NOTHING_SCHEDULED"),
+        (date(2027, 3, 1), "CALENDAR_UNKNOWN"),
+    ],
+)
+def test_a_day_without_a_plan_is_refused_with_its_code(day, code):
+    with pytest.raises(SessionRefused) as refused:
+        opened(day)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(9, 1), (11, 2)])
+def test_a_failing_tick_is_told_once_in_ten_minutes(minutes, told):
+    session = make.TradingSessionFactory()
+    for after in (0, minutes):
+        moment = NOW + timedelta(minutes=after)
+        tell_failure(session=session, what="margin check", error=KeyError("x"), now=moment, wall_now=moment)
+    assert Alert.objects.filter(kind="cycle_failed", severity="critical").count() == told
