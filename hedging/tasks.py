@@ -8,12 +8,12 @@ from celery import shared_task
 from django.conf import settings
 
 from config.servers import SIMULATOR
-from hedging.engine import ticks
+from hedging.engine import ticks, watchdog
 from hedging.engine.clock import market_clock, wall_now
 from hedging.engine.execution import send_order as send
 from hedging.engine.hours import trading_day_of
 from hedging.engine.sessions import open_sessions_due
-from hedging.models import Heartbeat, HedgeOrder
+from hedging.models import HedgeOrder
 from hedging.wiring import ports_for, rules
 from notifications.delivery import deliver_due
 from notifications.transports import transport_from_settings
@@ -28,6 +28,7 @@ def check_margin() -> None:
     if settings.WORLD == SIMULATOR:
         open_sessions_due(day=trading_day_of(now), now=now, wall_now=wall_now())
     done = ticks.check_margin(now=now, rules=rules())
+    watchdog.beat(name=watchdog.HEDGE, wall_now=wall_now())
     log.debug("margin check at %s: %s", now, done)
 
 
@@ -63,5 +64,6 @@ def deliver_alerts() -> None:
 
 @shared_task(name="hedging.tasks.heartbeat")
 def heartbeat() -> None:
-    """Write a sign of life."""
-    Heartbeat.objects.update_or_create(name="worker", defaults={"wall_at": wall_now()})
+    """Write a sign of life, and tell when the margin checks give none."""
+    watchdog.beat(name=watchdog.WORKER, wall_now=wall_now())
+    watchdog.bark(now=market_clock().now(), wall_now=wall_now())

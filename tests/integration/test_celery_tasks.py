@@ -252,6 +252,7 @@ def test_a_day_with_an_order_that_nobody_knows_of_stays_open(needing):
 # --- signs of life ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("place")
 def test_the_heartbeat_is_one_row_that_moves():
     tasks.heartbeat()
     first = Heartbeat.objects.get().wall_at

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
+from hedging.engine import watchdog
 from hedging.engine.alerts import tell_failure
 from hedging.engine.sessions import SessionRefused, open_session
 from notifications.models import Alert
+from schedule.calendar import at_ist
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
 from sessions_app.models import TradingSession
 from tests import factories as make
@@ -65,3 +67,29 @@ def test_a_failing_tick_is_told_once_in_ten_minutes(minutes, told):
         moment = NOW + timedelta(minutes=after)
         tell_failure(session=session, what="margin check", error=KeyError("x"), now=moment, wall_now=moment)
     assert Alert.objects.filter(kind="cycle_failed", severity="critical").count() == told
+
+
+@pytest.mark.usefixtures("_seeded")
+@pytest.mark.parametrize(
+    ("at", "silent_seconds", "told"),
+    [
+        (time(10, 0), 75, False),
+        (time(10, 0), 76, True),
+        (time(9, 14), 600, False),
+        (time(15, 30), 600, False),
+    ],
+)
+def test_the_watchdog_barks_in_market_hours_after_seventy_five_silent_seconds(at, silent_seconds, told):
+    make.TradingSessionFactory(trading_day=date(2026, 12, 1))
+    watchdog.beat(name=watchdog.HEDGE, wall_now=NOW - timedelta(seconds=silent_seconds))
+    assert watchdog.bark(now=at_ist(date(2026, 12, 1), at), wall_now=NOW) is told
+    assert Alert.objects.filter(kind="worker_silent").exists() is told
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_the_watchdog_keeps_quiet_without_an_open_session_and_barks_once():
+    now = at_ist(date(2026, 12, 1), time(10, 0))
+    assert not watchdog.bark(now=now, wall_now=NOW)
+    make.TradingSessionFactory(trading_day=date(2026, 12, 1))
+    assert watchdog.bark(now=now, wall_now=NOW)
+    assert not watchdog.bark(now=now, wall_now=NOW + timedelta(minutes=9))
