@@ -43,16 +43,16 @@ _VOLATILITY: dict[Family, tuple[float, float]] = {
     Family.TREND_DOWN: (0.0082, 0.0100),
     Family.WHIPSAW: (0.0080, 0.0105),
     Family.SPIKE_AND_FADE: (0.0070, 0.0095),
-    Family.CRASH: (0.0250, 0.0330),
+    Family.CRASH: (0.0255, 0.0320),
 }
-# How much of where the noise alone would end is taken back over the day: the shape, not chance, decides where a day goes.
-_TETHER: dict[Family, float] = {
-    Family.CALM: 0.35,
-    Family.TREND_UP: 0.80,
-    Family.TREND_DOWN: 0.80,
-    Family.WHIPSAW: 0.85,
-    Family.SPIKE_AND_FADE: 0.75,
-    Family.CRASH: 0.85,
+# Half-life of what the noise alone has added, in minutes: the shape, not chance, decides where a day goes.
+_PULL_MINUTES: dict[Family, float] = {
+    Family.CALM: 150.0,
+    Family.TREND_UP: 35.0,
+    Family.TREND_DOWN: 35.0,
+    Family.WHIPSAW: 35.0,
+    Family.SPIKE_AND_FADE: 40.0,
+    Family.CRASH: 10.0,
 }
 
 
@@ -61,15 +61,15 @@ class Shape:
     """The plan of one day, shared by all indices. Returns are logarithmic.
 
     `gap` is the open against the previous close; `volatility` the noise of the whole day; `drift[t]` what each second adds
-    to it; `stress[t]` how lively that second is beside its usual share of the day; `tether` which part of the noise's sum is taken
-    back.
+    to it; `stress[t]` how lively that second is beside its usual share of the day; the noise's sum is pulled back to
+    nothing with a half-life of `pull_minutes`.
     """
 
     gap: float
     volatility: float
     drift: Floats
     stress: Floats
-    tether: float
+    pull_minutes: float
 
 
 def family_of(*, seed: int, day: date) -> Family:
@@ -112,7 +112,7 @@ def shape_of(*, family: Family, rng: np.random.Generator, seconds: int) -> Shape
         drift[int(rng.integers(seconds // 40, seconds - 60))] += float(
             rng.choice([-1.0, 1.0]) * rng.uniform(least, most)
         )
-    return Shape(gap=gap, volatility=volatility, drift=drift, stress=stress, tether=_TETHER[family])
+    return Shape(gap=gap, volatility=volatility, drift=drift, stress=stress, pull_minutes=_PULL_MINUTES[family])
 
 
 def _push(drift: Floats, *, start: float, length: float, size: float) -> None:
@@ -161,7 +161,7 @@ def _crash(drift: Floats, stress: Floats, rng: np.random.Generator) -> None:
     """A fall in two waves with a breath between them, and a bounce; the fear stays for the rest of the day."""
     n = len(drift)
     start = float(rng.uniform(0.06, 0.60))
-    total = -float(rng.uniform(0.025, 0.042))
+    total = -float(rng.uniform(0.030, 0.045))
     first, breath, second = (float(rng.uniform(low, high)) for low, high in ((0.04, 0.10), (0.03, 0.08), (0.04, 0.10)))
     share = float(rng.uniform(0.35, 0.65))
     _push(drift, start=start, length=first, size=total * share)

@@ -63,6 +63,12 @@ def _slow_noise(rng: np.random.Generator, seconds: int, scale: float) -> Floats:
     return np.interp(np.arange(seconds), np.arange(len(knots)) * 300.0, knots)
 
 
+def _pulled(noise: Floats, half_life_minutes: float) -> Floats:
+    """Return the steps of a walk that is pulled back to zero (Ornstein-Uhlenbeck); as lively from second to second."""
+    fade = 0.5 ** (np.arange(len(noise)) / (half_life_minutes * 60.0))
+    return np.diff(fade * np.cumsum(noise / fade), prepend=0.0)
+
+
 def _heat(returns: Floats, share: Floats, *, usual: float, gap: float) -> Floats:
     """Return recent variance against what was implied before the open, from the past alone: 1 is an ordinary day."""
     surprise = returns**2 / (share * usual**2)
@@ -113,8 +119,7 @@ def index_paths(
             USUAL_LEVEL[index] * float(np.exp(common_shift)), 2
         )
         noise = common + 0.24 * own.standard_normal(n) * scale
-        noise -= shape.tether * noise.sum() * share
-        returns = relative * (shape.volatility * noise + shape.drift)
+        returns = relative * (shape.volatility * _pulled(noise, shape.pull_minutes) + shape.drift)
         returns = np.concatenate(([0.0], returns[:-1]))
         fair = np.empty(grid_seconds)
         fair[:n] = close * np.exp(shape.gap + np.cumsum(returns))

@@ -266,7 +266,7 @@ def test_expired_positions_settle_at_the_index_s_close():
 
 def test_intraday_positions_are_squared_off_before_the_close():
     market = exchange(at="15:00:00")
-    what = contract(market, 2, Right.CE)
+    what = contract(market, -2, Right.CE)
     bought(market, what, product=Product.MIS)
     market.advance_to(market.day.moment(time(15, 25, 3)))
     assert market.account.quantity(what, Product.MIS) == 0

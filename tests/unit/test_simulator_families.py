@@ -62,7 +62,7 @@ def test_the_first_day_of_a_newcomer_is_calm():
         (Family.TREND_DOWN, 0.85, 1.6),
         (Family.WHIPSAW, 0.8, 1.6),
         (Family.SPIKE_AND_FADE, 0.7, 1.7),
-        (Family.CRASH, 1.9, 4.6),
+        (Family.CRASH, 1.8, 4.6),
     ],
 )
 def test_a_family_is_as_lively_as_its_name(family, least, most):
