@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +44,16 @@ def test_seeds_give_the_families_about_as_often_as_their_weights_say():
     drawn = Counter(family_of(seed=seed, day=TUESDAY) for seed in range(2_000))
     for family, weight in WEIGHTS.items():
         assert drawn[family] == pytest.approx(20 * weight, abs=45)
+
+
+def test_the_documentation_shows_every_family_with_its_weight():
+    docs = Path(__file__).parents[2] / "docs"
+    text = (docs / "simulator.md").read_text(encoding="utf-8")
+    for family, weight in WEIGHTS.items():
+        picture = f"pictures/day-{family.value.replace(' ', '-')}.svg"
+        assert f"| {family.value} | {weight} |" in text
+        assert f"({picture})" in text
+        assert (docs / picture).read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_the_same_seed_gives_other_families_to_other_dates():
