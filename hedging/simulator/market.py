@@ -119,6 +119,7 @@ class Market:
         self._strikes = {index: self._listed(day.specs[index]) for index in self.indices}
         self._slices: dict[tuple[Index, date, int], Slice] = {}
         self._days: dict[Contract, Prices] = {}
+        self._firsts: dict[tuple[Index, date, Right], tuple[Ints, Ints]] = {}
         self._marks: dict[tuple[Index, date, Right], tuple[int, Ints, Ints]] = {}
 
     def _listed(self, spec: ContractSpec) -> Ints:
@@ -291,13 +292,15 @@ class Market:
 
     def day_range(self, index: Index, expiry: date, right: Right, t: int) -> DayRange:
         """Return open, high and low so far (of ten-minute marks and now), and yesterday's close."""
-        before = self.slice(index, expiry, PRE_OPEN).prices[right].last
+        key = (index, expiry, right)
+        strikes = self._strikes[index]
+        if key not in self._firsts:
+            opened = self._price(index, expiry, right, strikes, np.zeros(1, dtype=np.int64)).last
+            self._firsts[key] = (self.slice(index, expiry, PRE_OPEN).prices[right].last, opened)
+        before, opened = self._firsts[key]
         if t == PRE_OPEN:
             return DayRange(open=before, high=before, low=before, previous_close=before)
         now = self.slice(index, expiry, t).prices[right].last
-        key = (index, expiry, right)
-        strikes = self._strikes[index]
-        opened = self._price(index, expiry, right, strikes, np.zeros(1, dtype=np.int64)).last
         reached, high, low = self._marks.get(key, (0, opened, opened))
         if reached > t:
             reached, high, low = 0, opened, opened
