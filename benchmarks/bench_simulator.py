@@ -151,8 +151,8 @@ def over_http(app: WsgiApp) -> Iterator[Callable[[Asked], object]]:
         thread.join()
 
 
-def chain_milliseconds(world: World, count: int) -> tuple[float, float]:
-    """Return median and 95th percentile of a whole request for the chain, each at a new second (nothing is cached)."""
+def chain_milliseconds(world: World, count: int) -> tuple[float, float, float]:
+    """Return the fastest, the median and the 95th percentile of whole requests for the chain, each at a new second."""
     taken = []
     for _ in range(count):
         world.pass_time(1)
@@ -162,7 +162,7 @@ def chain_milliseconds(world: World, count: int) -> tuple[float, float]:
     rows = len(json.loads(content)["chain"])
     if rows != 2 * STRIKES_EACH_SIDE + 1:
         raise RuntimeError(f"{rows} strikes instead of {2 * STRIKES_EACH_SIDE + 1}")
-    return statistics.median(taken), statistics.quantiles(taken, n=20)[18]
+    return min(taken), statistics.median(taken), statistics.quantiles(taken, n=20)[18]
 
 
 def line(what: str, simulator: float, peer: float, goal: str = "") -> None:
@@ -190,9 +190,9 @@ def main() -> None:
         line(f"  {name}", simulator, rate(cycling(lambda r: called(bare_app, r), one), seconds / 5))
     with over_http(world.app) as send, over_http(bare_app) as send_bare:
         line("HTTP, all in turn", rate(cycling(send, mix), seconds), rate(cycling(send_bare, mix), seconds), "400/s")
-    median, slow = chain_milliseconds(world, 200)
+    fastest, median, slow = chain_milliseconds(world, 300)
     print(
-        f"chain of 2 × {2 * STRIKES_EACH_SIDE + 1}, new second     median {median:.2f} ms, 95 % {slow:.2f} ms   goal 3 ms"
+        f"chain of 2 × {2 * STRIKES_EACH_SIDE + 1} at a new second: fastest {fastest:.2f}, median {median:.2f}, 95 % {slow:.2f} ms   goal 3 ms"
     )
 
 
