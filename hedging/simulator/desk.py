@@ -34,9 +34,18 @@ class Desk:
 
     def __init__(self, *, exchange: Exchange) -> None:
         self.exchange = exchange
+        self.pinned: int | None = None
+        self.master_gap = False
+
+    @property
+    def t(self) -> int:
+        """Return the grid second whose prices are told: now, unless a fault pins another."""
+        return self.exchange.t if self.pinned is None else self.pinned
 
     def option(self, symbol: str, exchange: str) -> Contract | None:
         """Return the listed contract of a symbol on an exchange. Spelling must be exact."""
+        if self.master_gap:
+            return None
         try:
             contract = parse_symbol(symbol)
         except UnknownSymbol:
@@ -46,7 +55,7 @@ class Desk:
 
     def index(self, symbol: str, exchange: str) -> Index | None:
         """Return the index that is quoted by this name on this index exchange."""
-        if symbol not in Index.__members__ or Index(symbol) not in self.exchange.day.specs:
+        if self.master_gap or symbol not in Index.__members__ or Index(symbol) not in self.exchange.day.specs:
             return None
         index = Index(symbol)
         return index if INDEX_EXCHANGE[OPTION_EXCHANGE[index]] == exchange else None

@@ -222,15 +222,18 @@ class Exchange:
                     self._later(order, due * SECOND)
                 return
             order.status = Status.OPEN
+        wanted = order.remaining
+        if order.fill_limit is not None:
+            wanted = min(wanted, order.fill_limit - order.filled)
+            if wanted <= 0:
+                return
         bids, asks = self.market.depth(contract, t)
         second, used = self._used.get((contract, side), (PRE_OPEN, {}))
         if second != t:
             used = {}
             self._used[(contract, side)] = (t, used)
         ladder = asks if side is Side.BUY else bids
-        for ticks, units in matching.take(
-            ladder=ladder, used=used, side=side, limit=order.price, wanted=order.remaining
-        ):
+        for ticks, units in matching.take(ladder=ladder, used=used, side=side, limit=order.price, wanted=wanted):
             self._fill(order, ticks, units)
         if order.filled == order.quantity:
             order.status = Status.COMPLETE
@@ -241,6 +244,13 @@ class Exchange:
         due = matching.next_crossing(prices=prices, side=side, limit=order.price, after=t, until=last_second)
         if due is not None:
             self._later(order, due * SECOND)
+
+    def fill_in_full(self, order: Order) -> None:
+        """Fill what is missing of an order at its limit (a market order at the last price), whoever stands in the book."""
+        ticks = order.price or max(1, self.market.ticks(order.ticket.contract, self.t)[0])
+        self._fill(order, ticks, order.quantity - order.filled)
+        order.status = Status.COMPLETE
+        self.truth.after_order(order)
 
     def _fill(self, order: Order, ticks: int, units: int) -> None:
         self.truth.before_change()

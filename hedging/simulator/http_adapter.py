@@ -10,6 +10,9 @@ from urllib.parse import unquote, urlsplit
 import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
+
+from hedging.simulator.disturb import CUT, Cut
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -49,6 +52,7 @@ class WsgiAdapter(BaseAdapter):
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
+            "simulator.in_process": True,
         }
         for name, value in (request.headers or {}).items():
             key = name.upper().replace("-", "_")
@@ -59,6 +63,9 @@ class WsgiAdapter(BaseAdapter):
             started["status"], started["headers"] = status, headers
 
         content = b"".join(self.app(environ, start_response))
+        cut = environ.get(CUT)
+        if cut is not None:
+            raise _as_seen(cut, request)
         code, _, reason = started["status"].partition(" ")
         response = requests.Response()
         response.status_code = int(code)
@@ -73,6 +80,18 @@ class WsgiAdapter(BaseAdapter):
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _as_seen(cut: Cut, request: requests.PreparedRequest) -> requests.RequestException:
+    """Return the exception that requests raises over a socket for a cut connection, with the same causes beneath."""
+    url = str(request.url)
+    if cut.kind == "refused":
+        refused = NewConnectionError(None, "Failed to establish a new connection: [Errno 111] Connection refused")  # type: ignore[arg-type]
+        return requests.ConnectionError(MaxRetryError(None, url, refused), request=request)  # type: ignore[arg-type]
+    if cut.kind == "reset":
+        reset = ConnectionResetError(104, "Connection reset by peer")
+        return requests.ConnectionError(ProtocolError("Connection aborted.", reset), request=request)
+    return requests.ReadTimeout(ReadTimeoutError(None, url, "Read timed out."), request=request)  # type: ignore[arg-type]
 
 
 def mount(session: requests.Session, base_url: str, app: WsgiApp) -> None:

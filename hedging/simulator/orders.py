@@ -78,6 +78,7 @@ class Order:
     filled: int = 0
     reason: str = ""
     generation: int = 0
+    fill_limit: int | None = None
     trades: list[Trade] = field(default_factory=list)
 
     @property

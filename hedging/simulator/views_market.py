@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -45,7 +46,7 @@ class MarketViews(Desk):
     # -- market data ------------------------------------------------------------------------------------------------
 
     def _quote(self, symbol: str, exchange: str) -> dict[str, Any] | None:
-        market, t = self.exchange.market, self.exchange.t
+        market, t = self.exchange.market, self.t
         index = self.index(symbol, exchange)
         if index is not None:
             opened, high, low, before = market.spot_range(index, t)
@@ -68,7 +69,7 @@ class MarketViews(Desk):
 
     def _leg(self, contract: Contract) -> dict[str, Any]:
         """Return one option's figures; out of hours nobody bids or asks."""
-        market, t = self.exchange.market, self.exchange.t
+        market, t = self.exchange.market, self.t
         column = market.column(contract)
         prices = market.slice(contract.index, contract.expiry, t).prices[contract.right]
         span = market.day_range(contract.index, contract.expiry, contract.right, t)
@@ -92,6 +93,31 @@ class MarketViews(Desk):
             "oi": lot * crowd,
         }
 
+    def neighbour(self, body: dict[str, Any], steps: float) -> dict[str, Any]:
+        """Return a question for prices as a server that confuses instruments reads it: some strikes further up.
+
+        An index becomes another one. The answer has no name in it but the one asked for (see `multiquotes`).
+        """
+        if "symbols" in body:
+            rows = [self._confused(row, int(steps)) for row in body["symbols"]]
+            return {**body, "symbols": rows}
+        return self._confused(body, int(steps)) if "symbol" in body else body
+
+    def _confused(self, asked: dict[str, Any], steps: int) -> dict[str, Any]:
+        contract = self.option(asked["symbol"], asked["exchange"])
+        if contract is not None:
+            strikes = self.exchange.market.strikes(contract.index)
+            column = self.exchange.market.column(contract)
+            other = strikes[column + steps if column + steps < len(strikes) else column - steps]
+            wrong = format_symbol(replace(contract, strike=Decimal(int(other))))
+            return {**asked, "symbol": wrong, "as": asked["symbol"]}
+        index = self.index(asked["symbol"], asked["exchange"])
+        others = [i for i in self.exchange.day.specs if i is not index]
+        if index is None or not others:
+            return asked
+        where = INDEX_EXCHANGE[OPTION_EXCHANGE[others[0]]]
+        return {**asked, "symbol": others[0].value, "exchange": where, "as": asked["symbol"], "on": asked["exchange"]}
+
     def quotes(self, body: dict[str, Any]) -> Answer:
         """Return one quote; no quantity, no time."""
         quote = self._quote(body["symbol"], body["exchange"])
@@ -102,7 +128,7 @@ class MarketViews(Desk):
         good, bad = [], []
         for asked in body["symbols"]:
             quote = self._quote(asked["symbol"], asked["exchange"])
-            row = {"exchange": asked["exchange"], "symbol": asked["symbol"]}
+            row = {"exchange": asked.get("on", asked["exchange"]), "symbol": asked.get("as", asked["symbol"])}
             if quote:
                 good.append({"data": quote, **row})
             else:
@@ -119,7 +145,7 @@ class MarketViews(Desk):
         contract = self.option(body["symbol"], body["exchange"])
         ladders: list[list[tuple[int, int]]] = [[], []]
         if contract is not None and self.exchange.is_open:
-            ladders = list(self.exchange.market.depth(contract, self.exchange.t))
+            ladders = list(self.exchange.market.depth(contract, self.t))
         sides = []
         for rows in ladders:
             filled = [{"price": self.price(contract, p), "quantity": q} for p, q in rows] if contract else []
@@ -151,7 +177,7 @@ class MarketViews(Desk):
         if index is None or exchange not in {OPTION_EXCHANGE[index].value, INDEX_EXCHANGE[OPTION_EXCHANGE[index]]}:
             asked = exchange if exchange.endswith("_INDEX") else "NSE_INDEX"
             raise _Refused(400, f"Failed to fetch LTP for {name}: {not_found(name, asked)}")
-        listed = {format_expiry(expiry): expiry for expiry in self.exchange.day.expiries.get(index, ())}
+        listed = {format_expiry(expiry): expiry for expiry in self._expiries(index)}
         if text.upper() not in listed:
             message = (
                 f"No strikes found for {name} expiring {text}. Please check expiry date or update master contract."
@@ -161,13 +187,16 @@ class MarketViews(Desk):
             raise _Refused(404, "No valid option symbols found for the given parameters")
         return index, listed[text]
 
+    def _expiries(self, index: Index) -> tuple[date, ...]:
+        return () if self.master_gap else self.exchange.day.expiries.get(index, ())
+
     def optionchain(self, body: dict[str, Any]) -> Answer:
         """Return the chain around the money; `bid_qty` and `ask_qty` are always 0 at this broker."""
         try:
             index, expiry = self._underlying(body)
         except _Refused as refused:
             return refused.answer
-        exchange, market, t = self.exchange, self.exchange.market, self.exchange.t
+        exchange, market, t = self.exchange, self.exchange.market, self.t
         strikes = market.strikes(index)
         money = int(abs(strikes - market.spot(index, t)).argmin())
         reach = body["strike_count"]
@@ -202,7 +231,7 @@ class MarketViews(Desk):
     ) -> list[dict[str, Any]]:
         """Return one side of a chain; `window` is the first column, the one after the last, and the money's."""
         first, last, money = window
-        market, t = self.exchange.market, self.exchange.t
+        market, t = self.exchange.market, self.t
         spec = self.exchange.day.specs[index]
         tick, lot = float(spec.tick), spec.lot
         prices = market.slice(index, expiry, t).prices[right]
@@ -261,7 +290,7 @@ class MarketViews(Desk):
             return refused.answer
         market, spec = self.exchange.market, self.exchange.day.specs[index]
         strikes = market.strikes(index)
-        spot = market.spot(index, self.exchange.t)
+        spot = market.spot(index, self.t)
         right = Right(body["option_type"].upper())
         offset = body["offset"]
         steps = 0 if offset == "ATM" else int(offset[3:]) * (1 if offset.startswith("OTM") else -1)
@@ -329,7 +358,7 @@ class MarketViews(Desk):
         index = next(
             (i for i in self.exchange.day.specs if i.value == name and OPTION_EXCHANGE[i].value == exchange), None
         )
-        dates = self.exchange.day.expiries.get(index, ()) if index and kind == "options" else ()
+        dates = self._expiries(index) if index and kind == "options" else ()
         if not dates:
             return ok(data=[], message=f"No expiry dates found for {name} {kind} in {exchange}")
         texts = [format_expiry(d) for d in dates]

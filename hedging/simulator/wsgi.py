@@ -5,21 +5,26 @@ Order of checks as on the real server: path and method, rate limit, JSON, schema
 
 from __future__ import annotations
 
-import html
 import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from email.utils import formatdate
 from hmac import compare_digest
 from http import HTTPStatus
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
-from hedging.simulator.day import IST
+from hedging.simulator.control import Clock, Control
 from hedging.simulator.desk import Answer, error
+from hedging.simulator.disturb import CUT, Cut, cut_after, cut_before, disturbed, refused_instead, spoilt
 from hedging.simulator.exchange import Exchange
+from hedging.simulator.faults import NOTHING, TWISTS, Active, Faults, twists_of
+from hedging.simulator.modes import Modes
+from hedging.simulator.paper import PaperDesk
 from hedging.simulator.profiles import DEFAULT, Profile
 from hedging.simulator.schemas import GROUP_C, SCHEMAS, load, refusal
+from hedging.simulator.twists import Later
 from hedging.simulator.views_account import AccountViews, Record
 from hedging.simulator.views_market import MarketViews
 
@@ -28,18 +33,13 @@ _NO_KEY_NEEDED = frozenset({"market/holidays", "market/timings"})
 _ORDER_ENDPOINTS = frozenset({"placeorder", "modifyorder", "cancelorder"})
 _BAD_JSON = "The browser (or proxy) sent a request that this server could not understand."
 _LARGEST_BODY = 1_000_000
+_BROKER_PATIENCE = 120.0
+_KEEP_REFUSALS = frozenset({"error_after", "timeout_after"})  # what was refused was not done: the refusal is the truth
+_TELLS_MODE = frozenset({"modifyorder", "cancelorder", "orderstatus", "openposition"})
 
 
-class Clock(Protocol):
-    """Whatever tells market time and its speed (0: it moves only when told)."""
-
-    speed: float
-
-    def now(self) -> Any:
-        """Return market time, aware."""
-
-    def go(self) -> None:
-        """End the hold at the start, if there is one."""
+def _limit_of(endpoint: str) -> int:
+    return 10 if endpoint in _ORDER_ENDPOINTS else 50
 
 
 class RateLimiter:
@@ -52,7 +52,7 @@ class RateLimiter:
 
     def refuses(self, endpoint: str, client: str) -> int | None:
         """Return the limit if it is reached, else count the call and return `None`."""
-        limit = 10 if endpoint in _ORDER_ENDPOINTS else 50
+        limit = _limit_of(endpoint)
         now = self._monotonic()
         with self._lock:
             calls = self._calls.setdefault((endpoint, client), deque())
@@ -83,37 +83,65 @@ class SimulatorApp:
         self._keys = tuple(api_keys)
         self._limiter = RateLimiter() if rate_limited else None
         self.profile = profile
-        account = AccountViews(exchange=exchange, broker=broker, record=record or (lambda *_: None), profile=profile)
-        self._endpoints = account.endpoints | MarketViews(exchange=exchange).endpoints
+        self.account = AccountViews(
+            exchange=exchange, broker=broker, record=record or (lambda *_: None), profile=profile
+        )
+        self.market = MarketViews(exchange=exchange)
+        self._endpoints = self.account.endpoints | self.market.endpoints
+        self.faults = Faults()
+        self.modes = Modes(exchange=exchange, faults=self.faults, paper=PaperDesk(exchange=exchange))
+        self.control = Control(
+            exchange=exchange, clock=clock, faults=self.faults, modes=self.modes, account=self.account
+        )
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer one request."""
+        """Answer one request. A fault of the connection is left in the environ (`disturb.CUT`) for the transport."""
         path, method = environ.get("PATH_INFO", "/"), environ.get("REQUEST_METHOD", "GET")
-        kind = "application/json"
-        if method == "GET" and path in {"/", "/simulator/clock", "/simulator/report"}:
-            if path == "/":
-                status, content, kind = 200, self._page(), "text/html; charset=utf-8"
-            else:
-                body = self.report() if path.endswith("report") else self.clock_state()
-                status, content = 200, json.dumps(body).encode()
-        elif method == "POST" and path == "/simulator/go":
-            self.clock.go()
-            status, content = 200, json.dumps(self.clock_state()).encode()
+        headers: list[tuple[str, str]] = []
+        page = self.control.answer(path, method, environ)
+        if page is not None:
+            status, content, kind = page.status, page.content, page.kind
+            headers = list(page.headers)
         else:
-            status, answer = self._answer(path, method, environ)
-            content = json.dumps(answer, ensure_ascii=False).encode()
-        headers = [("Content-Type", kind), ("Content-Length", str(len(content))), ("Cache-Control", "no-store")]
+            kind = "application/json"
+            status, answer, active = self._answer(path, method, environ)
+            content = b"" if "empty" in active else json.dumps(answer, ensure_ascii=False).encode()
+            if "skew" in active:
+                headers.append(("Date", formatdate(time.time() + active["skew"].value, usegmt=True)))
+        headers += [("Content-Type", kind), ("Content-Length", str(len(content))), ("Cache-Control", "no-store")]
         start_response(f"{status} {HTTPStatus(status).phrase}", headers)
         return [content]
 
-    def _answer(self, path: str, method: str, environ: dict[str, Any]) -> Answer:
+    def _answer(self, path: str, method: str, environ: dict[str, Any]) -> tuple[int, dict[str, Any], Active]:
         endpoint = path.removeprefix(PREFIX).rstrip("/") if path.startswith(PREFIX) else ""
         if method != "POST" or endpoint not in SCHEMAS:
-            return 404, {"message": "Not found", "path": path, "status": "error"}
+            return 404, {"message": "Not found", "path": path, "status": "error"}, NOTHING
+        self.modes.tick(self.clock.now())
+        active = self.faults.take(endpoint)
+        if active and (cut := cut_before(active)):
+            environ[CUT] = cut
+            return 503, {}, active
         if self._limiter is not None:
             limit = self._limiter.refuses(endpoint, environ.get("REMOTE_ADDR", ""))
             if limit is not None:
-                return 429, {"message": f"{limit} per 1 second"}
+                return 429, {"message": f"{limit} per 1 second"}, active
+        try:
+            status, answer = self._checked(endpoint, environ, active)
+        except Later as later:
+            if environ.get("simulator.in_process"):  # nobody else moves the clock while the caller waits here
+                environ[CUT] = Cut("timeout")
+                return 504, {}, active
+            status, answer = self._awaited(endpoint, later)
+        if active:
+            environ[CUT] = cut_after(active)
+            if status < 400 or not _KEEP_REFUSALS & active.keys():
+                status, answer = spoilt(endpoint, active, (status, answer))
+        return status, answer, active
+
+    def _checked(self, endpoint: str, environ: dict[str, Any], active: Active) -> Answer:
+        """Return the answer of an endpoint after the checks of JSON, schema and key."""
+        if active and (instead := refused_instead(endpoint, active, limit=_limit_of(endpoint))):
+            return instead
         if environ.get("CONTENT_TYPE", "").split(";")[0].strip() != "application/json":
             where = " in the API endpoint" if endpoint in _ORDER_ENDPOINTS else ""
             return error(500, f"An unexpected error occurred{where}")
@@ -126,12 +154,32 @@ class SimulatorApp:
             return 500, {"message": "Internal Server Error"}
         values, errors = load(SCHEMAS[endpoint], body)
         if errors:
-            return 400, refusal(endpoint, errors)
+            told = refusal(endpoint, errors)
+            return 400, {**told, "mode": "analyze"} if "analyze" in active and endpoint in _TELLS_MODE else told
         if endpoint not in _NO_KEY_NEEDED and not self._knows(values["apikey"]):
             return self._wrong_key(endpoint, values)
         with self.exchange.lock:
             self.exchange.advance_to(self.clock.now())
-            return self._endpoints[endpoint](values)
+            return self._answered(endpoint, values, active) if active else self._endpoints[endpoint](values)
+
+    def _answered(self, endpoint: str, values: dict[str, Any], active: Active) -> Answer:
+        """Return the answer under faults: a mode's, or the view's with its figures disturbed."""
+        told = self.modes.answer(endpoint, values, active, wrong_key=lambda: self._wrong_key(endpoint, values))
+        if told is not None:
+            return told
+        if twists := twists_of(active):
+            values = {**values, TWISTS: twists}
+        with disturbed(active, desks=(self.account, self.market), account=self.account):
+            asked = self.market.neighbour(values, active["wrong"].value) if "wrong" in active else values
+            return self._endpoints[endpoint](asked)
+
+    def _awaited(self, endpoint: str, later: Later) -> Answer:
+        """Wait until a late command has happened, as a server does that waits for its broker; give up after 120 s."""
+        ends = time.monotonic() + _BROKER_PATIENCE
+        while not later.outcome and time.monotonic() < ends:
+            time.sleep(0.02)
+            self.exchange.advance_to(self.clock.now())
+        return later.outcome[0] if later.outcome else error(500, "Failed to place order due to internal error")
 
     def _knows(self, key: str) -> bool:
         return any(compare_digest(key.encode(), known.encode()) for known in self._keys)
@@ -144,45 +192,3 @@ class SimulatorApp:
         if endpoint in GROUP_C:
             return 403, {"status": "error", "message": f"Failed to fetch LTP for {values['underlying']}: {text}"}
         return error(403, text)
-
-    # -- control ----------------------------------------------------------------------------------------------------
-
-    def clock_state(self) -> dict[str, Any]:
-        """Return the simulated clock: `now` ISO in UTC, the day's date, the speed, and where the day stands."""
-        now = self.clock.now()
-        day = self.exchange.day
-        return {
-            "now": now.isoformat(),
-            "date": day.date.isoformat(),
-            "speed": self.clock.speed,
-            "market_open": self.exchange.market.is_open(now),
-            "day_over": now >= day.end_at,
-        }
-
-    def report(self) -> dict[str, Any]:
-        """Return the ground truth of the day up to now."""
-        with self.exchange.lock:
-            self.exchange.advance_to(self.clock.now())
-            return self.exchange.report()
-
-    def _page(self) -> bytes:
-        """Return a plain page for a person who opens the simulator in a browser."""
-        state, report = self.clock_state(), self.report()
-        now = self.exchange.now.astimezone(IST).strftime("%Y-%m-%d %H:%M:%S IST")
-        spots = {i.value: self.exchange.market.spot(i, self.exchange.t) for i in self.exchange.day.specs}
-        rows = {
-            "Market time": f"{now} ({'open' if state['market_open'] else 'closed'}, {state['speed']:g}x)",
-            **{name: f"{level:,.2f}" for name, level in spots.items()},
-            "Entries made / refused / unavoidably": (
-                f"{report['entries_made']} / {report['entries_refused']} / {report['entries_unavoidably_refused']}"
-            ),
-            "Hedges bought / sold (orders)": f"{report['hedges']['bought_orders']} / {report['hedges']['sold_orders']}",
-            "Peak utilization": f"{report['peak_utilization']:.1f} % at {report['peak_at']}",
-        }
-        lines = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
-        page = (
-            "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
-            "<title>Simulated exchange</title><h1>Simulated exchange</h1>"
-            f"<p>No real money, no real orders.</p><table>{lines}</table>"
-        )
-        return page.encode()

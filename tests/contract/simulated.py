@@ -67,3 +67,12 @@ class Server:
             "price": price,
         }
         return self.post("placeorder", **{**body, **changes})
+
+    def fault(self, text):
+        """Switch a fault on over the control route."""
+        answer = self.session.post(f"{BASE}/simulator/faults", json={"fault": text}, timeout=5)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["fault"]
+
+    def order(self, order_id):
+        return self.exchange.orders[order_id]

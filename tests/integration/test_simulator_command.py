@@ -67,3 +67,17 @@ def test_an_unknown_year_and_an_empty_timetable_end_in_one_line():
     StrategyEntry.objects.all().delete()
     with pytest.raises((CommandError, CalendarUnknown), match=r"No entry is due|not known"):
         chooser(TUESDAY)(Leftover(date=TUESDAY, closes={}, carried=()))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--fault", "place_order:slow=9"], "no fault 'slow'"),
+        (["--fault", "place_order:late=500"], "from 0 to 115"),
+        (["--profile", "nobody"], "choose one of zerodha"),
+        (["--fault", "place_order:late=90"], "add --serve"),
+    ],
+)
+def test_a_wrong_fault_or_profile_ends_in_one_line(options, words):
+    with pytest.raises(CommandError, match=words):
+        call_command("simulator", *options, stdout=StringIO())

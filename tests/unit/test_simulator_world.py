@@ -95,7 +95,7 @@ def books(world):
 
 def test_a_day_begins_a_minute_before_the_open(opened):
     world = opened()
-    assert world.app.clock_state() == {
+    assert world.app.control.clock_state() == {
         "now": "2026-12-01T03:44:00+00:00",
         "date": "2026-12-01",
         "speed": SPEED,
@@ -171,7 +171,7 @@ def test_a_finished_day_is_followed_by_the_next_with_what_has_not_expired(opened
         strategy="",
     )
     run(world, wall, 405 * 60 / SPEED + 2)
-    assert world.app.clock_state()["day_over"]
+    assert world.app.control.clock_state()["day_over"]
     close = world.exchange.market.spot(Index.SENSEX, world.exchange.market.grid_seconds - 1)
 
     def next_day(leftover):

@@ -17,6 +17,7 @@ from django.db import connections
 
 from hedging.management.worlds import chooser, day_of
 from hedging.simulator.exchange import Exchange
+from hedging.simulator.faults import BadFault, FaultSpec
 from hedging.simulator.profiles import PROFILES, Profile, UnknownProfile, profile_named
 from hedging.simulator.rules import AccountRules, FarOtm
 from hedging.simulator.serving import serve
@@ -54,6 +55,14 @@ class Command(BaseCommand):
             help="NRML buys far out of the money beyond the shorts held: taken, refused, or rejected later",
         )
         parser.add_argument("--no-price-bands", action="store_true", help="switch limit price protection off")
+        parser.add_argument(
+            "--fault",
+            type=_fault,
+            action="append",
+            default=[],
+            metavar="ENDPOINT:KIND[=VALUE][xCOUNT]",
+            help="switch a fault on, like place_order:late=90 (repeatable; kinds: docs/simulator.md)",
+        )
         parser.add_argument("--fresh", action="store_true", help="forget the stored day and begin at --date")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -61,6 +70,8 @@ class Command(BaseCommand):
             if options["serve"]:
                 self._serve(options)
             else:
+                if options["fault"]:
+                    raise CommandError("A fault needs somebody who asks: add --serve")
                 self._run_at_once(options)
         except (StoreUnusable, CalendarUnknown) as error:
             raise CommandError(str(error)) from None
@@ -97,6 +108,12 @@ class Command(BaseCommand):
                 "stop what uses it, or set SIM_PORT to a free one"
             ) from None
 
+        try:
+            for fault in options["fault"]:
+                world.app.control.add_fault(fault)
+        except BadFault as error:
+            raise CommandError(str(error)) from None
+
         def stop(_number: int, _frame: object) -> None:
             Thread(target=server.shutdown, daemon=True).start()
 
@@ -121,6 +138,13 @@ def _rules(options: dict[str, Any]) -> AccountRules:
 
 def _date(text: str) -> date:
     return date.fromisoformat(text)
+
+
+def _fault(text: str) -> FaultSpec:
+    try:
+        return FaultSpec.parse(text)
+    except BadFault as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _profile(name: str) -> Profile:
