@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any
 
 from hedging.simulator.schemas import SCHEMAS
+from hedging.simulator.upstream import ENDPOINTS as _ASK_BROKER
 
 LONGEST_DELAY = 115.0
 TWISTS = "_faults"
@@ -87,6 +88,17 @@ KINDS: Mapping[str, Kind] = {
     "storm": Kind("429 of OpenAlgo, and nothing is done"),
     "broker_429": Kind("429 of the broker, and nothing is done"),
     "empty": Kind("an empty body, though it is done"),
+    "broker_error": Kind(
+        "the broker refuses with this status of its own: 400, 429 or 502",
+        _ASK_BROKER,
+        default=400.0,
+        least=400.0,
+        most=502.0,
+    ),
+    "broker_raises": Kind("OpenAlgo's code for the broker crashes", _ASK_BROKER),
+    "broker_timeout": Kind("the broker does not answer OpenAlgo", _ASK_BROKER),
+    "broker_html": Kind("the broker answers OpenAlgo with a web page", _ASK_BROKER),
+    "broker_null": Kind("the broker answers OpenAlgo with null", _ASK_BROKER),
     "error_200": Kind("200 with an error inside", frozenset({"margin"})),
     "no_data": Kind("success with empty data", frozenset({"funds"})),
     "analyze": Kind("the analyzer is on: orders are paper orders", mode=True),

@@ -25,6 +25,8 @@ from hedging.simulator.paper import PaperDesk
 from hedging.simulator.profiles import DEFAULT, Profile
 from hedging.simulator.schemas import GROUP_C, SCHEMAS, load, refusal
 from hedging.simulator.twists import Later
+from hedging.simulator.upstream import KINDS as BROKER_FAILURES
+from hedging.simulator.upstream import told as told_by
 from hedging.simulator.views_account import AccountViews, Record
 from hedging.simulator.views_market import MarketViews
 
@@ -167,6 +169,10 @@ class SimulatorApp:
         told = self.modes.answer(endpoint, values, active, wrong_key=lambda: self._wrong_key(endpoint, values))
         if told is not None:
             return told
+        for kind in BROKER_FAILURES & active.keys():
+            failed = told_by(endpoint, kind, values, status=active[kind].value)
+            if failed is not None:
+                return failed
         if twists := twists_of(active):
             values = {**values, TWISTS: twists}
         with disturbed(active, desks=(self.account, self.market), account=self.account):
