@@ -12,6 +12,8 @@ import pytest
 import requests
 import urllib3.exceptions
 
+from hedging.brokers.base import NotSent, OutcomeUnknown
+from hedging.brokers.openalgo.client import OpenAlgoOrderClient
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.faults import KINDS, BadFault, FaultSpec
 from hedging.simulator.orders import Origin, Status
@@ -563,3 +565,27 @@ def test_skew_over_a_socket_replaces_the_server_s_date(wired):
 
 def test_without_faults_nothing_is_looked_for(server):
     assert server.app.faults.take("placeorder") is server.app.faults.take("funds")
+
+
+# -- seen by the product's own client ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "orders"),
+    [
+        ("refuse", NotSent, 0),
+        ("reset_before", OutcomeUnknown, 0),
+        ("reset_after", OutcomeUnknown, 1),
+        ("drip", OutcomeUnknown, 1),
+        ("late=90", OutcomeUnknown, 1),
+    ],
+)
+def test_the_product_s_client_tells_not_sent_from_unknown(server, fault, error, orders):
+    client = OpenAlgoOrderClient(BASE, "APIKEY", session=server.session)
+    symbol, quote = server.wing()
+    server.fault(f"place_order:{fault}x1")
+    body = {"strategy": "x", "symbol": symbol, "exchange": "NFO", "action": "BUY", "quantity": 65}
+    with pytest.raises(error):
+        client.place_order({**body, "pricetype": "LIMIT", "product": "NRML", "price": quote["ask"]})
+    server.wait(120)
+    assert len(server.ok("orderbook")["data"]["orders"]) == orders

@@ -35,7 +35,7 @@ def test_the_seed_timetable_s_tuesday_has_its_ten_entries_and_both_indices():
     assert sum(1 for entry in day.entries if entry.exit_time is None) == 6
     assert day.expiries[Index.NIFTY][:2] == (TUESDAY, date(2026, 12, 8))
     assert day.expiries[Index.SENSEX][0] == date(2026, 12, 3)
-    assert (day.opens, day.closes, day.starts, day.ends) == (time(9, 15), time(15, 40), time(9, 14), time(16, 0))
+    assert (day.opens, day.closes, day.starts, day.ends) == (time(9, 15), time(15, 40), time(9, 10), time(16, 0))
     assert (date(2026, 11, 24)) in {holiday for holiday, _ in day.holidays}
 
 
