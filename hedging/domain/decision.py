@@ -57,13 +57,17 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class AddHedge:
-    """Buy `legs` (and sell the wings that they replace): one action, for the sake of `entries`."""
+    """Buy `legs` (and sell the wings that they replace): one action, for the sake of `entries`.
+
+    `buffer` is the safety margin in rupees that the solution keeps; 0 where only giving it up could save the entry.
+    """
 
     reason: Reason
     gates: tuple[Gate, ...]
     legs: tuple[LegOrder, ...]
     solution: HedgeSolution
     entries: tuple[ComingEntry, ...]
+    buffer: Decimal
     card: dict[str, Any] = field(default_factory=dict)
 
 
@@ -169,10 +173,11 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
     closed = first_closed(gates)
     if closed is not None:
         return Hold(closed.reason, gates, _card(facts, projection))
-    solution, entries = _solve_for_most(facts, projection)
-    card = _card(facts, projection, solution)
-    if len(entries) < len(facts.coming):
-        card["given_up"] = [entry.portfolio for entry in facts.coming if entry not in entries]
+    found = _solve_for_most(facts, projection)
+    solution = found.solution
+    card = _card(facts, projection, solution) | {"buffer": _text(found.buffer)}
+    if len(found.entries) < len(facts.coming):
+        card["given_up"] = [entry.portfolio for entry in facts.coming if entry not in found.entries]
     if solution.status is Status.NO_CANDIDATE_IN_BAND:
         detail = ", ".join(f"{c.strike.normalize():f} {c.right}" for c in solution.would_do) or "none"
         shut = Gate(
@@ -203,26 +208,47 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
     sells = tuple(
         _sell(facts, trade.contract, trade.lots, trade.price, Reason.UNWIND_REPLACED) for trade in solution.sells
     )
-    return AddHedge(reason, (*gates, reached), (*buys, *(_after_buys(leg) for leg in sells)), solution, entries, card)
+    legs = (*buys, *(_after_buys(leg) for leg in sells))
+    return AddHedge(reason, (*gates, reached), legs, solution, found.entries, found.buffer, card)
 
 
-def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> tuple[HedgeSolution, tuple[ComingEntry, ...]]:
-    """Solve for every coming entry; where that cannot be reached, for as many of the first as can be helped.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A solution, the entries that it is for, and the safety buffer (rupees) that it keeps."""
 
-    An entry that cannot be saved must not cost the one before it. Returns the whole problem's answer when none can.
+    solution: HedgeSolution
+    entries: tuple[ComingEntry, ...]
+    buffer: Decimal
+
+
+def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> _Found:
+    """Solve for every coming entry; then without the safety buffer; then for as many of the first as can be helped.
+
+    A refused entry costs more than a hedge that just suffices, and one that cannot be saved must not cost the one before
+    it. Returns the whole problem's answer when nothing can be done.
     """
     entries = in_time_order(facts.coming)
+    buffer = facts.session.budget * facts.profile.buffer_pct(facts.policy.safety_buffer_pct) / HUNDRED
     whole = solve(_problem(facts, projection, entries))
-    if whole.status is Status.SOLVED:
-        return whole, entries
-    for count in range(len(entries) - 1, 0, -1):
-        part = solve(_problem(facts, projection, entries[:count]))
-        if part.status is Status.SOLVED:
-            return part, entries[:count]
-    return whole, entries
+    if whole.status is Status.SOLVED or not entries:
+        return _Found(whole, entries, buffer)
+    for count in range(len(entries), 0, -1):
+        for kept in (buffer, Decimal(0)):
+            if (count, kept) == (len(entries), buffer):
+                continue  # that was the first try
+            part = solve(_problem(facts, projection, entries[:count], less=buffer - kept))
+            if part.status is Status.SOLVED:
+                return _Found(part, entries[:count], kept)
+    return _Found(whole, entries, buffer)
 
 
-def _problem(facts: CycleFacts, projection: Projection | None, entries: tuple[ComingEntry, ...]) -> HedgeProblem:
+def _problem(
+    facts: CycleFacts,
+    projection: Projection | None,
+    entries: tuple[ComingEntry, ...],
+    *,
+    less: Decimal = Decimal(0),
+) -> HedgeProblem:
     session, chain = facts.session, facts.chain
     if chain is None or facts.used is None or facts.free_margin is None:
         raise ValueError("a problem needs prices, used margin and free margin")
@@ -250,8 +276,8 @@ def _problem(facts: CycleFacts, projection: Projection | None, entries: tuple[Co
         free_margin=facts.free_margin,
         cash=facts.free_margin,
         cost_cap_left=facts.cost_left,
-        used_offset=facts.used_correction + (Decimal(0) if projection is None else projection.used_offset),
-        order_offset=facts.used_correction + (Decimal(0) if projection is None else projection.order_offset),
+        used_offset=facts.used_correction - less + (Decimal(0) if projection is None else projection.used_offset),
+        order_offset=facts.used_correction - less + (Decimal(0) if projection is None else projection.order_offset),
         pending=_pending(facts),
         quarantined=session.quarantine,
     )

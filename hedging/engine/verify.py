@@ -44,5 +44,5 @@ def check_with_broker(*, gatherer: Gatherer, facts: CycleFacts, decision: AddHed
     added = gatherer.added_by(facts, legs)
     if added is None or facts.used is None:
         return Check(used_after=None, limit=limit, shortfall=Decimal(0))
-    used_after = facts.used + added[0] + budget * facts.profile.buffer_pct(policy.safety_buffer_pct) / HUNDRED
+    used_after = facts.used + added[0] + decision.buffer
     return Check(used_after=used_after, limit=limit, shortfall=max(Decimal(0), used_after - limit))

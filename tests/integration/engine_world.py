@@ -143,7 +143,7 @@ def add(*legs: LegOrder) -> AddHedge:
         status=Status.SOLVED, proven=True, utilization_before_pct=zero, at_order_before=zero, used_after=zero,
         utilization_after_pct=zero, at_order_after=zero, aim=Aim.TARGET,
     )  # fmt: skip
-    return AddHedge(Reason.ADD_PROJECTION_OVER_TRIGGER, (), legs, solution, ())
+    return AddHedge(Reason.ADD_PROJECTION_OVER_TRIGGER, (), legs, solution, (), Decimal(0))
 
 
 def unwind(*legs: LegOrder) -> Unwind:

@@ -359,3 +359,20 @@ def test_entries_of_which_none_can_be_saved_buy_nothing():
     decision = decide(facts(chain=chain(), coming=hopeless, soon=hopeless))
     assert isinstance(decision, Hold)
     assert decision.reason is Reason.HOLD_UNREACHABLE
+
+
+def test_the_safety_buffer_is_given_up_only_where_nothing_else_saves_the_entry():
+    entry, budget, buffers = straddle(4, minutes=4), Decimal(1_000_000), []
+    while True:  # less and less budget for the same entry, a percent at a time
+        known = session(budget=budget)
+        decision = decide(facts(session=known, chain=chain(), coming=(entry,), soon=(entry,), free_margin=budget))
+        if not isinstance(decision, AddHedge):
+            break
+        if decision.buffer == 0:
+            assert decision.solution.aim == "full"
+            assert decision.solution.utilization_after_pct <= 100
+        buffers.append(decision.buffer / budget)
+        budget = (budget * Decimal("0.99")).quantize(Decimal(1))
+    assert isinstance(decision, Hold)
+    assert buffers == sorted(buffers, reverse=True)
+    assert buffers[0] > 0 == buffers[-1]
