@@ -39,7 +39,7 @@ class Stack:
         """Run the simulated exchange and broker. Its clock stands still until `let_the_market_go`."""
         return self._python(
             "simulator",
-            *("manage.py", "simulator", "--serve", "--hold", str(HOLD_SECONDS)),
+            *("manage.py", "simulator", "--hold", str(HOLD_SECONDS)),
             ready=lambda: _answers("127.0.0.1", self.simulator_port, "/simulator/clock"),
         )
 

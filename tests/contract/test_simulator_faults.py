@@ -433,8 +433,7 @@ def test_margin_may_be_a_200_with_an_error_and_funds_a_success_without_data(serv
 def test_commands_with_faults_play_again_to_the_same_books():
     commands = []
     server = Server(with_entries=False)
-    server.account = server.app.account
-    server.account._record = lambda kind, body, order_id: commands.append(
+    server.app.account._record = lambda kind, body, order_id: commands.append(
         (server.exchange.now, kind, json.loads(json.dumps(body)), order_id)
     )
     for text in ("place_order:late=33x1", "place_order:human=2", "place_order:partial=0.3"):

@@ -9,6 +9,7 @@ import pytest
 
 from hedging.simulator.clock import ManualClock
 from hedging.simulator.exchange import Exchange
+from hedging.simulator.http_adapter import mount
 from hedging.simulator.orders import Origin
 from hedging.simulator.wsgi import SimulatorApp
 from tests.contract.recorded import recorded
@@ -201,7 +202,7 @@ def test_the_token_dies_at_three_in_the_morning_of_a_day_that_began_before():
     server.exchange = Exchange(day=day, seed=7, cash=server.exchange.account.cash)
     server.clock = ManualClock(start=day.moment(time(2, 59)))
     server.app = SimulatorApp(exchange=server.exchange, clock=server.clock, api_keys=["APIKEY"], rate_limited=False)
-    server.session.get_adapter(BASE).app = server.app
+    mount(server.session, BASE, server.app)
     assert server.ok("funds")["data"]
     server.wait(61)
     assert server.ok("funds")["data"] == {}

@@ -41,7 +41,7 @@ def test_the_seed_timetable_s_tuesday_has_its_ten_entries_and_both_indices():
 
 def test_a_day_run_at_once_prints_what_happened_as_json():
     out = StringIO()
-    call_command("simulator", "--date", "2026-12-01", "--seed", "7", stdout=out)
+    call_command("simulator", "--at-once", "--date", "2026-12-01", "--seed", "7", stdout=out)
     report = json.loads(out.getvalue())
     assert report["settled"]
     assert report["entries_made"] + report["entries_refused"] == 10
@@ -58,12 +58,12 @@ def test_the_day_after_a_finished_one_is_the_next_with_entries():
 
 def test_a_holiday_is_refused_with_what_to_set():
     with pytest.raises(CommandError, match="no trading day: set SIM_DATE"):
-        call_command("simulator", "--date", "2026-12-25", stdout=StringIO())
+        call_command("simulator", "--at-once", "--date", "2026-12-25", stdout=StringIO())
 
 
 def test_an_unknown_year_and_an_empty_timetable_end_in_one_line():
     with pytest.raises(CommandError, match="2031"):
-        call_command("simulator", "--date", "2031-12-02", stdout=StringIO())
+        call_command("simulator", "--at-once", "--date", "2031-12-02", stdout=StringIO())
     StrategyEntry.objects.all().delete()
     with pytest.raises((CommandError, CalendarUnknown), match=r"No entry is due|not known"):
         chooser(TUESDAY)(Leftover(date=TUESDAY, closes={}, carried=()))
@@ -75,9 +75,9 @@ def test_an_unknown_year_and_an_empty_timetable_end_in_one_line():
         (["--fault", "place_order:slow=9"], "no fault 'slow'"),
         (["--fault", "place_order:late=500"], "from 0 to 115"),
         (["--profile", "nobody"], "choose one of zerodha"),
-        (["--fault", "place_order:late=90"], "add --serve"),
+        (["--fault", "place_order:late=90"], "leave --at-once away"),
     ],
 )
 def test_a_wrong_fault_or_profile_ends_in_one_line(options, words):
     with pytest.raises(CommandError, match=words):
-        call_command("simulator", *options, stdout=StringIO())
+        call_command("simulator", "--at-once", *options, stdout=StringIO())

@@ -288,7 +288,7 @@ def test_market_hours_of_the_day_are_in_utc(opened):
 
 
 def test_a_stored_day_keeps_its_broker(tmp_path, wall):
-    said = []
+    said: list[str] = []
 
     def open_as(name):
         return open_world(

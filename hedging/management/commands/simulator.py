@@ -27,10 +27,10 @@ from schedule.calendar import CalendarUnknown, load_calendar
 
 
 class Command(BaseCommand):
-    help = "Serve the simulated exchange and broker (--serve), or run one day without a client and print what happened."
+    help = "Serve the simulated exchange and broker until Ctrl-C, or run one day at once without a client (--at-once)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--serve", action="store_true", help="answer on a port, until SIGTERM or Ctrl-C")
+        parser.add_argument("--at-once", action="store_true", help="run one day with nobody hedging; print it as JSON")
         parser.add_argument("--speed", type=float, default=settings.SIM_SPEED, help="market seconds a second")
         parser.add_argument("--seed", type=int, default=settings.SIM_SEED, help="a stored day keeps its own")
         parser.add_argument("--date", type=_date, default=settings.SIM_DATE, help="the first day, like 2026-12-01")
@@ -67,11 +67,11 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
-            if options["serve"]:
+            if not options["at_once"]:
                 self._serve(options)
+            elif options["fault"]:
+                raise CommandError("A fault needs somebody who asks: leave --at-once away")
             else:
-                if options["fault"]:
-                    raise CommandError("A fault needs somebody who asks: add --serve")
                 self._run_at_once(options)
         except (StoreUnusable, CalendarUnknown) as error:
             raise CommandError(str(error)) from None
