@@ -5,24 +5,20 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, transaction
 
-from config.local import postgres
 from config.local.processes import LocalServerError
-from config.local.supervisor import Supervisor, claimed
-from config.schema import create_database, why_unreachable
+from config.schema import why_unreachable
 from hedging.engine.sessions import SessionRefused
+from hedging.management.database import database_at_hand, prepare_database
 from hedging.management.simulated_day import SimulatedRun
 from schedule.calendar import IST, CalendarUnknown
-from schedule.seed import seed_reference_data, seed_schedule_if_empty
 
 BAR = 30
 
@@ -44,19 +40,9 @@ class Command(BaseCommand):
             raise CommandError("--baskets must be at least 1")
         watched = sys.stderr.isatty()
         try:
-            # The day happens in one transaction that is never committed: real tables, and no trace of it after.
-            with _database(), transaction.atomic():
-                gc.freeze()  # what was imported is never garbage: do not look through it again and again
-                figures = SimulatedRun(
-                    day=options["date"],
-                    seed=options["seed"],
-                    policy=settings.HEDGE_POLICY,
-                    automation=options["automation"] == "on",
-                    dry_run=options["dry_run"],
-                    baskets=options["baskets"],
-                    progress=self._progress if watched else lambda _: None,
-                ).run()
-                transaction.set_rollback(True)
+            with database_at_hand():
+                prepare_database()
+                figures = self._day(options, progress=self._progress if watched else lambda _: None)
         except (CalendarUnknown, SessionRefused, LocalServerError) as error:
             raise CommandError(str(error)) from None
         except OperationalError as error:
@@ -64,6 +50,22 @@ class Command(BaseCommand):
         if watched:
             self.stderr.write("")
         self.stdout.write(json.dumps(figures) if options["json"] else _told(figures))
+
+    def _day(self, options: dict[str, Any], *, progress: Callable[[datetime], None]) -> dict[str, Any]:
+        """Run the day in one transaction that is never committed: real tables, and no trace of it after."""
+        gc.freeze()  # what was imported is never garbage: do not look through it again and again
+        with transaction.atomic():
+            figures = SimulatedRun(
+                day=options["date"],
+                seed=options["seed"],
+                policy=settings.HEDGE_POLICY,
+                automation=options["automation"] == "on",
+                dry_run=options["dry_run"],
+                baskets=options["baskets"],
+                progress=progress,
+            ).run()
+            transaction.set_rollback(True)
+        return figures
 
     def _progress(self, now: datetime) -> None:
         at = now.astimezone(IST)
@@ -75,30 +77,6 @@ class Command(BaseCommand):
 
 def _date(text: str) -> date:
     return date.fromisoformat(text)
-
-
-@contextmanager
-def _database() -> Iterator[None]:
-    """Use the running database, or start the embedded one for as long as the day takes; make sure it has the tables."""
-    if not settings.DATABASE_IS_EMBEDDED or postgres.answers(settings.PLACES):
-        _prepare()
-        yield
-        return
-    with claimed(settings.PLACES):
-        supervisor = Supervisor(say=lambda _: None)
-        try:
-            supervisor.start(postgres.program(settings.PLACES))
-            _prepare()
-            yield
-        finally:
-            supervisor.stop_all()
-
-
-def _prepare() -> None:
-    create_database()
-    call_command("migrate", interactive=False, verbosity=0)
-    seed_reference_data()
-    seed_schedule_if_empty()
 
 
 def _told(figures: dict[str, Any]) -> str:

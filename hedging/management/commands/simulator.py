@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +15,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
+from django.db import OperationalError, connections
 
+from config.local.processes import LocalServerError
+from config.schema import why_unreachable
+from hedging.management.database import database_at_hand, prepare_database
 from hedging.management.worlds import chooser, day_of
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.faults import BadFault, FaultSpec
@@ -73,11 +78,14 @@ class Command(BaseCommand):
                 raise CommandError("A fault needs somebody who asks: leave --at-once away")
             else:
                 self._run_at_once(options)
-        except (StoreUnusable, CalendarUnknown) as error:
+        except (StoreUnusable, CalendarUnknown, LocalServerError) as error:
             raise CommandError(str(error)) from None
+        except OperationalError as error:
+            raise CommandError(why_unreachable(error)) from None
 
     def _run_at_once(self, options: dict[str, Any]) -> None:
-        day = day_of(options["date"], load_calendar())
+        with _facts_at_hand():
+            day = day_of(options["date"], load_calendar())
         exchange = Exchange(day=day, seed=options["seed"], cash=options["cash"], rules=_rules(options))
         exchange.advance_to(day.end_at)
         self.stdout.write(json.dumps(exchange.report(), indent=1))
@@ -87,18 +95,19 @@ class Command(BaseCommand):
         if options["fresh"]:
             for tail in ("", "-wal", "-shm"):
                 state.with_name(state.name + tail).unlink(missing_ok=True)
-        world = open_world(
-            store=Store(state),
-            seed=options["seed"],
-            cash=options["cash"],
-            speed=options["speed"],
-            api_keys=[settings.OPENALGO_API_KEY],
-            hold_seconds=options["hold"],
-            profile=options["profile"],
-            rules=_rules(options),
-            choose_day=chooser(options["date"]),
-            say=self._say,
-        )
+        with _facts_at_hand():
+            world = open_world(
+                store=Store(state),
+                seed=options["seed"],
+                cash=options["cash"],
+                speed=options["speed"],
+                api_keys=[settings.OPENALGO_API_KEY],
+                hold_seconds=options["hold"],
+                profile=options["profile"],
+                rules=_rules(options),
+                choose_day=chooser(options["date"]),
+                say=self._say,
+            )
         connections.close_all()  # the world is plain values from here on
         try:
             server = serve(world.app, host=options["host"], port=options["port"])
@@ -134,6 +143,15 @@ class Command(BaseCommand):
 
 def _rules(options: dict[str, Any]) -> AccountRules:
     return AccountRules(price_bands=not options["no_price_bands"], far_otm=FarOtm(options["far_otm"]))
+
+
+@contextmanager
+def _facts_at_hand() -> Iterator[None]:
+    """Have the timetable and the contracts readable, also where nothing of ours runs yet."""
+    with database_at_hand() as started:
+        if started:
+            prepare_database()
+        yield
 
 
 def _date(text: str) -> date:
