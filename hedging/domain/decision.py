@@ -98,10 +98,16 @@ def wants_prices(facts: CycleFacts) -> bool:
     utilization = facts.utilization_pct
     if utilization is not None and utilization > facts.policy.utilization_trigger_pct:
         return True
+    return _considers_sales(facts)
+
+
+def _considers_sales(facts: CycleFacts) -> bool:
+    """Return whether a sale of hedges is looked at now: near the end always, else on a beat and after exits."""
     if not facts.held:
         return False
     if _ending(facts):
         return True
+    utilization = facts.utilization_pct
     if not _excess(facts) and (utilization is None or utilization >= facts.policy.exit_trigger_pct):
         return False
     on_the_beat = facts.now.minute % CONSIDER_SALES_MINUTES == 0 and facts.now.second < MARGIN_CHECK_SECONDS
@@ -310,7 +316,7 @@ def _wings(facts: CycleFacts) -> tuple[HeldWing, ...]:
 def _unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ...]) -> Decision:
     quiet = Reason.HOLD_NOTHING_DUE if projection is None or not facts.coming else Reason.HOLD_WITHIN_BUDGET
     card = _card(facts, projection)
-    if not facts.held or facts.chain is None or facts.just_due:
+    if facts.chain is None or facts.just_due or not _considers_sales(facts):
         return Hold(quiet, gates, card)
     choice = choose_unwind(_unwind_inputs(facts))
     card["kept"] = [

@@ -36,6 +36,11 @@ def holding(*wings, **changes):
     return facts(**(known | changes))
 
 
+def selling(*wings, **changes):
+    """The same right after a scheduled exit, when a sale is looked at."""
+    return holding(*wings, **({"just_exited": True} | changes))
+
+
 # --- nothing to do ----------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +196,7 @@ def test_reducing_buys_nothing():
 
 
 def test_reducing_still_sells():
-    assert isinstance(decide(holding((option(26300), 8), session=REDUCING)), Unwind)
+    assert isinstance(decide(selling((option(26300), 8), session=REDUCING)), Unwind)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +209,7 @@ def test_reducing_still_sells():
     ],
 )
 def test_reducing_opens_its_own_gate_and_no_other(changes, reason):
-    decision = decide(holding((option(26300), 8), **({"session": REDUCING} | changes)))
+    decision = decide(selling((option(26300), 8), **({"session": REDUCING} | changes)))
     assert isinstance(decision, Hold)
     assert decision.reason is reason
 
@@ -213,7 +218,7 @@ def test_reducing_opens_its_own_gate_and_no_other(changes, reason):
 
 
 def test_a_wing_whose_shorts_are_gone_is_sold_within_the_buffer():
-    decision = decide(holding((option(26300), 8)))
+    decision = decide(selling((option(26300), 8)))
     assert isinstance(decision, Unwind)
     assert decision.reason is Reason.UNWIND_SHORTS_GONE
     (leg,) = decision.legs
@@ -223,12 +228,12 @@ def test_a_wing_whose_shorts_are_gone_is_sold_within_the_buffer():
 
 def test_a_wing_that_an_entry_within_the_exit_buffer_needs_is_kept():
     entry = straddle(8, minutes=14)
-    decision = decide(holding((option(26300), 8), (option(25700, Right.PE), 8), soon=(entry,), later=(later(entry),)))
+    decision = decide(selling((option(26300), 8), (option(25700, Right.PE), 8), soon=(entry,), later=(later(entry),)))
     assert not isinstance(decision, Unwind)
 
 
 def test_nothing_is_sold_while_an_entry_may_still_be_on_its_way():
-    assert isinstance(decide(holding((option(26300), 8), just_due=True)), Hold)
+    assert isinstance(decide(selling((option(26300), 8), just_due=True)), Hold)
 
 
 @pytest.mark.parametrize(
@@ -241,23 +246,23 @@ def test_nothing_is_sold_while_an_entry_may_still_be_on_its_way():
     ],
 )
 def test_a_sale_that_nothing_hurries_waits_like_a_purchase(changes):
-    assert isinstance(decide(holding((option(26300), 8), **changes)), Hold)
+    assert isinstance(decide(selling((option(26300), 8), **changes)), Hold)
 
 
 def test_an_unknown_buy_blocks_its_own_leg_and_not_the_sale_of_another():
     unknown = (InFlight(option(26300), Side.BUY, 65, uncertain=True),)
-    assert isinstance(decide(holding((option(26300), 8), in_flight=unknown)), Hold)
-    decision = decide(holding((option(26300), 8), (option(26350), 8), in_flight=unknown))
+    assert isinstance(decide(selling((option(26300), 8), in_flight=unknown)), Hold)
+    decision = decide(selling((option(26300), 8), (option(26350), 8), in_flight=unknown))
     assert isinstance(decision, Unwind)
     assert [leg.contract for leg in decision.legs] == [option(26350)]
 
 
 def test_a_spent_cap_does_not_keep_a_sale():
-    assert isinstance(decide(holding((option(26300), 8), session=session(spent=Decimal(50_000)))), Unwind)
+    assert isinstance(decide(selling((option(26300), 8), session=session(spent=Decimal(50_000)))), Unwind)
 
 
 def test_unknown_margin_sells_nothing_that_the_clock_does_not_ask_for():
-    decision = decide(holding((option(26300), 8), used=None, session=session(baseline=None)))
+    decision = decide(selling((option(26300), 8), used=None, session=session(baseline=None)))
     assert isinstance(decision, Hold)
 
 
@@ -376,3 +381,9 @@ def test_the_safety_buffer_is_given_up_only_where_nothing_else_saves_the_entry()
     assert isinstance(decision, Hold)
     assert buffers == sorted(buffers, reverse=True)
     assert buffers[0] > 0 == buffers[-1]
+
+
+def test_off_the_beat_and_away_from_exits_no_sale_is_looked_at():
+    wing = (option(26300), 8)
+    assert isinstance(decide(holding(wing)), Hold)
+    assert isinstance(decide(holding(wing, now=NOW + 3 * MINUTE)), Unwind)
