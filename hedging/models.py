@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from enum import StrEnum
 
 from django.db import models
@@ -266,6 +267,71 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} {self.subject_kind} {self.subject_id}"
+
+
+class JumpKind(StrEnum):
+    """What made the used margin jump: a timetable entry, or a hedge action of ours."""
+
+    ENTRY = "entry"
+    HEDGE = "hedge"
+
+
+class MarginJump(models.Model):
+    """What one entry or hedge action did to used margin, as forecast and as seen. UNIQUE (session, kind, subject).
+
+    `subject` is the entry's portfolio, or the id of the decision whose orders filled. `forecast` is the change of used
+    that the last projection before it promised (a hedge's is negative), `forecast_at_order` what it said the order would
+    ask of free margin, without buffers; `before` and `after` are readings of used. All in rupees; `None` is unknown.
+    `at` (due, or last fill) and `measured_at` are market time. `hedged` tells that longs covered shorts on both sides
+    afterwards. `book` holds the figures that calibration learns from: spot, previous close, and the lines of the account
+    before and after as [symbol, product, quantity, price]. `note` says why a jump without `after` is not usable.
+    """
+
+    session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="margin_jumps")
+    mode = models.CharField(max_length=10, choices=Mode)
+    kind = models.CharField(max_length=10, choices=choices_of(JumpKind))
+    subject = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    forecast = models.DecimalField(max_digits=16, decimal_places=2, null=True, blank=True)
+    forecast_at_order = models.DecimalField(max_digits=16, decimal_places=2, null=True, blank=True)
+    forecast_source = models.CharField(max_length=40, blank=True)
+    before = models.DecimalField(max_digits=16, decimal_places=2, null=True, blank=True)
+    after = models.DecimalField(max_digits=16, decimal_places=2, null=True, blank=True)
+    measured_at = models.DateTimeField(null=True, blank=True)
+    hedged = models.BooleanField(default=False)
+    baskets = models.PositiveIntegerField()
+    index = models.CharField(max_length=12, choices=INDEX_CHOICES)
+    dte = models.PositiveSmallIntegerField()
+    book = models.JSONField(default=dict)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["session", "kind", "subject"], name="one_jump_per_subject"),
+            models.CheckConstraint(condition=Q(kind__in=values_of(JumpKind)), name="jump_kind_known"),
+            models.CheckConstraint(condition=Q(mode__in=sorted(m.value for m in Mode)), name="jump_mode_known"),
+            models.CheckConstraint(
+                condition=Q(after__isnull=True) | Q(before__isnull=False, measured_at__isnull=False),
+                name="jump_measured_whole",
+            ),
+        ]
+        indexes = [models.Index(fields=["session", "at"], name="jump_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject} at {self.at:%H:%M:%S}"
+
+    @property
+    def realized(self) -> Decimal | None:
+        """Return the change of used margin in rupees, `None` while it is unknown."""
+        if self.before is None or self.after is None:
+            return None
+        return self.after - self.before
+
+    @property
+    def error(self) -> Decimal | None:
+        """Return realized less forecast in rupees: positive when more was taken than foretold; `None` is unknown."""
+        realized = self.realized
+        return None if realized is None or self.forecast is None else realized - self.forecast
 
 
 class Heartbeat(models.Model):

@@ -18,6 +18,7 @@ from hedging.models import (
     HedgeDecision,
     HedgeOrder,
     HedgeTransaction,
+    MarginJump,
     PaperOrder,
     values_of,
 )
@@ -202,6 +203,16 @@ class PaperOrderAdmin(Ledger):
     list_filter = ("status", "side", "account")
     list_select_related = ("account",)
     search_fields = ("order_id", "symbol")
+
+
+@admin.register(MarginJump)
+class MarginJumpAdmin(Ledger):
+    """What entries and hedges did to used margin, as forecast and as seen. Rupees."""
+
+    list_display = ("at", "kind", "subject", "forecast", "realized", "error", "forecast_source", "note", "mode")
+    list_filter = ("kind", "mode", "index", "dte", "hedged")
+    search_fields = ("subject",)
+    date_hierarchy = "at"
 
 
 @admin.register(AuditEvent)
