@@ -20,6 +20,7 @@ from hedging.domain.optimizer_pair import best_pair
 from hedging.domain.optimizer_program import Objective, Outcome, minimize
 from hedging.domain.optimizer_types import (
     Aim,
+    Alternative,
     Candidate,
     HedgeProblem,
     HedgeSolution,
@@ -32,6 +33,7 @@ from hedging.domain.pricing import BoolArray, FloatArray
 
 __all__ = [
     "Aim",
+    "Alternative",
     "Candidate",
     "HedgeProblem",
     "HedgeSolution",
@@ -65,14 +67,16 @@ def solve(problem: HedgeProblem) -> HedgeSolution:
     unproven = False
     for aim in aims:
         for level in tried:
-            outcome = _attempt(model, _allowed(model, level.contracts), _limits(problem, aim))
+            allowed, limits = _allowed(model, level.contracts), _limits(problem, aim)
+            outcome = _attempt(model, allowed, limits)
             unproven |= not outcome.proven
             if outcome.lots is not None:
                 figures = model.figures(outcome.lots)
                 solved = _solution(
                     model, Status.SOLVED, outcome.lots, before=before, figures=figures, proven=not unproven
                 )
-                return replace(solved, aim=aim, relaxation=level.relaxation)
+                others = _alternatives(model, outcome.lots, allowed, limits, before)
+                return replace(solved, aim=aim, relaxation=level.relaxation, alternatives=others)
     last = tried[-1].contracts if tried else frozenset()
     return _explain(model, last, _limits(problem, aims[-1]), replace(unsolved, proven=not unproven))
 
@@ -86,6 +90,32 @@ def _attempt(model: HedgeModel, allowed: BoolArray, limits: Limits) -> Outcome:
     if outcome.lots is None or (pair is not None and model.cost(pair) < model.cost(outcome.lots)):
         return Outcome(pair, proven=False)
     return outcome
+
+
+def _alternatives(
+    model: HedgeModel, chosen: FloatArray, allowed: BoolArray, limits: Limits, before: Figures
+) -> tuple[Alternative, ...]:
+    """Return the best action without each bought strike in turn, at the same aim and relaxation, cheapest first."""
+    wanted = model.problem.alternatives
+    found: dict[bytes, Alternative] = {}
+    for row in np.flatnonzero((chosen >= 1) & model.is_buy) if wanted else ():
+        others = allowed.copy()
+        others[row] = False
+        outcome = _attempt(model, others, limits)
+        if outcome.lots is None or outcome.lots.tobytes() in found:
+            continue
+        figures = model.figures(outcome.lots)
+        other = _solution(model, Status.SOLVED, outcome.lots, before=before, figures=figures, proven=outcome.proven)
+        found[outcome.lots.tobytes()] = Alternative(
+            without=model.columns[row].contract,
+            buys=other.buys,
+            sells=other.sells,
+            cost=other.cost,
+            dearer=rupees(model.cost(outcome.lots) - model.cost(chosen)),
+            utilization_after_pct=other.utilization_after_pct,
+            proven=other.proven,
+        )
+    return tuple(sorted(found.values(), key=lambda other: (other.dearer, other.without))[:wanted])
 
 
 def _meets(figures: Figures, limits: Limits) -> bool:

@@ -82,13 +82,36 @@ class WingTrade(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """The cheapest sufficient action that does without one of the chosen strikes: what to do when that one fails.
+
+    Money in rupees, as in `HedgeSolution`. `dearer` is how much more it costs than the chosen action, by the policy's
+    objective: why it was not chosen.
+    """
+
+    without: Contract
+    buys: tuple[WingTrade, ...]
+    sells: tuple[WingTrade, ...]
+    cost: Decimal
+    dearer: Decimal
+    utilization_after_pct: Decimal
+    proven: bool
+
+    @property
+    def why_not(self) -> str:
+        """Return why it was not chosen, in words."""
+        return f"₹{self.dearer:.2f} dearer" if self.dearer > 0 else "costs the same"
+
+
+@dataclass(frozen=True, slots=True)
 class HedgeProblem:
     """Everything that decides which wings to buy for one index, expiry and product.
 
     `book` holds every line of the account, all indices and expiries, the held wings included; `coming` every entry due.
     `budget`, `used_now`, `free_margin`, `cash`, `cost_cap_left` and the offsets in rupees; unknown figures must be
     resolved before. `used_offset` and `order_offset` are what `Projection` adds to the engine's figures of coming entries.
-    `pending` are buys in flight: they use capacity and release nothing.
+    `pending` are buys in flight: they use capacity and release nothing. `alternatives`: how many next-best actions are
+    wanted beside the best; each costs a solve, so a live cycle asks for none.
     """
 
     spec: ContractSpec
@@ -114,6 +137,7 @@ class HedgeProblem:
     quarantined: frozenset[Contract] = frozenset()
     may_replace: bool = True
     time_limit_seconds: float = 1.0
+    alternatives: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +147,7 @@ class HedgeSolution:
     `cost` is premium paid less premium received plus charges; `charges` the charges in it. `used_after`,
     `utilization_after_pct` and `at_order_after` are the worst of all coming entries, offsets included.
     `floor_pct`: the least utilization that buying could reach, set when no aim is reachable. `would_do`: strikes outside
-    the permitted band that would have done.
+    the permitted band that would have done. `alternatives`, cheapest first, only where the problem asks for them.
     """
 
     status: Status
@@ -142,3 +166,4 @@ class HedgeSolution:
     floor_pct: Decimal | None = None
     binding: Limit | None = None
     would_do: tuple[Contract, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
