@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
+import numpy.typing as npt
 
 from hedging.domain.instruments import Contract, Index, Product
 from hedging.domain.pricing import FloatArray
 from hedging.domain.risk import (
+    SCENARIOS,
     MarginMarket,
     MarginParameters,
     MarketUnknown,
@@ -34,6 +36,8 @@ __all__ = [
 
 Key = tuple[Contract, Product]
 Pool = tuple[Index, Product]
+IntArray = npt.NDArray[np.int64]
+Rows = IntArray | slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,30 @@ class MarginRequirement:
     scenario_losses: Mapping[str, tuple[Decimal, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Tier:
+    """One pool's rows in one scan tier: what a long unit of each loses and is worth, and its delta in its expiry's column.
+
+    `table` is [rows, 16 losses + price + one column for each expiry]; a tier of one expiry pays no calendar charge.
+    """
+
+    expiring: bool
+    rows: Rows
+    table: FloatArray
+    calendar_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class _PoolRows:
+    rows: Rows
+    elm: FloatArray
+    tiers: tuple[_Tier, ...]
+
+
 class Universe:
     """Contracts valued once, so that many books over them can be margined by arithmetic alone."""
 
-    __slots__ = ("_expiries", "_members", "_parameters", "_row", "valuation")
+    __slots__ = ("_pools", "_row", "valuation")
 
     def __init__(self, *, prices: Mapping[Key, Decimal], market: MarginMarket, parameters: MarginParameters) -> None:
         """Value each (contract, product) of `prices`. Raises `MarketUnknown` where an index has no spot."""
@@ -107,13 +131,14 @@ class Universe:
             market=market,
             parameters=parameters,
         )
-        self._parameters = parameters
         self._row = {key: row for row, key in enumerate(keys)}
-        self._expiries = np.array([contract.expiry.toordinal() for contract, _ in keys])
+        expiries = np.array([contract.expiry.toordinal() for contract, _ in keys])
         members: dict[Pool, list[int]] = {}
         for row, (contract, product) in enumerate(keys):
             members.setdefault((contract.index, product), []).append(row)
-        self._members = {pool: np.array(rows) for pool, rows in members.items()}
+        self._pools = {
+            pool: _pool_rows(np.array(rows), expiries, self.valuation, parameters) for pool, rows in members.items()
+        }
 
     @classmethod
     def of(cls, lines: Iterable[MarginLine], *, market: MarginMarket, parameters: MarginParameters) -> Universe:
@@ -136,37 +161,73 @@ class Universe:
 
     def pools(self, quantities: FloatArray) -> dict[Pool, PoolMargin]:
         """Return the margin of each index and product for one vector of net units."""
-        return {pool: self._pool(rows, quantities[rows]) for pool, rows in self._members.items()}
+        return {pool: _pool_margin(rows, quantities) for pool, rows in self._pools.items()}
 
     def total(self, quantities: FloatArray) -> float:
         """Return SPAN plus exposure margin of one vector of net units, in float rupees."""
         return sum(pool.total for pool in self.pools(quantities).values())
 
-    def _pool(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], units: FloatArray) -> PoolMargin:
-        value = self.valuation
-        tiers: dict[bool, FloatArray] = {}
-        calendar = 0.0
-        expiring = value.expiring[rows]
-        for tier in (True, False):
-            inside = expiring == tier
-            if inside.any():
-                tiers[tier] = units[inside] @ value.risk[rows[inside]]
-                calendar += self._calendar_charge(rows[inside], units[inside])
-        return PoolMargin(
-            tiers=tiers,
-            calendar=calendar,
-            nov=float(units @ value.prices[rows]),
-            elm=float(np.maximum(-units, 0.0) @ value.elm[rows]),
-        )
+    def totals(self, quantities: FloatArray) -> FloatArray:
+        """Return SPAN plus exposure margin of many books at once, in float rupees: [books, contracts] to [books].
 
-    def _calendar_charge(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], units: FloatArray) -> float:
-        expiries = self._expiries[rows]
-        if (expiries == expiries[0]).all():
-            return 0.0
-        weighted = units * self.valuation.deltas[rows]
-        net = np.array([weighted[expiries == expiry].sum() for expiry in np.unique(expiries)])
-        matched = min(float(net[net > 0].sum()), float(-net[net < 0].sum()))
-        return matched * float(self.valuation.spots[rows[0]]) * self._parameters.calendar_charge_pct / 100
+        The same figures as `total` one by one; one matrix product for each pool and scan tier.
+        """
+        found = np.zeros(len(quantities))
+        for pool in self._pools.values():
+            span = np.zeros(len(quantities))
+            for tier in pool.tiers:
+                sums = quantities[:, tier.rows] @ tier.table
+                span += np.maximum(sums[:, :SCENARIOS].max(axis=1), 0.0) - sums[:, SCENARIOS]
+                if tier.calendar_rate:
+                    span += _calendar_charge(sums[:, SCENARIOS + 1 :], tier.calendar_rate)
+            found += np.maximum(span, 0.0)
+            found -= np.minimum(quantities[:, pool.rows], 0.0) @ pool.elm
+        return found
+
+
+def _pool_rows(rows: IntArray, expiries: IntArray, value: Valuation, parameters: MarginParameters) -> _PoolRows:
+    tiers = []
+    for expiring in (True, False):
+        inside = rows[value.expiring[rows] == expiring]
+        if not len(inside):
+            continue
+        dates = np.unique(expiries[inside])
+        deltas = np.where(expiries[inside][:, None] == dates, value.deltas[inside][:, None], 0.0)
+        table = np.hstack((value.risk[inside], value.prices[inside][:, None], deltas))
+        rate = float(value.spots[inside[0]]) * parameters.calendar_charge_pct / 100 if len(dates) > 1 else 0.0
+        tiers.append(_Tier(expiring, _together(inside), table, rate))
+    return _PoolRows(_together(rows), value.elm[rows], tuple(tiers))
+
+
+def _together(rows: IntArray) -> Rows:
+    """Return neighbours as a slice, through which many books are read without being copied."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
+
+
+def _pool_margin(pool: _PoolRows, quantities: FloatArray) -> PoolMargin:
+    tiers: dict[bool, FloatArray] = {}
+    nov = calendar = 0.0
+    for tier in pool.tiers:
+        sums = quantities[tier.rows] @ tier.table
+        tiers[tier.expiring] = sums[:SCENARIOS]
+        nov += float(sums[SCENARIOS])
+        if tier.calendar_rate:
+            calendar += float(_calendar_charge(sums[None, SCENARIOS + 1 :], tier.calendar_rate)[0])
+    return PoolMargin(
+        tiers=tiers,
+        calendar=calendar,
+        nov=nov,
+        elm=float(np.maximum(-quantities[pool.rows], 0.0) @ pool.elm),
+    )
+
+
+def _calendar_charge(deltas: FloatArray, rate: float) -> FloatArray:
+    """Return `rate` on the deltas that offset each other: [books, expiries] net units of delta to [books] rupees."""
+    longs: FloatArray = np.maximum(deltas, 0.0).sum(axis=1)
+    shorts: FloatArray = longs - deltas.sum(axis=1)
+    matched: FloatArray = np.minimum(longs, shorts) * rate
+    return matched
 
 
 def rupees(value: float) -> Decimal:
