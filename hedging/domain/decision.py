@@ -304,7 +304,7 @@ def _wings(facts: CycleFacts) -> tuple[HeldWing, ...]:
     wings = []
     for wing in facts.held:
         quote = None if facts.chain is None else facts.chain.quotes.get(wing.contract)
-        bid = None if quote is None else quote.bid
+        bid = None if quote is None else quote.sale_price
         depth = None if quote is None or quote.bid_quantity is None else quote.bid_quantity // lot
         wings.append(HeldWing(wing.contract, wing.quantity // lot, bid, depth))
     return tuple(wings)
@@ -341,7 +341,7 @@ def _sales_due(facts: CycleFacts) -> Unwind | None:
 
     Needs prices and positions, but neither a baseline nor a known margin. A leg in flight waits, and no other for it.
     """
-    if facts.chain is None or facts.positions is None or not _ending(facts):
+    if facts.chain is None or facts.chain_is_stale or facts.positions is None or not _ending(facts):
         return None
     gates = tuple(gate(facts) for gate in SELLING)
     if first_closed(gates) is not None or facts.session.trading_state not in {"active", REDUCING}:
@@ -355,8 +355,9 @@ def _sales_due(facts: CycleFacts) -> Unwind | None:
     legs = []
     for contract, lots in wings:
         quote = facts.chain.quotes.get(contract)
-        if lots > 0 and contract not in busy and quote is not None and quote.bid is not None:
-            legs.append(_sell(facts, contract, lots, quote.bid, reason, due_by_clock=True))
+        bid = None if quote is None else quote.sale_price
+        if lots > 0 and contract not in busy and bid is not None:
+            legs.append(_sell(facts, contract, lots, bid, reason, due_by_clock=True))
     return Unwind(reason, gates, tuple(legs), _card(facts)) if legs else None
 
 
@@ -419,7 +420,7 @@ def _unwind_inputs(facts: CycleFacts) -> UnwindInputs:
 
 def _ask(facts: CycleFacts, contract: Contract) -> Decimal | None:
     quote = None if facts.chain is None else facts.chain.quotes.get(contract)
-    return None if quote is None else quote.ask
+    return None if quote is None or quote.crossed else quote.ask
 
 
 # --- legs and cards -----------------------------------------------------------------------------------------------------

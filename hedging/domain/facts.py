@@ -82,7 +82,8 @@ class CycleFacts:
     `coming` are entries due within the lookahead, `soon` those within the exit buffer (a superset of `coming`), `later`
     all entries still to come today. `just_due` tells that an entry fell due so recently that its orders may still be on
     the way, `just_exited` that one was to leave the book in the last minutes. `used_correction` (rupees) is what the
-    broker's basket call found the engine to underestimate; `chain` is `None` when no price was needed.
+    broker's basket call found the engine to underestimate; `chain` is `None` when no price was needed, and
+    `chain_age_seconds` is wall time from its request to the decision.
     """
 
     now: datetime
@@ -108,6 +109,7 @@ class CycleFacts:
     just_due: bool
     just_exited: bool
     chain: Chain | None = None
+    chain_age_seconds: float = 0.0
     increments: Mapping[str, BrokerIncrement] = field(default_factory=dict)
     used_correction: Decimal = Decimal(0)
     unknown: str = ""
@@ -116,6 +118,11 @@ class CycleFacts:
     def utilization_pct(self) -> Decimal | None:
         """Return what is used now in percent of the budget; `None` is unknown."""
         return None if self.used is None else self.used / self.session.budget * HUNDRED
+
+    @property
+    def chain_is_stale(self) -> bool:
+        """Return whether the prices are older than the policy lets a decision rest on."""
+        return self.chain is not None and self.chain_age_seconds > self.policy.max_quote_age_seconds
 
     @property
     def cost_left(self) -> Decimal:
@@ -151,7 +158,7 @@ class CycleFacts:
             if position.contract.index is not self.session.index:
                 continue
             price = self.price_of(position.contract, position.last)
-            if price is None:
+            if price is None or price <= 0:
                 raise ValueError(f"no price for {position.contract} in the book")
             lines.append(MarginLine(position.contract, position.quantity, price, position.product))
         return tuple(lines)

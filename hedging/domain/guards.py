@@ -62,6 +62,14 @@ def _reconciled(facts: CycleFacts) -> Gate:
 
 
 def _data(facts: CycleFacts) -> Gate:
+    if facts.chain_is_stale:
+        age, most = facts.chain_age_seconds, facts.policy.max_quote_age_seconds
+        return Gate(
+            "data",
+            passed=False,
+            detail=f"prices are {age:.1f} s old, at most {most} s are trusted",
+            reason=Reason.HOLD_DATA_UNKNOWN,
+        )
     known = not facts.unknown and facts.funds is not None and facts.positions is not None
     return Gate("data", known, facts.unknown or "funds and positions are fresh", Reason.HOLD_DATA_UNKNOWN)
 

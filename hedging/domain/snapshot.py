@@ -26,12 +26,16 @@ class Quote:
 
     @property
     def mark(self) -> Decimal | None:
-        """Return the last price, else the middle of bid and ask, else `None`."""
-        if self.last is not None:
-            return self.last
-        if self.bid is not None and self.ask is not None:
-            return (self.bid + self.ask) / 2
-        return self.ask
+        """Return the last price, else the middle of bid and ask, else the ask; `None` where crossed or not above 0."""
+        if self.crossed:
+            return None  # whatever else the row says was read together with a touch that cannot be
+        middle = None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
+        return next((price for price in (self.last, middle, self.ask) if price is not None and price > 0), None)
+
+    @property
+    def sale_price(self) -> Decimal | None:
+        """Return the bid at which a sale can be meant; `None` where nobody bids or the quote is crossed."""
+        return None if self.crossed or self.bid is None or self.bid <= 0 else self.bid
 
     @property
     def crossed(self) -> bool:

@@ -129,6 +129,7 @@ class Gatherer:
         chain = self._read("option chain", lambda: self._ports.broker.chain(session.index, session.expiry, strikes))
         if chain is None:
             return replace(facts, unknown=self._unknown)
+        facts = replace(facts, chain_age_seconds=self._age_seconds(chain.read_at))
         try:
             coming = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.lookahead_minutes))
             soon = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.exit_buffer_minutes))
@@ -145,9 +146,11 @@ class Gatherer:
             added = self.added_by(facts, legs)
             if added is None:
                 break
-            age = (self._ports.wall() - added[1].read_at).total_seconds()
+            age = self._age_seconds(added[1].read_at)
             answers[entry.portfolio] = BrokerIncrement(used_after=added[0], at_order=None, age_seconds=age)
-        return replace(facts, increments=answers)
+        # These calls took their time: what is decided now rests on prices that are older by it.
+        age = 0.0 if facts.chain is None else self._age_seconds(facts.chain.read_at)
+        return replace(facts, increments=answers, chain_age_seconds=age)
 
     def added_by(self, facts: CycleFacts, legs: Sequence[MarginLeg]) -> tuple[Decimal, BasketMargin] | None:
         """Return the rupees that `legs` add to the book by the broker's own basket call, or `None` when it cannot say."""
@@ -170,8 +173,11 @@ class Gatherer:
         except (BrokerError, ValueError):  # a line of the book without a price: `decide` names it
             return None
 
+    def _age_seconds(self, read_at: datetime) -> float:
+        return (self._ports.wall() - read_at).total_seconds()
+
     def _is_stale(self, funds: Funds) -> bool:
-        age = (self._ports.wall() - funds.read_at).total_seconds()
+        age = self._age_seconds(funds.read_at)
         if age <= self._policy.max_funds_age_seconds:
             return False
         self._unknown = self._unknown or f"funds: read {age:.0f} s ago"
