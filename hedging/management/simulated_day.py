@@ -28,6 +28,8 @@ from hedging.models import CycleKind, HedgeDecision
 from hedging.simulator.clock import ManualClock
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.http_adapter import mount
+from hedging.simulator.margin import MarginParameters
+from hedging.simulator.profiles import DEFAULT, Profile
 from hedging.simulator.wsgi import SimulatorApp
 from schedule.calendar import load_calendar
 from sessions_app.models import Account, Mode, TradingSession
@@ -39,7 +41,11 @@ STEP = timedelta(seconds=5)
 
 @dataclass(slots=True)
 class SimulatedRun:
-    """One simulated day, ready to run. Needs a database with the reference rows and a timetable."""
+    """One simulated day, ready to run. Needs a database with the reference rows and a timetable.
+
+    `profile` is the broker that the simulator is, `margin` the clearing corporation's figures: nothing of either is told
+    to the application. `watch` sees the exchange after every step of five seconds.
+    """
 
     day: date
     seed: int
@@ -47,7 +53,10 @@ class SimulatedRun:
     automation: bool = True
     dry_run: bool = False
     baskets: int = 1
+    profile: Profile = DEFAULT
+    margin: MarginParameters | None = None
     progress: Callable[[datetime], None] = lambda _: None
+    watch: Callable[[Exchange, TradingSession], None] = lambda *_: None
     _orders_live: bool = False
     _sessions_known: list[TradingSession] | None = None
 
@@ -60,7 +69,7 @@ class SimulatedRun:
         )
         world = day_of(self.day, load_calendar(), baskets=self.baskets)
         cash = Decimal(1_000_000) * self.baskets
-        exchange = Exchange(day=world, seed=self.seed, cash=cash)
+        exchange = Exchange(day=world, seed=self.seed, cash=cash, margin=self.margin)
         clock = VirtualClock(world.start_at)
         ports = self._ports(account, exchange, clock)
         session = open_session(
@@ -80,7 +89,11 @@ class SimulatedRun:
     def _ports(self, account: Account, exchange: Exchange, clock: VirtualClock) -> Ports:
         transport = requests.Session()
         app = SimulatorApp(
-            exchange=exchange, clock=ManualClock(start=exchange.now), api_keys=[API_KEY], rate_limited=False
+            exchange=exchange,
+            clock=ManualClock(start=exchange.now),
+            api_keys=[API_KEY],
+            rate_limited=False,
+            profile=self.profile,
         )
         mount(transport, BASE_URL, app)
         broker = build_broker(
@@ -125,6 +138,7 @@ class SimulatedRun:
         while clock.moment < until:
             clock.moment += STEP
             exchange.advance_to(clock.moment)
+            self.watch(exchange, session)
             second = int(clock.moment.timestamp())
             if second % ticks.PERIOD_SECONDS[CycleKind.MARGIN_CHECK] == 0:
                 counts = ticks.check_margin(now=clock.moment, rules=rules)

@@ -18,6 +18,7 @@ from config.schema import why_unreachable
 from hedging.engine.sessions import SessionRefused
 from hedging.management.database import database_at_hand, prepare_database
 from hedging.management.simulated_day import SimulatedRun
+from hedging.simulator.profiles import DEFAULT, PROFILES
 from schedule.calendar import IST, CalendarUnknown
 
 BAR = 30
@@ -33,6 +34,9 @@ class Command(BaseCommand):
         parser.add_argument("--automation", choices=("on", "off"), default="on", help="off: nobody hedges, to compare")
         parser.add_argument("--dry-run", action="store_true", help="hedge on paper")
         parser.add_argument("--baskets", type=int, default=1)
+        parser.add_argument(
+            "--profile", choices=sorted(PROFILES), default=DEFAULT.name, help="which broker the simulator is"
+        )
         parser.add_argument("--json", action="store_true", help="the last line is one JSON object")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -62,6 +66,7 @@ class Command(BaseCommand):
                 automation=options["automation"] == "on",
                 dry_run=options["dry_run"],
                 baskets=options["baskets"],
+                profile=PROFILES[options["profile"]],
                 progress=progress,
             ).run()
             transaction.set_rollback(True)
