@@ -23,6 +23,7 @@ from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
 from hedging.domain.snapshot import Chain
+from hedging.domain.templates import LegTemplate
 from hedging.engine.cycle import VERIFY_ROUNDS, run_cycle
 from hedging.engine.day_end import end_day
 from hedging.engine.hours import acting_hours
@@ -31,7 +32,7 @@ from hedging.engine.sessions import capture_baseline, set_trading_state
 from hedging.engine.ticks import slot_of
 from hedging.models import CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
-from schedule.entries import LegTemplate, ScheduledEntry
+from schedule.entries import ScheduledEntry
 from sessions_app.models import Account, MarginSnapshot, TradingSession, TradingState
 from tests import factories as make
 from tests.integration import fake_exchange as fake
@@ -139,6 +140,25 @@ def test_funds_older_than_ten_seconds_are_unknown(age, known):
     place.wall.moment += timedelta(seconds=age)
     assert (reason(place, after=0) == Reason.HOLD_NOTHING_DUE) is known
     assert (MarginSnapshot.objects.get().used is not None) is known
+
+
+@pytest.mark.parametrize(
+    ("slow", "seconds", "bought"), [("chain", 5, True), ("chain", 6, False), ("basket_margin", 6, False)]
+)
+def test_prices_that_grew_older_than_five_seconds_before_the_decision_buy_nothing(monkeypatch, slow, seconds, bought):
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(1000)
+    answer = getattr(place.exchange, slow)
+
+    def late(*args):
+        answered = answer(*args)
+        place.wall.moment += timedelta(seconds=seconds)
+        return answered
+
+    monkeypatch.setattr(place.exchange, slow, late)
+    assert (reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER) is bought
+    assert Alert.objects.filter(kind="data_unknown").exists() is not bought
 
 
 def test_a_chain_of_nothing_holds_when_an_entry_is_near():
