@@ -83,9 +83,15 @@ def implied_volatility(
     fallback: float,
     rate: float = DEFAULT_RATE,
 ) -> FloatArray:
-    """Return the volatilities at which the model gives the market `price`, by safeguarded Newton on [0.0001, 5].
+    """Return the volatilities at which the model gives the market `price` back, to a billionth of a rupee.
 
-    `fallback` stands wherever no volatility does: expired, priced below the least or above the most that the model can say.
+    `fallback` stands wherever no volatility in [0.0001, 5] does: expired; priced at or under spot less discounted strike
+    (to a hundredth of a paisa, as deep in the money, where a whole chain may trade at parity); priced above what the
+    highest says. There the model's price is not the market's, and the caller's fallback is the better guess of the two.
+
+    Source: what is solved is the time value, as of the option out of the money at the same strike, in units of
+    sqrt(spot * discounted strike): then only moneyness and deviation are left. Newton's steps, below the point of highest vega
+    on its logarithm over 1 / deviation^2 (after Manaster and Koehler, 1982, and Jaeckel, Let's Be Rational, 2015).
     """
     p, s, k, t, call = np.broadcast_arrays(
         np.asarray(price, dtype=np.float64),
@@ -94,24 +100,61 @@ def implied_volatility(
         np.asarray(years, dtype=np.float64),
         np.asarray(is_call, dtype=np.bool_),
     )
-
-    def value(volatility: npt.ArrayLike) -> FloatArray:
-        return black_scholes(spot=s, strike=k, years=t, volatility=volatility, is_call=call, rate=rate)
-
-    invertible = (t > 0) & (p > value(LOWEST_VOLATILITY) + PRICE_TOLERANCE_RUPEES) & (p < value(HIGHEST_VOLATILITY))
-    low = np.full(p.shape, LOWEST_VOLATILITY)
-    high = np.full(p.shape, HIGHEST_VOLATILITY)
-    found = _inflexion(s, k, t, rate)
+    root = np.sqrt(np.maximum(t, 1e-12))
+    discounted = k * np.exp(-rate * np.maximum(t, 0.0))
+    unit = np.sqrt(s * discounted)
+    time_value = p - np.maximum(np.where(call, s - discounted, discounted - s), 0.0)
+    target = np.maximum(time_value, PRICE_TOLERANCE_RUPEES) / unit
+    x = -np.abs(np.log(s / discounted))
+    low, high = LOWEST_VOLATILITY * root, HIGHEST_VOLATILITY * root
+    invertible = (t > 0) & (time_value > PRICE_TOLERANCE_RUPEES) & (target < _time_value(x, high)[0])
+    found, cheap = _first_guess(x, target)
+    found = np.clip(found, low, high)
     for _ in range(MAX_ITERATIONS):
-        error = np.where(invertible, value(found) - p, 0.0)
-        if (np.abs(error) < CONVERGED_RUPEES).all():
+        value, slope = _time_value(x, found)
+        error = value - target
+        done = ~invertible | (np.abs(error) * unit < CONVERGED_RUPEES)
+        if done.all():
             break
         low = np.where(error < 0, found, low)
         high = np.where(error > 0, found, high)
-        stepped = found - error / np.maximum(_vega(s, k, t, found, rate), 1e-12)
+        stepped = np.where(cheap, _cheap_step(found, value, slope, target), found - error / np.maximum(slope, 1e-300))
         # A step that leaves the bracket is replaced by its middle, so that nothing can run away.
-        found = np.where((stepped > low) & (stepped < high), stepped, 0.5 * (low + high))
-    return np.where(invertible, found, fallback)
+        stepped = np.where((stepped > low) & (stepped < high), stepped, 0.5 * (low + high))
+        found = np.where(done, found, stepped)
+    volatility = found / root
+    return np.where(invertible & (volatility > LOWEST_VOLATILITY), volatility, fallback)
+
+
+def _time_value(x: FloatArray, deviation: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return value and slope in the deviation of options out of the money by `x` (0 or less), per sqrt(spot * strike)."""
+    ratio, half = x / deviation, 0.5 * deviation
+    stretch = np.exp(0.5 * x)
+    value: FloatArray = np.maximum(stretch * ndtr(ratio + half) - ndtr(ratio - half) / stretch, 0.0)
+    slope: FloatArray = np.exp(-0.5 * (ratio * ratio + half * half)) / np.sqrt(2 * np.pi)
+    return value, slope
+
+
+def _cheap_step(deviation: FloatArray, value: FloatArray, slope: FloatArray, target: FloatArray) -> FloatArray:
+    """Return Newton's step of log value over 1 / deviation squared, in which far options are almost a straight line."""
+    safe = np.maximum(value, 1e-300)
+    inverse = deviation**-2 + 2 * np.log(safe / target) * safe / (np.maximum(slope, 1e-300) * deviation**3)
+    stepped: FloatArray = np.maximum(inverse, 1e-12) ** -0.5
+    return stepped
+
+
+def _first_guess(x: FloatArray, target: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Return deviations near the root, and where it is cheap: more than one deviation out of the money."""
+    distance = np.maximum(-x, 1e-12)
+    best = np.sqrt(2 * distance)  # the deviation of highest vega: from there Newton's steps do not overshoot
+    value, slope = _time_value(x, best)
+    near = np.maximum(best + (target - value) / slope, 0.0)
+    pivot = np.minimum(distance, best)
+    value, _ = _time_value(x, pivot)
+    # Farther out the value falls like exp(-x^2 / 2 deviation^2), made exact at the deviation `pivot`.
+    far = 1 / np.sqrt(pivot**-2 + 2 * np.log(np.maximum(value / target, 1.0)) / distance**2)
+    cheap = target < value
+    return np.where(cheap, far, near), cheap
 
 
 def _d1_d2(s: FloatArray, k: FloatArray, t: FloatArray, v: FloatArray, rate: float) -> tuple[FloatArray, FloatArray]:
@@ -120,16 +163,3 @@ def _d1_d2(s: FloatArray, k: FloatArray, t: FloatArray, v: FloatArray, rate: flo
     spread = np.maximum(v, LOWEST_VOLATILITY) * np.sqrt(safe_t)
     d1 = (np.log(s / k) + rate * safe_t) / spread + 0.5 * spread
     return d1, d1 - spread
-
-
-def _vega(s: FloatArray, k: FloatArray, t: FloatArray, v: FloatArray, rate: float) -> FloatArray:
-    d1, _ = _d1_d2(s, k, t, v, rate)
-    vega: FloatArray = s * np.exp(-0.5 * d1 * d1) * np.sqrt(np.maximum(t, 1e-12) / (2 * np.pi))
-    return vega
-
-
-def _inflexion(s: FloatArray, k: FloatArray, t: FloatArray, rate: float) -> FloatArray:
-    """Return the volatility of highest vega, from which Newton's steps do not overshoot (Manaster and Koehler, 1982)."""
-    safe_t = np.maximum(t, 1e-12)
-    best: FloatArray = np.sqrt(2 * np.abs(np.log(s / k) + rate * safe_t) / safe_t)
-    return np.clip(best, 0.05, 0.9 * HIGHEST_VOLATILITY)

@@ -127,14 +127,15 @@ def value_contracts(
     missing = sorted({contract.index for contract in contracts} - market.spots.keys())
     if missing:
         raise MarketUnknown(f"No spot for {', '.join(missing)}: read it before asking for a margin.")
-    spots = np.array([float(market.spots[c.index]) for c in contracts])
-    closes = np.array([float(market.previous_closes.get(c.index, market.spots[c.index])) for c in contracts])
+    levels = {i: (float(spot), float(market.previous_closes.get(i, spot))) for i, spot in market.spots.items()}
+    spots, closes = np.array([levels[c.index] for c in contracts], dtype=np.float64).reshape(-1, 2).T
     strikes = np.array([float(c.strike) for c in contracts])
     is_call = np.array([c.right is Right.CE for c in contracts], dtype=np.bool_)
     quoted = np.array([float(price) for price in prices])
     time_left = {expiry: market.years_to(expiry) for expiry in {c.expiry for c in contracts}}
     years = np.array([time_left[c.expiry] for c in contracts])
-    days = np.array([(c.expiry - market.today).days for c in contracts])
+    today = market.today
+    days = np.array([(c.expiry - today).days for c in contracts])
     expiring = days <= 0
     ahead = np.maximum(years - parameters.look_ahead_days / 365, 0.0)
     ahead[expiring] = 0.0
