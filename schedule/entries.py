@@ -8,18 +8,9 @@ from datetime import date, datetime
 from typing import Any
 
 from hedging.domain.instruments import Index, Right, Side
+from hedging.domain.templates import LegTemplate
 from schedule.calendar import CalendarUnknown, TradingCalendar, at_ist
 from schedule.models import StrategyEntry
-
-
-@dataclass(frozen=True, slots=True)
-class LegTemplate:
-    """One leg of an entry: `offset` strike steps out of the money (negative: in the money), `lots` for each basket."""
-
-    right: Right
-    side: Side
-    offset: int
-    lots: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class ComingEntry:
     """An entry of the timetable that is due, with its legs in the order in which they will be sent.
 
     `dte` counts trading days to expiry, `baskets` is how many baskets it enters; both serve the fallback numbers only.
+    `exit_at`: when it is scheduled to leave the book, `None` when it is held to expiry.
     Raises `ValueError` without legs: an entry that sells nothing is a mistake of the timetable.
     """
 
@@ -42,6 +43,7 @@ class ComingEntry:
     legs: tuple[EntryLeg, ...]
     dte: int = 0
     baskets: int = 1
+    exit_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if not self.legs:
@@ -56,14 +58,27 @@ class ComingEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderMoment:
-    """The book right after one leg of one entry, everything before it included.
+class PlannedExit:
+    """A portfolio that leaves the book at a known time: `lines` are what it holds then, priced as of now."""
 
-    `paid` counts premium of buys through this leg; `received_before` premium of sells before it, since a broker checks
-    an order without its own credit; `received` premium of sells through it. All cumulative from now, in rupees.
+    portfolio: str
+    at: datetime
+    lines: tuple[MarginLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMoment:
+    """The book right after one leg of one entry, or right after one exit, everything before it included.
+
+    `added` is the change of the book since now: each moment's begins with the one before. `paid` counts premium of buys
+    through this order; `received_before` premium of sells before it, since a broker checks an order without its own
+    credit; `received` premium of sells through it. All cumulative from now, in rupees, at the prices of now.
+    `completes_entry`: this is the last order of its entry; true for an exit, which is one moment as a whole.
     """
 
-    entry: ComingEntry
+    portfolio: str
+    at: datetime
+    is_exit: bool
     added: tuple[MarginLine, ...]
     paid: Decimal
     received_before: Decimal
@@ -71,19 +86,31 @@ class OrderMoment:
     completes_entry: bool
 
 
-def order_moments(coming: Sequence[ComingEntry]) -> Iterator[OrderMoment]:
-    """Yield the moments of all coming orders: entries by time, then legs in their order."""
+def order_moments(coming: Sequence[ComingEntry], exits: Sequence[PlannedExit] = ()) -> Iterator[OrderMoment]:
+    """Yield the moments of all coming orders and of `exits` by time: entries before exits of the same second.
+
+    That is the safe side, since nobody promises that a release comes first. Legs are in their order.
+    """
     added: tuple[MarginLine, ...] = ()
     paid = received = Decimal(0)
-    for entry in in_time_order(coming):
-        for number, (leg, line) in enumerate(zip(entry.legs, entry.lines, strict=True), start=1):
+    entries = [(entry.at, False, entry.portfolio, entry.lines) for entry in coming]
+    leaving = [(gone.at, True, gone.portfolio, _closing(gone)) for gone in exits]
+    for at, is_exit, portfolio, lines in sorted((*entries, *leaving), key=lambda step: step[:3]):
+        for number, line in enumerate(lines, start=1):
             before = received
             added = (*added, line)
-            if leg.side is Side.BUY:
-                paid += leg.premium
-            else:
-                received += leg.premium
-            yield OrderMoment(entry, added, paid, before, received, number == len(entry.legs))
+            premium = line.price * line.quantity
+            paid += max(premium, Decimal(0))
+            received += max(-premium, Decimal(0))
+            if not is_exit:
+                last = number == len(lines)
+                yield OrderMoment(portfolio, at, is_exit, added, paid, before, received, last)
+        if is_exit:
+            yield OrderMoment(portfolio, at, is_exit, added, paid, received, received, completes_entry=True)
+
+
+def _closing(gone: PlannedExit) -> tuple[MarginLine, ...]:
+    return tuple(MarginLine(line.contract, -line.quantity, line.price, line.product) for line in gone.lines)
 
 
 def in_time_order(coming: Sequence[ComingEntry]) -> tuple[ComingEntry, ...]:

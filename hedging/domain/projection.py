@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from hedging.domain.entries import ComingEntry, OrderMoment, in_time_order, order_moments
+from hedging.domain.engine_figures import EngineFigures, figures_along, units_along
+from hedging.domain.entries import ComingEntry, in_time_order, order_moments
 from hedging.domain.exposure import ExposureKey, exposures
 from hedging.domain.instruments import Index, Right
-from hedging.domain.margin import MarginLine, MarginMarket, MarginParameters, MarketUnknown, Universe, rupees
+from hedging.domain.margin import MarginLine, MarginMarket, MarginParameters, MarketUnknown, Universe
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
 
@@ -118,12 +119,6 @@ class Projection:
 
 
 @dataclass(frozen=True, slots=True)
-class _EngineFigures:
-    added_used: Decimal
-    added_at_order: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class ProjectionInputs:
     """What a projection is made from. `book` holds every line of the account, `used_now` the session's used margin.
 
@@ -184,7 +179,7 @@ def _need(
     return False, "Every coming entry stays under the trigger and within free margin."
 
 
-def _engine_figures(inputs: ProjectionInputs) -> tuple[dict[int, _EngineFigures], str]:
+def _engine_figures(inputs: ProjectionInputs) -> tuple[dict[int, EngineFigures], str]:
     moments = tuple(order_moments(inputs.coming))
     try:
         universe = Universe.of(
@@ -195,28 +190,13 @@ def _engine_figures(inputs: ProjectionInputs) -> tuple[dict[int, _EngineFigures]
     except MarketUnknown as error:
         return {}, str(error)
     now = universe.quantities(inputs.book)
-    margin_now = universe.total(now)
-    figures: dict[int, _EngineFigures] = {}
-    position, worst = 0, Decimal("-Infinity")
-    for moment in moments:
-        added = inputs.profile.scale * rupees(universe.total(now + universe.quantities(moment.added)) - margin_now)
-        worst = max(worst, added + moment.paid - _credit(inputs, moment.received_before))
-        if moment.completes_entry:
-            figures[position] = _EngineFigures(added + _premium_in_used(inputs, moment), worst)
-            position, worst = position + 1, Decimal("-Infinity")
-    return figures, ""
-
-
-def _credit(inputs: ProjectionInputs, received: Decimal) -> Decimal:
-    return received if inputs.profile.premium_counted else Decimal(0)
-
-
-def _premium_in_used(inputs: ProjectionInputs, moment: OrderMoment) -> Decimal:
-    return moment.paid - moment.received if inputs.profile.premium_counted else Decimal(0)
+    margins = universe.totals(units_along(universe, now, moments))
+    found = figures_along(moments, margins, margin_now=universe.total(now), profile=inputs.profile)
+    return dict(enumerate(found)), ""
 
 
 def _project_entry(
-    inputs: ProjectionInputs, position: int, entry: ComingEntry, engine: _EngineFigures | None, engine_note: str
+    inputs: ProjectionInputs, position: int, entry: ComingEntry, engine: EngineFigures | None, engine_note: str
 ) -> EntryProjection:
     sources = (
         _broker_figure(inputs, entry, engine),
@@ -255,7 +235,7 @@ def _deciding(sources: Sequence[SourceFigure]) -> tuple[SourceFigure, ...]:
     return tuple(known[:1])
 
 
-def _broker_figure(inputs: ProjectionInputs, entry: ComingEntry, engine: _EngineFigures | None) -> SourceFigure:
+def _broker_figure(inputs: ProjectionInputs, entry: ComingEntry, engine: EngineFigures | None) -> SourceFigure:
     answer = inputs.broker.get(entry.portfolio)
     if answer is None:
         return SourceFigure(Source.BROKER, None, None, plausible=False, note="no basket answer")
@@ -271,7 +251,7 @@ def _broker_figure(inputs: ProjectionInputs, entry: ComingEntry, engine: _Engine
     return SourceFigure(Source.BROKER, _plus(inputs.used_now, answer.used_after), at_order, plausible=True, note=note)
 
 
-def _engine_figure(inputs: ProjectionInputs, engine: _EngineFigures | None, note: str) -> SourceFigure:
+def _engine_figure(inputs: ProjectionInputs, engine: EngineFigures | None, note: str) -> SourceFigure:
     if engine is None:
         return SourceFigure(Source.ENGINE, None, None, plausible=False, note=note)
     error = inputs.profile.error_pct

@@ -11,14 +11,15 @@ from typing import Any
 
 from hedging.brokers.base import BasketScope, BrokerError, BrokerUnavailable, MarginLeg
 from hedging.brokers.openalgo.symbols import parse_symbol
-from hedging.domain.entries import ComingEntry, EntryLeg, in_time_order
+from hedging.domain.entries import ComingEntry, in_time_order
 from hedging.domain.facts import CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
-from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side, nearest_strike
+from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
 from hedging.domain.snapshot import BasketMargin, Chain, Funds, Position
+from hedging.domain.templates import resolve_legs, short_units
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import Pulse
@@ -191,36 +192,30 @@ class Gatherer:
         )
 
     def _resolve_entry(self, facts: CycleFacts, chain: Chain, entry: ScheduledEntry) -> ComingEntry:
-        session, spec = self._session, facts.spec
-        atm = nearest_strike(chain.spot, spec.strike_step)
-        legs = []
-        for leg in entry.legs:
-            out = spec.strike_step * leg.offset * (1 if leg.right is Right.CE else -1)
-            contract = Contract(facts.session.index, entry.expiry, atm + out, leg.right)
-            quote = chain.quotes.get(contract)
-            price = None if quote is None else quote.mark
-            if price is None:
-                raise ValueError(f"no price for {contract.strike} {contract.right}, a leg of {entry.portfolio}")
-            quantity = leg.lots * session.baskets * session.lots_per_basket * spec.lot
-            legs.append(EntryLeg(contract, leg.side, quantity, price))
+        session = self._session
+        legs = resolve_legs(
+            entry.legs,
+            portfolio=entry.portfolio,
+            spec=facts.spec,
+            expiry=entry.expiry,
+            spot=chain.spot,
+            lots=session.baskets * session.lots_per_basket,
+            price_of=replace(facts, chain=chain).price_of,
+        )
         return ComingEntry(
             portfolio=entry.portfolio,
             index=facts.session.index,
             expiry=entry.expiry,
             product=facts.session.product,
             at=entry.entry_at,
-            legs=tuple(legs),
+            legs=legs,
             dte=entry.dte,
             baskets=session.baskets,
+            exit_at=entry.exit_at,
         )
 
     def _units(self, entry: ScheduledEntry, spec: ContractSpec) -> dict[Right, int]:
-        scale = self._session.baskets * self._session.lots_per_basket * spec.lot
-        units = dict.fromkeys(Right, 0)
-        for leg in entry.legs:
-            if leg.side is Side.SELL:
-                units[leg.right] += leg.lots * scale
-        return units
+        return short_units(entry.legs, lots=self._session.baskets * self._session.lots_per_basket, lot=spec.lot)
 
     def _read(self, what: str, call: Any) -> Any:
         try:

@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from hedging.domain.instruments import Index, Right, Side
+from hedging.domain.templates import LegTemplate
 from schedule.calendar import CalendarUnknown, load_calendar
-from schedule.entries import LegTemplate, entries_on, leg_templates
+from schedule.entries import entries_on, leg_templates
 from schedule.models import ChargeRates, ContractSpec, MarginParameters, StrategyEntry, TradingDay
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
 from tests.factories import StrategyEntryFactory, TradingDayFactory, ist
