@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 from django.db import models, transaction
 
 from schedule.importer import import_schedule, parse_schedule
-from schedule.models import ChargeRates, ContractSpec, MarginParameters, StrategyEntry, TradingDay
-
-DATA = Path(__file__).resolve().parent / "data"
-_REFERENCE: tuple[tuple[str, type[models.Model]], ...] = (
-    ("trading_days.csv", TradingDay),
-    ("contract_specs.csv", ContractSpec),
-    ("margin_parameters.csv", MarginParameters),
-    ("charge_rates.csv", ChargeRates),
-)
-_WORDS = {"yes": True, "no": False}
+from schedule.models import StrategyEntry
+from schedule.shipped import DATA, FILES, shipped_rows
 
 
 def seed_reference_data() -> dict[str, int]:
@@ -26,7 +15,7 @@ def seed_reference_data() -> dict[str, int]:
     Raises `ValidationError` when a shipped row is not valid; then nothing is written.
     """
     with transaction.atomic():
-        return {model.__name__: _fill(model, DATA / name) for name, model in _REFERENCE}
+        return {model.__name__: _fill(model) for model in FILES}
 
 
 def seed_schedule_if_empty() -> int:
@@ -37,12 +26,6 @@ def seed_schedule_if_empty() -> int:
         return len(import_schedule(parse_schedule((DATA / "schedule.csv").read_bytes())).added)
 
 
-def _fill(model: type[models.Model], path: Path) -> int:
+def _fill(model: type[models.Model]) -> int:
     table = model._default_manager
-    if table.exists():
-        return 0
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [model(**{name: _WORDS.get(text, text) for name, text in row.items()}) for row in csv.DictReader(file)]
-    for row in rows:
-        row.clean_fields()  # texts become dates, times and decimals
-    return len(table.bulk_create(rows))
+    return 0 if table.exists() else len(table.bulk_create(shipped_rows(model)))

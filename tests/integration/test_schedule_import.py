@@ -20,7 +20,8 @@ from schedule.importer import (
     trading_hours,
 )
 from schedule.models import StrategyEntry, short_straddle
-from schedule.seed import DATA, seed_reference_data, seed_schedule_if_empty
+from schedule.seed import seed_reference_data, seed_schedule_if_empty
+from schedule.shipped import DATA
 from tests.factories import StrategyEntryFactory, TradingDayFactory
 
 HEADER = "day_of_week,index,expiry_type,portfolio,entry_time,exit_time"
