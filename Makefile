@@ -6,7 +6,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench
+.PHONY: help setup run test check bench accuracy
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ check: setup ## lint, format, types, layers, missing migrations
 	$(PY) -m mypy .
 	.venv/bin/lint-imports --no-logo
 	DJANGO_SETTINGS_MODULE=tests.settings $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+accuracy: .venv/.packages ## run 60 days with brokers and margins unknown to the application; writes docs/accuracy.md
+	@$(PY) -m benchmarks.accuracy docs/accuracy.md
 
 bench: .venv/.packages ## measure the simulator beside a bare WSGI app; prints, never fails on time
 	@$(PY) -m benchmarks.bench_simulator
