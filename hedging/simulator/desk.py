@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from hedging.brokers.openalgo.symbols import UnknownSymbol, format_symbol, parse_symbol
@@ -63,3 +64,11 @@ class Desk:
     def price(self, contract: Contract, ticks: int) -> float:
         """Return ticks in rupees, as a JSON number."""
         return float(self.exchange.market.price(contract.index, ticks))
+
+    def expiries(self, index: Index) -> tuple[date, ...]:
+        """Return the expiries of an index that the master contract knows."""
+        return () if self.master_gap else self.exchange.day.expiries.get(index, ())
+
+    def freeze(self, contract: Contract) -> int:
+        """Return the freeze quantity as the server shows it: 1 (not configured) for everything on BFO."""
+        return self.exchange.day.specs[contract.index].freeze_quantity if contract.exchange.value == "NFO" else 1

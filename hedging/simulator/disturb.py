@@ -9,6 +9,7 @@ from typing import Any
 
 from hedging.simulator.desk import Answer, Desk, error
 from hedging.simulator.faults import Active
+from hedging.simulator.json_text import decoded
 from hedging.simulator.market import PRE_OPEN
 from hedging.simulator.views_account import AccountViews
 
@@ -95,6 +96,8 @@ def spoilt(endpoint: str, active: Active, answer: Answer) -> Answer:
         return 200, {**body, "orderid": None}
     if "no_data" in active:
         return 200, {**body, "data": {}}
+    if {"wrong", "zeros"} & active.keys():
+        body = decoded(body)
     if "wrong" in active and endpoint == "optionchain":
         body = _shifted(body, int(active["wrong"].value))
     if "zeros" in active:

@@ -17,13 +17,15 @@ from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.instruments import Contract, Product, Right, Side
 from hedging.simulator import matching
 from hedging.simulator.account import Account
+from hedging.simulator.chance import hash01
 from hedging.simulator.checks import SQUARE_OFF, Checks
 from hedging.simulator.day import SimulatedDay
 from hedging.simulator.funds import FundsView, Risk, blocked_book, funds_view, rupees, second_of
 from hedging.simulator.margin import MarginModel, MarginParameters
-from hedging.simulator.market import PRE_OPEN, Market, hash01
+from hedging.simulator.market import PRE_OPEN, Market
 from hedging.simulator.orders import LIVE, Order, OrderRefused, Origin, PriceType, Status, Ticket, Trade
 from hedging.simulator.peaks import PeakMargin
+from hedging.simulator.ranges import DayRanges
 from hedging.simulator.rules import AccountRules
 from hedging.simulator.strategist import Strategist
 from hedging.simulator.truth import Truth
@@ -51,6 +53,7 @@ class Exchange:
         self.seed = seed
         self.lock = RLock()
         self.market = Market(day=day, seed=seed)
+        self.ranges = DayRanges(market=self.market)
         self.model = MarginModel(today=day.date, parameters=margin)
         self.risk = Risk(market=self.market, model=self.model)
         self.rules = rules or AccountRules()

@@ -45,3 +45,14 @@ def touch(*, value: Floats, half: Floats, tick: float) -> tuple[Ints, Ints]:
 def crowd_at_touch(*, ticks: int, distance: float, thin: float) -> float:
     """Return about how many lots stand at the touch: many for cheap options, few for dear ones and for the far wings."""
     return (6.0 + 240.0 / (ticks + 6.0)) / (thin * (1.0 + (min(distance, 12.0) / 5.0) ** 2))
+
+
+def open_interest(*, strikes: Ints, spot: float) -> Ints:
+    """Return how many lots of each strike people hold: crowds at the money, a few far away."""
+    distance = np.abs(strikes / spot - 1.0)
+    return (40_000 / (1.0 + (distance * 90.0) ** 2)).astype(np.int64) + 10
+
+
+def traded(lots: Ints, t: int) -> Ints:
+    """Return how many lots have changed hands by a grid second, of so many held: all of them in a session."""
+    return lots * max(t, 0) // 22_500

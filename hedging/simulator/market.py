@@ -10,9 +10,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hedging.domain.instruments import Contract, ContractSpec, Index, Right
+from hedging.simulator.chance import Ints, drawn, folded, hash01
 from hedging.simulator.day import IST, SimulatedDay
 from hedging.simulator.families import Floats, family_of
 from hedging.simulator.liquidity import crowd_at_touch, half_spread, touch, unease_of_the_clock
@@ -24,39 +24,10 @@ PRE_OPEN = -1
 LEVELS = 5
 _MINUTES_A_YEAR = 525_600.0
 _OVERNIGHT = 0.22  # variance of a night, in days
-_MARK_SECONDS = 600
 _AUCTION_SECONDS = 900
-_RIGHTS = (Right.CE, Right.PE)
+RIGHTS = (Right.CE, Right.PE)
 # Relative width of spreads and thinness of the book; BSE's options are less liquid than NSE's.
 _THINNESS: dict[Index, float] = {Index.NIFTY: 1.0, Index.BANKNIFTY: 1.6, Index.SENSEX: 2.2}
-
-Ints = NDArray[np.int64]
-
-
-_M64 = (1 << 64) - 1
-
-
-def hash01(*parts: int | NDArray[np.int64]) -> Floats:
-    """Return numbers in [0, 1) that depend on all parts and look random (splitmix64's finalizer, chained).
-
-    Plain ints are folded in first, then the arrays, which broadcast.
-    """
-    plain = 0x9E3779B97F4A7C15
-    arrays = [part for part in parts if not isinstance(part, int)]
-    for part in parts:
-        if isinstance(part, int):
-            plain ^= part & _M64
-            plain = ((plain ^ (plain >> 30)) * 0xBF58476D1CE4E5B9) & _M64
-            plain = ((plain ^ (plain >> 27)) * 0x94D049BB133111EB) & _M64
-            plain ^= plain >> 31
-    state: NDArray[np.uint64] = np.full(1, plain, dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for array in arrays:
-            state = state ^ array.astype(np.uint64)
-            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            state = state ^ (state >> np.uint64(31))
-    return np.asarray((state >> np.uint64(11)).astype(np.float64) / float(1 << 53))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +39,22 @@ class Prices:
     bid: Ints
     ask: Ints
 
+    def row(self, n: int) -> Prices:
+        """Return one row of a table of prices."""
+        return Prices(value=self.value[n], last=self.last[n], bid=self.bid[n], ask=self.ask[n])
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The chain of one index and expiry at one second: prices by right, one column for each listed strike."""
+    """The chain of one index and expiry at one second, one column for each listed strike.
+
+    `both` has a row for each of `RIGHTS`; `prices` are the same rows by right.
+    """
 
     strikes: Ints
     spot: float
+    both: Prices
     prices: dict[Right, Prices]
-
-
-@dataclass(frozen=True, slots=True)
-class DayRange:
-    """Open, running high and low, previous close of every option of a chain, in ticks."""
-
-    open: Ints
-    high: Ints
-    low: Ints
-    previous_close: Ints
 
 
 class Market:
@@ -119,8 +88,7 @@ class Market:
         self._strikes = {index: self._listed(day.specs[index]) for index in self.indices}
         self._slices: dict[tuple[Index, date, int], Slice] = {}
         self._days: dict[Contract, Prices] = {}
-        self._firsts: dict[tuple[Index, date, Right], tuple[Ints, Ints]] = {}
-        self._marks: dict[tuple[Index, date, Right], tuple[int, Ints, Ints]] = {}
+        self._chains: dict[tuple[Index, date], tuple[Standing, Floats]] = {}
 
     def _listed(self, spec: ContractSpec) -> Ints:
         step = int(spec.strike_step)
@@ -166,52 +134,53 @@ class Market:
 
     # -- pricing ----------------------------------------------------------------------------------------------------
 
-    def _standing(self, index: Index, expiry: date, t: Ints) -> Standing:
-        """Return what the options of an index and expiry are priced from at some seconds."""
-        path = self.paths[index]
-        pre = t == PRE_OPEN
-        clock = np.where(pre, 0, t)
-        spot = np.where(pre, path.previous_close, path.fair[clock])
-        days = self.day.trading_days_until(expiry)
-        implied = np.where(pre, path.usual, path.implied[clock])
-        later = np.where(pre, path.usual, path.later[clock])
-        variance = implied**2 * self._left[clock] + later**2 * (days + _OVERNIGHT * (days + pre * 1.0))
-        return Standing(
+    def _standings(self, index: Index, expiry: date) -> tuple[Standing, Floats]:
+        """Return what an expiry's options are priced from, and how thin their books are, as arrays of the day.
+
+        The first figure of each is for before the open, the others for every second.
+        """
+        found = self._chains.get((index, expiry))
+        if found is None:
+            found = self._chains[(index, expiry)] = self._drawn_up(index, expiry)
+        return found
+
+    def _drawn_up(self, index: Index, expiry: date) -> tuple[Standing, Floats]:
+        path, days = self.paths[index], self.day.trading_days_until(expiry)
+        clock = np.maximum(np.arange(PRE_OPEN, self.grid_seconds), 0)
+        pre = np.zeros(len(clock))
+        pre[0] = 1.0  # the night before counts too
+        spot, implied, later = path.fair[clock], path.implied[clock], path.later[clock]
+        spot[0], implied[0], later[0] = path.previous_close, path.usual, path.usual
+        stress = implied / path.usual
+        standing = Standing(
             spot=spot,
-            variance=variance,
+            variance=implied**2 * self._left[clock] + later**2 * (days + _OVERNIGHT * (days + pre)),
             discount=np.exp(-RATE * self.years_left(expiry, clock)),
-            stress=implied / path.usual,
-            spent=(1.0 - self._left[clock]) if days == 0 else np.zeros(1),
+            stress=stress,
+            spent=1.0 - self._left[clock] if days == 0 else np.zeros(len(clock)),
         )
+        nearest = expiry == self.day.expiries[index][0]
+        thin = _THINNESS[index] * (1.0 if nearest else 1.5) * (self._unease[clock] * stress**0.8)
+        return standing, thin
 
-    def _price(self, index: Index, expiry: date, right: Right, strikes: Ints, t: Ints) -> Prices:
-        """Price strikes against seconds, whichever of the two is the long one (they broadcast)."""
-        standing = self._standing(index, expiry, t)
-        value, distance = option_values(standing, strikes, right)
-        unease = self._unease[np.maximum(t, 0)] * standing.stress**0.8
-        return self._quote((index, expiry, right), strikes, t, value=value, distance=distance, unease=unease)
-
-    def _quote(
-        self,
-        chain: tuple[Index, date, Right],
-        strikes: Ints,
-        t: Ints,
-        *,
-        value: Floats,
-        distance: Floats,
-        unease: Floats,
-    ) -> Prices:
-        """Put a bid, an ask and a last price around the value, by chance and by what makes spreads wide."""
-        index, expiry, right = chain
+    def _price(self, index: Index, expiry: date, rights: tuple[Right, ...], strikes: Ints, t: Ints) -> Prices:
+        """Price strikes against seconds, whichever of the two is the long one (they broadcast); a row for each right."""
+        standings, books = self._standings(index, expiry)
+        calls, puts, distance = option_values(standings.at(t + 1), strikes)
+        value = np.stack([calls if right is Right.CE else puts for right in rights])
         tick = float(self.day.specs[index].tick)
-        key = (self.seed, int(expiry.toordinal()) * 8 + _RIGHTS.index(right), strikes, t // 3)
-        width, lean = hash01(*key, 1), hash01(*key, 2)
-        thin = _THINNESS[index] * (1.0 if expiry == self.day.expiries[index][0] else 1.5)
-        half = half_spread(value=value, distance=distance, tick=tick, thin=thin * unease, draw=width)
+        beat = t // 3
+        width, lean = (self._chance(expiry, rights, what, strikes, beat) for what in (1, 2))
+        half = half_spread(value=value, distance=distance, tick=tick, thin=books[t + 1], draw=width)
         bid, ask = touch(value=value, half=half, tick=tick)
         last = np.rint((value + (lean - 0.5) * 0.6 * half) / tick).astype(np.int64)
-        last = np.clip(last, np.maximum(bid, 1), ask)
+        last = np.minimum(np.maximum(last, np.maximum(bid, 1)), ask)
         return Prices(value=value, last=last, bid=bid, ask=ask)
+
+    def _chance(self, expiry: date, rights: tuple[Right, ...], what: int, strikes: Ints, beat: Ints) -> Floats:
+        """Return a number in [0, 1) for each right (a row), strike and beat."""
+        begun = [folded(self.seed, int(expiry.toordinal()) * 8 + RIGHTS.index(right), what) for right in rights]
+        return drawn(np.array(begun, dtype=np.uint64)[:, None], strikes, beat)
 
     def slice(self, index: Index, expiry: date, t: int) -> Slice:
         """Return the whole chain at a grid second (cached for the latest few). Bids and asks are 0 before the open."""
@@ -221,11 +190,12 @@ class Market:
             return found
         strikes = self._strikes[index]
         at = np.full(1, t, dtype=np.int64)
-        prices = {right: self._price(index, expiry, right, strikes, at) for right in _RIGHTS}
+        both = self._price(index, expiry, RIGHTS, strikes, at)
         if t == PRE_OPEN:
-            nobody = np.zeros(len(strikes), dtype=np.int64)
-            prices = {right: Prices(p.value, p.last, nobody, nobody) for right, p in prices.items()}
-        made = Slice(strikes=strikes, spot=self.spot(index, t), prices=prices)
+            nobody = np.zeros_like(both.last)
+            both = Prices(value=both.value, last=both.last, bid=nobody, ask=nobody)
+        prices = {right: both.row(n) for n, right in enumerate(RIGHTS)}
+        made = Slice(strikes=strikes, spot=self.spot(index, t), both=both, prices=prices)
         while len(self._slices) >= 8:
             self._slices.pop(next(iter(self._slices)))
         self._slices[key] = made
@@ -237,7 +207,7 @@ class Market:
         if found is None:
             seconds = np.arange(self.grid_seconds, dtype=np.int64)
             strike = np.full(1, int(contract.strike), dtype=np.int64)
-            found = self._price(contract.index, contract.expiry, contract.right, strike, seconds)
+            found = self._price(contract.index, contract.expiry, (contract.right,), strike, seconds).row(0)
             self._days[contract] = found
         return found
 
@@ -267,12 +237,13 @@ class Market:
         lot = self.day.specs[contract.index].lot
         key = (
             self.seed,
-            int(contract.expiry.toordinal()) * 8 + _RIGHTS.index(contract.right),
+            int(contract.expiry.toordinal()) * 8 + RIGHTS.index(contract.right),
             int(contract.strike),
             t,
             9,
         )
-        standing = self._standing(contract.index, contract.expiry, np.full(1, t, dtype=np.int64))
+        here = np.full(1, t + 1, dtype=np.int64)
+        standing = self._standings(contract.index, contract.expiry)[0].at(here)
         distance = float(moneyness(standing, np.full(1, int(contract.strike), dtype=np.int64))[0])
         unease = float(self._unease[max(t, 0)] * standing.stress[0])
         draws = hash01(*key, np.arange(4 * LEVELS, dtype=np.int64))
@@ -289,27 +260,6 @@ class Market:
                 price += away * (1 + int(gap * (1.5 + nearest / 800.0)))
             sides.append(rows)
         return sides[0], sides[1]
-
-    def day_range(self, index: Index, expiry: date, right: Right, t: int) -> DayRange:
-        """Return open, high and low so far (of ten-minute marks and now), and yesterday's close."""
-        key = (index, expiry, right)
-        strikes = self._strikes[index]
-        if key not in self._firsts:
-            opened = self._price(index, expiry, right, strikes, np.zeros(1, dtype=np.int64)).last
-            self._firsts[key] = (self.slice(index, expiry, PRE_OPEN).prices[right].last, opened)
-        before, opened = self._firsts[key]
-        if t == PRE_OPEN:
-            return DayRange(open=before, high=before, low=before, previous_close=before)
-        now = self.slice(index, expiry, t).prices[right].last
-        reached, high, low = self._marks.get(key, (0, opened, opened))
-        if reached > t:
-            reached, high, low = 0, opened, opened
-        while reached + _MARK_SECONDS <= t:
-            reached += _MARK_SECONDS
-            mark = self._price(index, expiry, right, strikes, np.full(1, reached, dtype=np.int64)).last
-            high, low = np.maximum(high, mark), np.minimum(low, mark)
-        self._marks[key] = (reached, high, low)
-        return DayRange(open=opened, high=np.maximum(high, now), low=np.minimum(low, now), previous_close=before)
 
     def spot_range(self, index: Index, t: int) -> tuple[float, float, float, float]:
         """Return open, high, low so far and previous close of the index."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from hedging.simulator.chance import hash01
 from hedging.simulator.day import IST
 from hedging.simulator.funds import filled_book, rupees
-from hedging.simulator.market import hash01
 
 if TYPE_CHECKING:
     from hedging.simulator.exchange import Exchange

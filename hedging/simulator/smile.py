@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from hedging.domain.instruments import Right
 from hedging.simulator.families import Floats
 
 _WINGS = 0.26
@@ -34,14 +33,24 @@ class Standing:
     stress: Floats
     spent: Floats
 
+    def at(self, when: NDArray[np.int64]) -> Standing:
+        """Return the standing at some of its seconds."""
+        return Standing(
+            spot=self.spot[when],
+            variance=self.variance[when],
+            discount=self.discount[when],
+            stress=self.stress[when],
+            spent=self.spent[when],
+        )
+
 
 def moneyness(standing: Standing, strikes: NDArray[np.int64]) -> Floats:
     """Return how far strikes lie from the money, in standard deviations until expiry, without a sign."""
     return np.abs(np.log(strikes * standing.discount / standing.spot)) / np.sqrt(standing.variance)
 
 
-def option_values(standing: Standing, strikes: NDArray[np.int64], right: Right) -> tuple[Floats, Floats]:
-    """Return values in rupees, and the distance from the money in standard deviations.
+def option_values(standing: Standing, strikes: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    """Return the values of calls and of puts in rupees, and the distance from the money in standard deviations.
 
     Total variance is V·(1 − a·x + c·(√(x² + 1) − 1)), a hyperbola in x (a slice of Gatheral's SVI): linear in the wings, so no
     strike is dearer than one nearer the money, and convex enough that no butterfly costs less than nothing. It grows with V at
@@ -56,5 +65,5 @@ def option_values(standing: Standing, strikes: NDArray[np.int64], right: Right) 
     deviation = np.sqrt(standing.variance * smile)
     d1 = -log_strike / deviation + deviation / 2.0
     call = standing.spot * ndtr(d1) - discounted * ndtr(d1 - deviation)
-    value = call if right is Right.CE else call - standing.spot + discounted
-    return np.maximum(value, 0.0), np.abs(x)
+    put = call - standing.spot + discounted
+    return np.maximum(call, 0.0), np.maximum(put, 0.0), np.abs(x)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.instruments import Contract, Product, Right, Side
+from hedging.simulator.chance import hash01
 from hedging.simulator.day import IST, JudgePolicy, ScheduledEntry
 from hedging.simulator.judge import judge_refusal
-from hedging.simulator.market import hash01
 from hedging.simulator.orders import LIVE, Order, OrderRefused, Origin, PriceType, Status, Ticket
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from hedging.simulator.desk import Answer, error
 from hedging.simulator.disturb import CUT, Cut, cut_after, cut_before, disturbed, refused_instead, spoilt
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.faults import NOTHING, TWISTS, Active, Faults, twists_of
+from hedging.simulator.json_text import encoded
 from hedging.simulator.modes import Modes
 from hedging.simulator.paper import PaperDesk
 from hedging.simulator.profiles import DEFAULT, Profile
@@ -28,7 +29,9 @@ from hedging.simulator.twists import Later
 from hedging.simulator.upstream import KINDS as BROKER_FAILURES
 from hedging.simulator.upstream import told as told_by
 from hedging.simulator.views_account import AccountViews, Record
-from hedging.simulator.views_market import MarketViews
+from hedging.simulator.views_chain import ChainViews
+from hedging.simulator.views_contracts import ContractViews
+from hedging.simulator.views_quotes import QuoteViews
 
 PREFIX = "/api/v1/"
 _NO_KEY_NEEDED = frozenset({"market/holidays", "market/timings"})
@@ -88,8 +91,10 @@ class SimulatorApp:
         self.account = AccountViews(
             exchange=exchange, broker=broker, record=record or (lambda *_: None), profile=profile
         )
-        self.market = MarketViews(exchange=exchange)
-        self._endpoints = self.account.endpoints | self.market.endpoints
+        self.quotes = QuoteViews(exchange=exchange)
+        chains, contracts = ChainViews(exchange=exchange), ContractViews(exchange=exchange)
+        self._desks = (self.account, self.quotes, chains, contracts)
+        self._endpoints = self.account.endpoints | self.quotes.endpoints | chains.endpoints | contracts.endpoints
         self.faults = Faults()
         self.modes = Modes(exchange=exchange, faults=self.faults, paper=PaperDesk(exchange=exchange))
         self.control = Control(
@@ -107,7 +112,7 @@ class SimulatorApp:
         else:
             kind = "application/json"
             status, answer, active = self._answer(path, method, environ)
-            content = b"" if "empty" in active else json.dumps(answer, ensure_ascii=False).encode()
+            content = b"" if "empty" in active else encoded(answer)
             if "skew" in active:
                 headers.append(("Date", formatdate(time.time() + active["skew"].value, usegmt=True)))
         headers += [("Content-Type", kind), ("Content-Length", str(len(content))), ("Cache-Control", "no-store")]
@@ -175,8 +180,8 @@ class SimulatorApp:
                 return failed
         if twists := twists_of(active):
             values = {**values, TWISTS: twists}
-        with disturbed(active, desks=(self.account, self.market), account=self.account):
-            asked = self.market.neighbour(values, active["wrong"].value) if "wrong" in active else values
+        with disturbed(active, desks=self._desks, account=self.account):
+            asked = self.quotes.neighbour(values, active["wrong"].value) if "wrong" in active else values
             return self._endpoints[endpoint](asked)
 
     def _awaited(self, endpoint: str, later: Later) -> Answer:

@@ -8,7 +8,8 @@ import pytest
 
 from hedging.domain.instruments import Contract, Index, Right
 from hedging.simulator.families import Family
-from hedging.simulator.market import PRE_OPEN, Market
+from hedging.simulator.market import PRE_OPEN, RIGHTS, Market
+from hedging.simulator.ranges import DayRanges
 from hedging.simulator.smile import Standing, option_values
 from tests.unit.simulator_days import EXPIRIES, TUESDAY, tuesday
 
@@ -115,7 +116,8 @@ def test_the_smile_is_higher_in_the_wings_and_grows_as_expiry_day_is_spent(right
         standing = Standing(*(np.array([x]) for x in (24_000.0, 1e-5, 1.0, 1.0, spent)))
         out = np.array([round(24_000 * (1 + (1 if right is Right.CE else -1) * 0.009))])
         money = np.array([24_000])
-        return float(option_values(standing, out, right)[0][0] / option_values(standing, money, right)[0][0])
+        row = 0 if right is Right.CE else 1
+        return float(option_values(standing, out)[row][0] / option_values(standing, money)[row][0])
 
     assert wing(0.9) > 1.1 * wing(0.0) > 0
 
@@ -123,8 +125,8 @@ def test_the_smile_is_higher_in_the_wings_and_grows_as_expiry_day_is_spent(right
 def test_puts_are_dearer_than_calls_as_far_out_and_more_so_in_fear():
     def lean(stress):
         standing = Standing(*(np.array([x]) for x in (24_000.0, 3e-5, 1.0, stress, 0.0)))
-        call = option_values(standing, np.array([24_240]), Right.CE)[0][0]
-        put = option_values(standing, np.array([23_760]), Right.PE)[0][0]
+        call = option_values(standing, np.array([24_240]))[0][0]
+        put = option_values(standing, np.array([23_760]))[1][0]
         return float(put / call)
 
     assert lean(2.0) > lean(1.0) > 1.02
@@ -214,11 +216,13 @@ def test_depth_starts_at_the_touch_and_goes_outwards_in_whole_lots(market):
 
 
 def test_high_and_low_hold_the_last_price(market):
+    ranges = DayRanges(market=market)
     for t in (5, 3000, 20_000):
-        span = market.day_range(Index.NIFTY, TUESDAY, Right.PE, t)
-        last = market.slice(Index.NIFTY, TUESDAY, t).prices[Right.PE].last
-        assert (span.low <= last).all()
-        assert (last <= span.high).all()
+        span = ranges.at(Index.NIFTY, TUESDAY, t)
+        prices = market.slice(Index.NIFTY, TUESDAY, t).prices
+        for row, right in enumerate(RIGHTS):
+            assert (span.low[row] <= prices[right].last).all()
+            assert (prices[right].last <= span.high[row]).all()
 
 
 @pytest.mark.parametrize(
