@@ -42,43 +42,6 @@ def margin(lines, day, parameters=PARAMETERS):
     return requirement(lines=lines, market=MARKETS[day], parameters=parameters)
 
 
-@pytest.mark.parametrize(
-    ("day", "percent", "lakh"),
-    [
-        ("normal", None, 2.06),
-        ("normal", 1, 0.78),
-        ("normal", 2, 0.93),
-        ("normal", 3, 1.09),
-        ("normal", 5, 1.39),
-        ("normal", 9.3, 2.06),
-        ("normal", 10, 2.06),
-        ("expiry", None, 2.69),
-        ("expiry", 1, 1.41),
-        ("expiry", 2, 1.57),
-        ("expiry", 3, 1.72),
-        ("expiry", 5, 2.02),
-        ("expiry", 9.3, 2.69),
-        ("expiry", 10, 2.69),
-    ],
-)
-def test_a_straddle_with_wings_needs_what_the_rules_say(day, percent, lakh):
-    book = short_straddle(day) + ([] if percent is None else wings(percent, day))
-    assert float(margin(book, day).total) == pytest.approx(lakh * 1e5, rel=0.02)
-
-
-@pytest.mark.parametrize(("day", "lakh"), [("normal", 1.76), ("expiry", 2.07)])
-@pytest.mark.parametrize("right", list(Right))
-def test_a_naked_option_needs_what_the_rules_say(day, lakh, right):
-    assert float(margin([flat(SPOT, right, -LOT, day)], day).total) == pytest.approx(lakh * 1e5, rel=0.02)
-
-
-@pytest.mark.parametrize("day", list(DAYS))
-@pytest.mark.parametrize("right", list(Right))
-def test_one_wing_alone_releases_next_to_nothing(day, right):
-    bare, one_sided = margin(short_straddle(day), day), margin([*short_straddle(day), wing(2, right, day)], day)
-    assert Decimal(0) <= bare.total - one_sided.total <= Decimal(2000)
-
-
 @pytest.mark.parametrize("day", list(DAYS))
 def test_half_the_wings_release_half(day):
     none, half, full = (
@@ -94,11 +57,6 @@ def test_half_the_wings_release_half(day):
 def test_margin_is_linear_in_lots(day):
     one, seven = (margin(short_straddle(day, n) + wings(2, day, n), day).total for n in (1, 7))
     assert float(seven) == pytest.approx(7 * float(one), rel=1e-6)
-
-
-def test_wings_never_reduce_the_exposure_margin():
-    day = "expiry"
-    assert margin(short_straddle(day), day).elm == margin(short_straddle(day) + wings(1, day), day).elm
 
 
 def test_the_expiry_day_extra_doubles_the_exposure_rate():
@@ -193,20 +151,6 @@ def test_the_extreme_moves_count_35_percent():
     moves = np.array([0, 0, 1, 1, -1, -1, 2, 2, -2, -2, 3, 3, -3, -3]) / 3
     np.testing.assert_allclose(future[:14], -scan * moves, atol=6)
     np.testing.assert_allclose(future[14:], [-0.35 * 2 * scan, 0.35 * 2 * scan], atol=3)
-
-
-def test_a_published_futures_array_is_met():
-    # NSE Clearing, NIFTY, scan range 2235.63: scenario 15 is -1561.89.
-    spot = 2235.63 / 0.093
-    market = MarginMarket(spots={Index.NIFTY: Decimal(str(spot))}, now=TWO_DAYS_BEFORE)
-    prices = [
-        Decimal(str(float(black_scholes(spot=spot, strike=SPOT, years=2 / 365, volatility=0.14, is_call=call))))
-        for call in (True, False)
-    ]
-    arrays = risk_arrays(
-        contracts=[option(SPOT, right) for right in Right], prices=prices, market=market, parameters=PARAMETERS
-    )
-    assert (arrays[0] - arrays[1])[14] == pytest.approx(-1561.89, rel=0.005)
 
 
 def test_on_expiry_day_the_look_ahead_leaves_intrinsic_value():
