@@ -11,7 +11,7 @@ import pytest
 from hedging.domain.instruments import Contract, Index, Product, Right
 from hedging.domain.margin import MarginLine, MarginMarket, MarginParameters, MarketUnknown, requirement, risk_arrays
 from hedging.domain.pricing import black_scholes
-from tests.unit.margin_books import EXPIRY, LOT, MORNING, NEXT_EXPIRY, PARAMETERS, SPOT, at, option
+from tests.unit.margin_books import EXPIRY, LOT, MORNING, NEXT_EXPIRY, PARAMETERS, SPOT, at, fair, market, option
 
 TWO_DAYS_BEFORE = at(15, 30, EXPIRY - timedelta(days=2))
 DAYS = {"normal": TWO_DAYS_BEFORE, "expiry": at(9, 20)}
@@ -167,6 +167,20 @@ def test_the_scan_ranges_grow_with_volatility_and_never_fall_below_their_minimum
     assert (calm.price_scan_fraction, calm.volatility_scan) == pytest.approx((0.093, 0.04))
     assert wild.price_scan_fraction == pytest.approx(6 * 0.02 * 2**0.5)
     assert wild.volatility_scan == pytest.approx(0.25 * 0.02 * 252**0.5)
+
+
+@pytest.mark.parametrize("days", [1, 2, 8, 30])
+def test_where_nothing_moves_the_model_s_price_is_the_market_s_over_the_whole_chain(days):
+    now = at(11, 0, EXPIRY - timedelta(days=days))
+    contracts = [option(strike, right) for strike in range(18_000, 30_001, 100) for right in Right]
+    still = MarginParameters(look_ahead_days=0.0, volatility_scan_minimum_points=0.0)
+    arrays = risk_arrays(
+        contracts=contracts, prices=[fair(c, now) for c in contracts], market=market(now), parameters=still
+    )
+    # In the money by so much that a tick is more than the time value, there is no volatility: the model is a tick off.
+    assert np.abs(arrays[:, :2]).max() <= 0.05
+    out_of_the_money = [(c.strike > SPOT) == (c.right is Right.CE) for c in contracts]
+    assert np.abs(arrays[out_of_the_money, :2]).max() < 1e-8
 
 
 def test_a_price_below_intrinsic_value_still_has_a_margin():
