@@ -11,14 +11,14 @@ from hedging.domain.entries import ComingEntry, in_time_order
 from hedging.domain.exposure import ExposureKey, exposures
 from hedging.domain.facts import HUNDRED, CycleFacts
 from hedging.domain.guards import ACTING, KNOWING, REDUCING, SELLING, UNWINDING, Gate, first_closed
-from hedging.domain.instruments import Contract, Right, Side, round_down_to_tick, round_up_to_tick
+from hedging.domain.instruments import Contract, Right, Side
 from hedging.domain.margin import MarginLine
 from hedging.domain.optimizer import solve
 from hedging.domain.optimizer_types import Candidate, HedgeProblem, HedgeSolution, HeldWing, Status, WingTrade
-from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import Projection, ProjectionInputs, project
 from hedging.domain.reasons import Reason
 from hedging.domain.unwind import UnwindInputs, choose_unwind
+from hedging.domain.worst_case import worst_price
 
 BEFORE_CLOSE = timedelta(minutes=10)
 """How long before the end of our hours a wing in the money is sold, and a session's last wings are closed."""
@@ -427,14 +427,14 @@ def _ask(facts: CycleFacts, contract: Contract) -> Decimal | None:
 
 
 def _buy(facts: CycleFacts, trade: WingTrade, reason: Reason) -> LegOrder:
-    worst = round_down_to_tick(trade.price + _slack(facts, trade.price), facts.spec.tick)
+    worst = worst_price(side=Side.BUY, touch=trade.price, policy=facts.policy, spec=facts.spec)
     return LegOrder(trade.contract, Side.BUY, trade.lots * facts.spec.lot, trade.price, worst, reason)
 
 
 def _sell(
     facts: CycleFacts, contract: Contract, lots: int, bid: Decimal, reason: Reason, *, due_by_clock: bool = False
 ) -> LegOrder:
-    worst = max(facts.spec.tick, round_up_to_tick(bid - _slack(facts, bid), facts.spec.tick))
+    worst = worst_price(side=Side.SELL, touch=bid, policy=facts.policy, spec=facts.spec)
     return LegOrder(contract, Side.SELL, lots * facts.spec.lot, bid, worst, reason, due_by_clock=due_by_clock)
 
 
@@ -442,11 +442,6 @@ def _after_buys(leg: LegOrder) -> LegOrder:
     return LegOrder(
         leg.contract, leg.side, leg.quantity, leg.reference_price, leg.worst_price, leg.reason, after_buys=True
     )
-
-
-def _slack(facts: CycleFacts, price: Decimal) -> Decimal:
-    policy: HedgePolicy = facts.policy
-    return max(policy.order_buffer_ticks * facts.spec.tick, price * policy.order_buffer_pct / HUNDRED)
 
 
 def _out_of_the_money(contract: Contract, spot: Decimal) -> bool:

@@ -12,8 +12,11 @@ from hedging.domain.exposure import Exposure, ExposureKey, exposures
 from hedging.domain.instruments import Contract, Right, Side
 from hedging.domain.margin import MarginLine, PoolMargin, Universe
 from hedging.domain.optimizer_types import HedgeProblem
+from hedging.domain.policy import Objective
 from hedging.domain.pricing import BoolArray, FloatArray
+from hedging.domain.resale import resale_values
 from hedging.domain.risk import SCENARIOS
+from hedging.domain.worst_case import worst_price
 
 INFINITE = float("inf")
 
@@ -29,14 +32,24 @@ class Limits:
     capacity: bool = True
     depth: bool = True
 
+    @property
+    def money(self) -> float:
+        """Return the most that may be set aside for buys: what cost cap and cash both leave."""
+        return max(0.0, min(self.cost, self.cash))
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A tradable strike: +1 buys it at the ask, -1 sells one of ours at the bid; `most_lots` from depth or holding."""
+    """A tradable strike: +1 buys it at the ask, -1 sells one of ours at the bid; `most_lots` from depth or holding.
+
+    `price` and `worst`, which no slice of the order may pass, in float rupees a unit; `bid` where anybody bids.
+    """
 
     contract: Contract
     side: Side
     price: float
+    worst: float
+    bid: float | None
     most_lots: float
 
 
@@ -81,12 +94,21 @@ class HedgeModel:
         self.risk = value.risk[self._rows] * self._signed_lot[:, None]
         self.nov = value.prices[self._rows] * self._signed_lot
         self.premium = np.array([column.price for column in self.columns]) * self.lot
+        self.depth: FloatArray = np.array([column.most_lots for column in self.columns])
+        rights = np.array([column.contract.right is Right.CE for column in self.columns], dtype=np.bool_)
+        self.is_right: dict[Right, BoolArray] = {Right.CE: rights, Right.PE: ~rights}
+        strikes = np.array([float(column.contract.strike) for column in self.columns])
+        self.distance: FloatArray = np.where(rights, strikes, -strikes)  # farther out of the money is larger
         rates = problem.rates
         buy_rate, sell_rate = (float(rates.fraction_of_premium(side)) for side in (Side.BUY, Side.SELL))
         self.fixed = float(rates.fixed_per_order)
         self.outlay = np.where(self.is_buy, self.premium * (1 + buy_rate), 0.0)
         self.proceeds = np.where(self.is_buy, 0.0, self.premium * (1 - sell_rate))
-        self.sell_charges = np.where(self.is_buy, 0.0, self.premium * sell_rate)
+        # Cap and cash are held against the worst price with every chase, as the claim will be: what is chosen must fit.
+        worst = np.array([column.worst for column in self.columns]) * self.lot
+        self.reserve = np.where(self.is_buy, worst * (1 + buy_rate), 0.0)
+        self.reserve_of_order = self.fixed * (1 + problem.policy.max_chases)
+        self.weight, self.weight_of_order = self._weights(sell_rate)
         self.scale = float(problem.profile.scale)
         self.counted = 1.0 if problem.profile.premium_counted else 0.0
         # Cash leaves for every buy whatever the broker counts as used; cash from sells helps only where it counts it.
@@ -111,39 +133,54 @@ class HedgeModel:
                 order = max(order, float(state.order_fixed + margin + gross))
         return Figures(used, order)
 
-    def cost(self, lots: FloatArray) -> float:
-        """Return the rupees that trading `lots` costs: outlay less proceeds, charges for every order included."""
-        freeze = self.problem.spec.freeze_lots
-        return float((self.outlay - self.proceeds) @ lots) + self.fixed * _orders(lots, freeze)
+    def weigh(self, lots: FloatArray) -> float:
+        """Return what the policy's objective says that trading `lots` costs, in rupees."""
+        orders = np.ceil(lots / self.problem.spec.freeze_lots)
+        return float(self.weight @ lots + self.weight_of_order @ orders)
+
+    def reserved(self, lots: FloatArray) -> float:
+        """Return the rupees that the claim of `lots` sets aside: every buy at its worst price, each order chased out."""
+        orders = _orders(lots[self.is_buy], self.problem.spec.freeze_lots)
+        return float(self.reserve @ lots) + self.reserve_of_order * orders
 
     def most_lots(self, allowed: BoolArray, limits: Limits) -> FloatArray:
         """Return the largest lots of each column that depth, holding, capacity, cost and cash could permit."""
-        depth = np.array([column.most_lots for column in self.columns])
-        if not limits.depth:
-            depth = np.where(self.is_buy, INFINITE, depth)
-        money = min(limits.cost, limits.cash)
+        depth = self.depth if limits.depth else np.where(self.is_buy, INFINITE, self.depth)
         each = np.full(len(self.columns), INFINITE)
-        if money < INFINITE:
-            afford = np.floor(np.maximum(money - self.fixed, 0.0) / np.maximum(self.outlay, 1e-9))
+        if limits.money < INFINITE:
+            afford = np.floor(np.maximum(limits.money - self.reserve_of_order, 0.0) / np.maximum(self.reserve, 1e-9))
             each = np.where(self.is_buy, afford, INFINITE)
-        room = self._room(allowed, limits)
-        fits = np.array([room[c.contract.right] if c.side is Side.BUY else INFINITE for c in self.columns])
+        room = self.room(allowed, limits)
+        fits = np.where(self.is_right[Right.CE], room[Right.CE], room[Right.PE])
+        fits = np.where(self.is_buy, fits, INFINITE)
         most: FloatArray = np.where(allowed, np.maximum(np.minimum(np.minimum(depth, each), fits), 0.0), 0.0)
         return most
 
-    def _room(self, allowed: BoolArray, limits: Limits) -> dict[Right, float]:
+    def room(self, allowed: BoolArray, limits: Limits) -> dict[Right, float]:
+        """Return the lots that could be bought on each side if everything that may be sold there were sold."""
         room: dict[Right, float] = {}
         for right in Right:
             capacity = float(self.capacity[right])
             if not limits.capacity:
                 capacity = 3 * abs(capacity) + 100
-            sellable = sum(
-                c.most_lots
-                for c, ok in zip(self.columns, allowed, strict=True)
-                if ok and c.side is Side.SELL and c.contract.right is right
-            )
+            sellable = float(self.depth[allowed & ~self.is_buy & self.is_right[right]].sum())
             room[right] = 0.0 if capacity < 0 else capacity + sellable
         return room
+
+    def _weights(self, sell_rate: float) -> tuple[FloatArray, FloatArray]:
+        """Return what the objective counts for each lot and for each order of every column, in rupees."""
+        each = np.full(len(self.columns), self.fixed)
+        if self.problem.policy.objective is Objective.PREMIUM_OUTLAY:
+            return self.outlay - self.proceeds, each
+        problem = self.problem
+        resale = resale_values(
+            self.columns, until=problem.needed_until, market=problem.market, parameters=problem.parameters
+        )
+        resale = resale * self.lot * (1 - sell_rate)
+        # A lot that would not pay for its own order is taken to be left to expire.
+        resale = np.where(resale > self.fixed, resale, 0.0)
+        again = np.where(self.is_buy & (resale > 0), self.fixed, 0.0)
+        return self.outlay - self.proceeds + np.where(self.is_buy, -resale, resale), each + again
 
     def _states(self) -> tuple[State, ...]:
         problem, universe = self.problem, self.universe
@@ -188,17 +225,20 @@ def _orders(lots: FloatArray, freeze_lots: int) -> float:
 def _columns(problem: HedgeProblem) -> tuple[Column, ...]:
     net = _net_after_coming(problem)
     lot = problem.spec.lot
-    columns = [
-        Column(c.contract, Side.BUY, float(c.ask), INFINITE if c.depth_lots is None else float(c.depth_lots))
-        for c in problem.candidates
-    ]
-    for wing in problem.wings if problem.may_replace else ():
+    columns = []
+    for c in problem.candidates:
+        worst = worst_price(side=Side.BUY, touch=c.ask, policy=problem.policy, spec=problem.spec)
+        bid = None if c.bid is None else float(c.bid)
+        depth = INFINITE if c.depth_lots is None else float(c.depth_lots)
+        columns.append(Column(c.contract, Side.BUY, float(c.ask), float(worst), bid, depth))
+    for wing in problem.wings:
         if wing.bid is None or wing.bid <= 0:
             continue
         most = min(wing.lots, max(0, net.get(wing.contract, 0)) // lot)
         if wing.depth_lots is not None:
             most = min(most, wing.depth_lots)
-        columns.append(Column(wing.contract, Side.SELL, float(wing.bid), float(most)))
+        bid = float(wing.bid)
+        columns.append(Column(wing.contract, Side.SELL, bid, 0.0, bid, float(most)))
     return tuple(columns)
 
 

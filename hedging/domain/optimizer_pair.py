@@ -33,7 +33,7 @@ def best_pair(model: HedgeModel, *, allowed: BoolArray, limits: Limits) -> Float
     for pair in pairs[:PAIRS_TRIED]:
         room = int(min(most[list(pair)].min(), *(max(0, model.capacity[right]) for right in Right)))
         found = _fewest(model, pair, room, limits)
-        if found is not None and (best is None or model.cost(found) < model.cost(best)):
+        if found is not None and (best is None or model.weigh(found) < model.weigh(best)):
             best = found
     return best
 
@@ -52,8 +52,7 @@ def _fewest(model: HedgeModel, pair: tuple[int, int], room: int, limits: Limits)
 
 
 def _meets(model: HedgeModel, lots: FloatArray, limits: Limits) -> bool:
-    cost = model.cost(lots)
-    if cost > min(limits.cost, limits.cash):
+    if model.reserved(lots) > limits.money:
         return False
     figures = model.figures(lots)
     return figures.used <= limits.used and figures.order <= limits.order

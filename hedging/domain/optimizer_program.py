@@ -6,21 +6,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, milp
 
+from hedging.domain.highs import solve_program
 from hedging.domain.instruments import Right
-from hedging.domain.optimizer_model import INFINITE, HedgeModel, Limits, State
+from hedging.domain.optimizer_model import INFINITE, HedgeModel, Limits
+from hedging.domain.optimizer_rows import LAKH, binding_rows, margin_rows, outdone_buys
 from hedging.domain.pricing import BoolArray, FloatArray
 
-LAKH = 1e5
 SLACK_RUPEES = 0.1  # aims are tightened by this, so that the solver's tolerance can never miss one
 ROUNDS = 3
 _INFEASIBLE = 2
 
 
-class Objective(StrEnum):
-    """What a solve minimizes."""
+class Goal(StrEnum):
+    """What a solve minimizes: the policy's objective, or what is used afterwards."""
 
     COST = "cost"
     USED = "used"
@@ -35,27 +34,21 @@ class Outcome:
 
 
 def minimize(
-    model: HedgeModel,
-    *,
-    allowed: BoolArray,
-    limits: Limits,
-    time_limit_seconds: float,
-    objective: Objective = Objective.COST,
+    model: HedgeModel, *, allowed: BoolArray, limits: Limits, time_limit_seconds: float, goal: Goal = Goal.COST
 ) -> Outcome:
-    """Return the least `objective` over the `allowed` columns within `limits`, proven or not.
+    """Return the least of `goal` over the `allowed` columns within `limits`, proven or not.
 
     The calendar charge is not convex; it enters as it is without wings, and is raised where re-pricing finds it higher.
     """
     tight = limits
     for _ in range(ROUNDS):
-        program = _Program(model, model.most_lots(allowed, limits), limits)
-        if objective is Objective.USED:
+        program = _Program(model, allowed, limits)
+        if goal is Goal.USED:
             program.minimize_used()
         else:
-            program.limit_used(tight.used)
-            program.limit_order(tight.order)
+            program.limit_margin(used=tight.used, order=tight.order)
         outcome = program.run(time_limit_seconds)
-        if outcome.lots is None or objective is Objective.USED:
+        if outcome.lots is None or goal is Goal.USED:
             return outcome
         found = model.figures(outcome.lots)
         missed = max(found.used - limits.used, found.order - limits.order)
@@ -65,78 +58,95 @@ def minimize(
     return Outcome(None, proven=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ledger:
-    """What is compared beside margin: cash of one lot of each column, cash of an order, and the most it can come to."""
-
-    per_lot: FloatArray
-    per_order: float
-    most: float
-
-
 class _Program:
-    """Rows of one program over columns [lots, orders, u]. Rupees in lakh but in the objective.
+    """Rows of one program over columns [lots, orders, u]: margin in lakh, money and the objective in rupees."""
 
-    Only one scan tier of each state holds tradable strikes, so its z >= every scenario loss, z >= 0 is projected out:
-    each comparison becomes one row for each scenario and one for z = 0. Same optimum, no continuous columns.
-    """
-
-    def __init__(self, model: HedgeModel, most: FloatArray, limits: Limits) -> None:
+    def __init__(self, model: HedgeModel, allowed: BoolArray, limits: Limits) -> None:
         self.model = model
-        self.picked = np.flatnonzero((most > 0) & ~_outdone(model, most))
+        self.limits = limits
+        most, self.room = model.most_lots(allowed, limits), model.room(allowed, limits)
+        self.picked = np.flatnonzero((most > 0) & ~outdone_buys(model, most, self.room if limits.capacity else None))
         self.most = most[self.picked]
         self.is_buy = model.is_buy[self.picked]
+        self.freeze = float(model.problem.spec.freeze_lots)
         self.trades = len(self.picked)
-        self.orders = self.trades if model.fixed > 0 else 0
-        self.width = self.trades + self.orders + 1
+        self.width = 2 * self.trades + 1
         self.rows: list[FloatArray] = []
-        self.tops: list[float] = []
-        self.cost = np.zeros(self.width)
-        self.cost[: self.trades] = (model.outlay - model.proceeds)[self.picked]
-        self.cost[self.trades : self.trades + self.orders] = model.fixed
+        self.tops: list[FloatArray] = []
+        self.cost = np.concatenate([model.weight[self.picked], model.weight_of_order[self.picked], [0.0]])
+        self.hopeless = False
         self.free_u = False
-        outlay = min(limits.cost, limits.cash)
-        self._used = _Ledger(model.used_cash[self.picked], 0.0, outlay if model.counted else 0.0)
-        self._order = _Ledger(model.order_cash[self.picked], model.fixed, outlay)
         self._count_orders()
-        self._limit_money(limits)
-        self._limit_capacity(limits)
+        self._limit_money()
+        self._limit_capacity()
         self._only_inward()
 
-    def limit_used(self, most: float) -> None:
-        for state in self.model.states:
-            if state.used_fixed is not None and most < INFINITE:
-                self._limit(state, self._used, fixed=state.used_fixed, most=most)
-
-    def limit_order(self, most: float) -> None:
-        for state in self.model.states:
-            if state.order_fixed is not None and most < INFINITE:
-                self._limit(state, self._order, fixed=state.order_fixed, most=most)
+    def limit_margin(self, *, used: float, order: float) -> None:
+        """Keep every moment under `used` of the budget's and `order` of free margin's figure."""
+        model = self.model
+        by_used, by_order = model.used_cash[self.picked], model.order_cash[self.picked]
+        spent = self.limits.money if model.counted else 0.0
+        of_used = [(s, used - s.used_fixed) for s in model.states if s.used_fixed is not None and used < INFINITE]
+        of_order = [(s, order - s.order_fixed) for s in model.states if s.order_fixed is not None and order < INFINITE]
+        found = []
+        for moments, per_lot, per_order, most_spent in (
+            (of_used, by_used, 0.0, spent),
+            (of_order, by_order, model.fixed, self.limits.money),
+        ):
+            # Longs alone never raise margin, so a moment that fits with all the money spent needs no row.
+            needed = [
+                (state, most - SLACK_RUPEES)
+                for state, most in moments
+                if not self.is_buy.all()
+                or model.scale * model.margin_without_action(state) + most_spent > most - SLACK_RUPEES
+            ]
+            if needed:
+                matrix, tops = margin_rows(model, self.picked, needed, per_lot=per_lot)
+                rows = np.zeros((len(matrix), self.width))
+                rows[:, : self.trades] = matrix
+                rows[:, self.trades : -1] = self.is_buy * per_order / LAKH
+                found.append((rows, tops))
+        if found:
+            rows, tops = np.vstack([rows for rows, _ in found]), np.concatenate([tops for _, tops in found])
+            kept = binding_rows(rows, tops)
+            self._add(rows[kept], tops[kept])
+            self.hopeless = bool((self._least(rows[kept, : self.trades]) > tops[kept]).any())
 
     def minimize_used(self) -> None:
+        """Minimize the worst used of all moments instead of cost."""
         self.cost = np.zeros(self.width)
         self.cost[-1] = LAKH
         self.free_u = True
-        for state in self.model.states:
-            if state.used_fixed is not None:
-                self._limit(state, self._used, fixed=state.used_fixed, most=None)
+        moments = [(s, -s.used_fixed) for s in self.model.states if s.used_fixed is not None]
+        matrix, tops = margin_rows(self.model, self.picked, moments, per_lot=self.model.used_cash[self.picked])
+        rows = np.zeros((len(matrix), self.width))
+        rows[:, : self.trades] = matrix
+        rows[:, -1] = -1.0
+        kept = binding_rows(rows[:, :-1], tops)
+        self._add(rows[kept], tops[kept])
 
     def run(self, seconds: float) -> Outcome:
+        if self.hopeless:
+            return Outcome(None, proven=True)
+        if not self.trades and not self.free_u:
+            # Nothing may be traded: what the book is without an action, which the rows' tops say.
+            return Outcome(
+                None if (np.concatenate(self.tops) < 0).any() else np.zeros(len(self.model.columns)), proven=True
+            )
         lower, upper = np.zeros(self.width), np.full(self.width, np.inf)
         upper[: self.trades] = self.most
-        upper[self.trades : self.trades + self.orders] = np.ceil(self.most / self.model.problem.spec.freeze_lots)
-        if self.free_u:
-            lower[-1] = -np.inf
-        else:
-            upper[-1] = 0.0
-        integrality = np.zeros(self.width)
-        integrality[: self.trades + self.orders] = 1
-        answer = milp(
+        upper[self.trades : -1] = np.ceil(self.most / self.freeze)
+        lower[-1], upper[-1] = (-np.inf, np.inf) if self.free_u else (0.0, 0.0)
+        integrality = np.ones(self.width)
+        integrality[-1] = 0
+        answer = solve_program(
             self.cost,
-            constraints=LinearConstraint(np.array(self.rows), -np.inf, np.array(self.tops)) if self.rows else None,
+            rows=np.vstack(self.rows),
+            tops=np.concatenate(self.tops),
+            lower=lower,
+            upper=upper,
             integrality=integrality,
-            bounds=Bounds(lower, upper),
-            options={"mip_rel_gap": 0.0, "time_limit": seconds},
+            time_limit_seconds=seconds,
         )
         if answer.status == _INFEASIBLE:
             return Outcome(None, proven=True)
@@ -146,127 +156,53 @@ class _Program:
         lots[self.picked] = np.round(answer.x[: self.trades])
         return Outcome(lots, proven=answer.status == 0)
 
-    def _add(self, row: FloatArray, top: float) -> None:
-        self.rows.append(row)
-        self.tops.append(top)
+    def _add(self, rows: FloatArray, tops: FloatArray) -> None:
+        self.rows.append(rows)
+        self.tops.append(tops)
 
-    def _row(self, trades: FloatArray) -> FloatArray:
-        row = np.zeros(self.width)
-        row[: self.trades] = trades
-        return row
-
-    def _limit(self, state: State, ledger: _Ledger, *, fixed: float, most: float | None) -> None:
-        if most is not None and self._fits_anyway(state, fixed + ledger.most, most):
-            return
-        top = -SLACK_RUPEES + most if most is not None else 0.0
-        matrix, tops = margin_rows(self.model, self.picked, state, per_lot=ledger.per_lot, most=top - fixed)
-        for trades, bound in zip(matrix, tops, strict=True):
-            row = self._row(trades)
-            row[self.trades : self.trades + self.orders] = self.is_buy[: self.orders] * ledger.per_order / LAKH
-            row[-1] = 0.0 if most is not None else -1.0
-            self._add(row, bound)
-
-    def _fits_anyway(self, state: State, fixed: float, most: float) -> bool:
-        # Longs alone never raise margin, so a moment that fits with all the money spent needs no row.
-        margin = self.model.scale * self.model.margin_without_action(state)
-        return bool(self.is_buy.all()) and fixed + margin <= most - SLACK_RUPEES
+    def _add_one(self, trades: FloatArray, orders: FloatArray | None, top: float) -> None:
+        row = np.zeros((1, self.width))
+        row[0, : self.trades] = trades
+        if orders is not None:
+            row[0, self.trades : -1] = orders
+        self._add(row, np.array([top]))
 
     def _count_orders(self) -> None:
-        freeze = self.model.problem.spec.freeze_lots
-        for position in range(self.orders):
-            row = np.zeros(self.width)
-            row[position] = 1.0
-            row[self.trades + position] = -min(float(freeze), self.most[position])
-            self._add(row, 0.0)
+        unit = np.eye(self.trades)
+        each = np.minimum(self.freeze, self.most)
+        self._add(np.hstack([unit, -unit * each, np.zeros((self.trades, 1))]), np.zeros(self.trades))
 
-    def _limit_money(self, limits: Limits) -> None:
-        model = self.model
-        buys = self.is_buy
-        for top, paid, every_order in (
-            (limits.cost, model.outlay + model.sell_charges, True),
-            (limits.cash, model.outlay, False),
-        ):
-            if top == INFINITE:
-                continue
-            row = self._row(paid[self.picked] / LAKH)
-            if self.orders:
-                counted = np.ones(self.orders) if every_order else buys.astype(np.float64)
-                row[self.trades : self.trades + self.orders] = counted * model.fixed / LAKH
-            self._add(row, max(top, 0.0) / LAKH)
+    def _limit_money(self) -> None:
+        if self.limits.money < INFINITE:
+            model = self.model
+            orders = np.where(self.is_buy, model.reserve_of_order, 0.0)
+            self._add_one(model.reserve[self.picked], orders, self.limits.money)
 
-    def _limit_capacity(self, limits: Limits) -> None:
-        if not limits.capacity:
-            return
-        for right in Right:
-            mine = self._of(right)
+    def _limit_capacity(self) -> None:
+        signs = np.where(self.is_buy, 1.0, -1.0)
+        for right in Right if self.limits.capacity else ():
+            mine = self.model.is_right[right][self.picked]
             if mine.any():
-                signs = np.where(self.is_buy, 1.0, -1.0)
-                self._add(self._row(np.where(mine, signs, 0.0)), max(0.0, float(self.model.capacity[right])))
+                self._add_one(np.where(mine, signs, 0.0), None, max(0.0, float(self.model.capacity[right])))
 
     def _only_inward(self) -> None:
         """Let a wing be sold only against a bought one at least as near: a replacement moves inward, never outward."""
-        strikes = np.array([float(self.model.columns[position].contract.strike) for position in self.picked])
-        buys = self.is_buy
+        distance = self.model.distance[self.picked]
         for right in Right:
-            distance = strikes if right is Right.CE else -strikes
-            mine = self._of(right)
-            for position in np.flatnonzero(mine & ~buys):
+            mine = self.model.is_right[right][self.picked]
+            for position in np.flatnonzero(mine & ~self.is_buy):
                 near = mine & (distance <= distance[position])
-                self._add(self._row(np.where(near, np.where(buys, -1.0, 1.0), 0.0)), 0.0)
+                self._add_one(np.where(near, np.where(self.is_buy, -1.0, 1.0), 0.0), None, 0.0)
 
-    def _of(self, right: Right) -> BoolArray:
-        return np.array([self.model.columns[p].contract.right is right for p in self.picked], dtype=np.bool_)
-
-
-def margin_rows(
-    model: HedgeModel, picked: npt.NDArray[np.int64], state: State, *, per_lot: FloatArray, most: float
-) -> tuple[FloatArray, FloatArray]:
-    """Return rows and tops, in lakh over the lots of `picked`, that say scale x margin + per_lot <= most.
-
-    One row for each scenario that no other dominates, one for a scan of 0, and one (the first) for a SPAN of 0.
-    """
-    table = np.column_stack([state.losses, model.risk[picked].T])
-    table = np.vstack([np.zeros(table.shape[1]), table]) * model.scale
-    table = table[_undominated(table)]
-    outer = most - model.scale * state.outer
-    inner = outer - model.scale * state.inner - table[:, 0]
-    rows = table[:, 1:] - model.scale * model.nov[picked] + per_lot
-    return np.vstack([per_lot, rows]) / LAKH, np.concatenate([[outer], inner]) / LAKH
-
-
-def _outdone(model: HedgeModel, most: FloatArray) -> BoolArray:
-    """Return which buys another one outdoes: nearer or as near, no dearer, releasing no less in any scenario.
-
-    Moving all lots of such a strike to the other one keeps every row satisfied and costs no more (orders only merge),
-    provided that nothing but capacity bounds the other one; so dropping it cannot cost the optimum.
-    """
-    outdone = np.zeros(len(most), dtype=np.bool_)
-    for right in Right:
-        rows = np.array(
-            [r for r, c in enumerate(model.columns) if model.is_buy[r] and c.contract.right is right and most[r] > 0]
-        )
-        if len(rows) < 2:
-            continue
-        roomy = np.array([model.columns[row].most_lots >= most[rows].sum() for row in rows])
-        strikes = np.array([float(model.columns[row].contract.strike) for row in rows])
-        distance = strikes if right is Right.CE else -strikes
-        effect = np.column_stack(
-            [model.risk[rows] - model.nov[rows, None], -model.nov[rows], model.outlay[rows], distance]
-        )
-        outdone[rows] = (_at_least(-effect) & roomy[:, None]).any(axis=0)
-    return outdone
-
-
-def _undominated(table: FloatArray) -> list[int]:
-    """Return the rows that no other row is at least equal to everywhere; of equal rows the first stays."""
-    beats = _at_least(table)
-    return [int(row) for row in np.flatnonzero(~beats.any(axis=0))]
-
-
-def _at_least(table: FloatArray) -> BoolArray:
-    """Return [i, j]: row i is at least row j everywhere, and not merely equal to an earlier j."""
-    better = (table[:, None, :] >= table[None, :, :]).all(axis=2)
-    earlier = np.tri(len(table), dtype=np.bool_).T
-    beats: BoolArray = better & (~better.T | earlier)
-    np.fill_diagonal(beats, val=False)
-    return beats
+    def _least(self, rows: FloatArray) -> FloatArray:
+        """Return a lower bound of each row over what could be traded: each side filled by what helps that row most."""
+        sold = np.minimum(rows[:, ~self.is_buy], 0.0) @ self.most[~self.is_buy]
+        least: FloatArray = sold
+        for right in Right:
+            mine = self.model.is_right[right][self.picked] & self.is_buy
+            helpful = np.minimum(rows[:, mine], 0.0)
+            order = np.argsort(helpful, axis=1)
+            filled = np.minimum(np.cumsum(self.most[mine][order], axis=1), self.room[right])
+            lots = np.diff(filled, axis=1, prepend=0.0)
+            least = least + (np.take_along_axis(helpful, order, axis=1) * lots).sum(axis=1)
+        return least

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -26,11 +26,15 @@ class Status(StrEnum):
 
 
 class Aim(StrEnum):
-    """How far margin is brought down: the first reachable of these, in this order, is bought."""
+    """How far margin is brought down: the first reachable of these, in this order, is bought.
+
+    `LEAST`, as low as buying can bring it, is no aim of its own: only a policy that says so buys it, when all others fail.
+    """
 
     TARGET = "target"
     TRIGGER = "trigger"
     FULL = "full"
+    LEAST = "least"
 
 
 class Limit(StrEnum):
@@ -110,8 +114,9 @@ class HedgeProblem:
     `book` holds every line of the account, all indices and expiries, the held wings included; `coming` every entry due.
     `budget`, `used_now`, `free_margin`, `cash`, `cost_cap_left` and the offsets in rupees; unknown figures must be
     resolved before. `used_offset` and `order_offset` are what `Projection` adds to the engine's figures of coming entries.
-    `pending` are buys in flight: they use capacity and release nothing. `alternatives`: how many next-best actions are
-    wanted beside the best; each costs a solve, so a live cycle asks for none.
+    `pending` are buys in flight: they use capacity and release nothing. `needed_until`: when the hedge will no
+    longer be needed (`None`: at expiry), for the policy that counts expected cost. `alternatives`: how many next-best
+    actions are wanted beside the best; each costs a solve, so a live cycle asks for none.
     """
 
     spec: ContractSpec
@@ -135,7 +140,7 @@ class HedgeProblem:
     order_offset: Decimal = Decimal(0)
     pending: tuple[MarginLine, ...] = ()
     quarantined: frozenset[Contract] = frozenset()
-    may_replace: bool = True
+    needed_until: datetime | None = None
     time_limit_seconds: float = 1.0
     alternatives: int = 0
 
@@ -144,7 +149,8 @@ class HedgeProblem:
 class HedgeSolution:
     """The answer. Money in rupees, percentages of the budget; every figure after the action is re-priced by the engine.
 
-    `cost` is premium paid less premium received plus charges; `charges` the charges in it. `used_after`,
+    `cost` is premium paid less premium received plus charges; `charges` the charges in it; `expected_cost` what of it is
+    expected to be lost by the time the hedge is not needed any more, where the policy counts that. `used_after`,
     `utilization_after_pct` and `at_order_after` are the worst of all coming entries, offsets included.
     `floor_pct`: the least utilization that buying could reach, set when no aim is reachable. `would_do`: strikes outside
     the permitted band that would have done. `alternatives`, cheapest first, only where the problem asks for them.
@@ -163,6 +169,7 @@ class HedgeSolution:
     sells: tuple[WingTrade, ...] = ()
     cost: Decimal = Decimal(0)
     charges: Decimal = Decimal(0)
+    expected_cost: Decimal | None = None
     floor_pct: Decimal | None = None
     binding: Limit | None = None
     would_do: tuple[Contract, ...] = ()

@@ -16,12 +16,25 @@ class Relaxation(StrEnum):
     HIGHER_PREMIUM = "higher_premium"
 
 
+class Objective(StrEnum):
+    """What the cheapest hedge is the cheapest by.
+
+    `PREMIUM_OUTLAY`: premium paid less premium received now, with the charges of every order. `EXPECTED_COST`: the same
+    less what selling the wings is expected to bring when the hedge is no longer needed (decayed until then at the volatility
+    of today's price, less half the spread and the charges of the sale); what would not pay for its sale is left to expire.
+    """
+
+    PREMIUM_OUTLAY = "premium_outlay"
+    EXPECTED_COST = "expected_cost"
+
+
 @dataclass(frozen=True, slots=True)
 class HedgePolicy:
     """Every figure that a decision depends on beside what was read. Percentages are of the session's budget.
 
     `min_premium`, `max_premium`, `floor_premium`, `ceiling_premium` in rupees a unit; `max_cost_per_day` in rupees.
     `relaxations` lists what may be given up, cumulative and in order; its first member is always `NONE`.
+    `buy_least_utilization`: where no aim can be reached, buy what brings utilization lowest instead of nothing.
     `order_buffer_ticks` and `order_buffer_pct` bound how far a limit price may lie beyond the touch (the larger counts).
     """
 
@@ -37,6 +50,8 @@ class HedgePolicy:
     max_cost_per_day: Decimal = Decimal(50000)
     cooldown_seconds: int = 120
     relaxations: tuple[Relaxation, ...] = (Relaxation.NONE, Relaxation.OTM_BOUND, Relaxation.LOWER_PREMIUM)
+    objective: Objective = Objective.PREMIUM_OUTLAY
+    buy_least_utilization: bool = False
     safety_buffer_pct: Decimal = Decimal("1.0")
     minimum_exit_value: Decimal = Decimal("0.50")
     order_buffer_ticks: int = 10

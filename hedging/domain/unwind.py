@@ -10,16 +10,16 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from hedging.domain.charges import ChargeRates, order_charges, orders_for
 from hedging.domain.entries import ComingEntry
 from hedging.domain.exposure import Exposure, ExposureKey, exposures
+from hedging.domain.highs import solve_program
 from hedging.domain.instruments import Contract, ContractSpec, Product, Right, Side
 from hedging.domain.margin import MarginLine, MarginMarket, MarginParameters, rupees
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.optimizer_model import HedgeModel
-from hedging.domain.optimizer_program import margin_rows
+from hedging.domain.optimizer_rows import margin_rows
 from hedging.domain.optimizer_types import HedgeProblem, HeldWing, WingTrade
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.pricing import BoolArray, FloatArray
@@ -229,28 +229,28 @@ def _best_sale(inputs: UnwindInputs, model: HedgeModel, room: _Room, needed: Map
         tops.append(bounds)
     most = np.maximum(room.most, room.least)
     upper = np.concatenate([most, np.ceil(most / freeze), np.where(can_rebuy, most, 0.0), np.ceil(most / freeze)])
-    answer = milp(
+    answer = solve_program(
         np.concatenate([-model.proceeds, orders, again, orders]),
-        constraints=LinearConstraint(np.vstack(matrix), -np.inf, np.concatenate(tops)),
+        rows=np.vstack(matrix),
+        tops=np.concatenate(tops),
+        lower=np.concatenate([room.least, np.zeros(3 * count)]),
+        upper=upper,
         integrality=np.ones(4 * count),
-        bounds=Bounds(np.concatenate([room.least, np.zeros(3 * count)]), upper),
-        options={"mip_rel_gap": 0.0, "time_limit": TIME_LIMIT_SECONDS},
+        time_limit_seconds=TIME_LIMIT_SECONDS,
     )
     return room.least if answer.x is None else np.round(answer.x[:count])
 
 
 def _margins(model: HedgeModel, room: _Room) -> list[tuple[FloatArray, FloatArray]]:
     picked = np.arange(len(model.columns))
-    found = []
-    for state in model.states:
-        for fixed, most, per_lot in (
-            (state.used_fixed, room.used, model.used_cash),
-            (state.order_fixed, room.order, model.order_cash),
-        ):
-            if fixed is not None:
-                spare = most - fixed + TOLERANCE_RUPEES / 2
-                found.append(margin_rows(model, picked, state, per_lot=per_lot, most=spare))
-    return found
+    slack = TOLERANCE_RUPEES / 2
+    used = [(s, room.used - s.used_fixed + slack) for s in model.states if s.used_fixed is not None]
+    order = [(s, room.order - s.order_fixed + slack) for s in model.states if s.order_fixed is not None]
+    return [
+        margin_rows(model, picked, moments, per_lot=per_lot)
+        for moments, per_lot in ((used, model.used_cash), (order, model.order_cash))
+        if moments
+    ]
 
 
 def _why_kept(inputs: UnwindInputs, model: HedgeModel, room: _Room, lots: FloatArray, row: int) -> Kept:

@@ -16,12 +16,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from hedging.brokers.openalgo.symbols import format_symbol
-from hedging.domain.charges import order_charges, orders_for
 from hedging.domain.decision import AddHedge, Decision, Hold, LegOrder
 from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Side
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
+from hedging.domain.worst_case import worst_cost as worst_cost_of
 from hedging.engine import alerts, audit
 from hedging.engine.ports import Ports
 from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
@@ -208,12 +208,8 @@ def worst_cost(leg: LegOrder, facts: CycleFacts) -> Decimal:
     """Return the rupees that a leg may cost at its worst price, the charges of every chase included; sales cost nothing."""
     if leg.side is Side.SELL:
         return Decimal(0)
-    spec = facts.spec
-    premium = leg.worst_price * leg.quantity
-    slices = orders_for(lots=leg.quantity // spec.lot, freeze_lots=spec.freeze_lots)
-    orders = slices * (1 + facts.policy.max_chases)
-    charges = order_charges(rates=facts.charges, side=leg.side, premium_rupees=premium, orders=orders)
-    return (premium + charges).quantize(Decimal("0.01"))
+    lots = leg.quantity // facts.spec.lot
+    return worst_cost_of(price=leg.worst_price, lots=lots, policy=facts.policy, spec=facts.spec, rates=facts.charges)
 
 
 def _intent(

@@ -14,6 +14,7 @@ from hedging.domain.margin import MarginLine, Universe
 from hedging.domain.optimizer import Aim, Candidate, HeldWing, Limit, Status, eligible_contracts, solve
 from hedging.domain.policy import HedgePolicy, Relaxation
 from hedging.domain.projection import ProjectionInputs, project
+from hedging.domain.worst_case import worst_cost, worst_price
 from tests.unit.margin_books import (
     BUDGET,
     CALIBRATED,
@@ -175,6 +176,20 @@ def test_depth_bounds_the_lots_of_a_strike():
     assert found.cost > solve(asked).cost
 
 
+def reserve(asked, solution):
+    """What the claim of the answer sets aside."""
+    return sum(
+        worst_cost(
+            price=worst_price(side=Side.BUY, touch=trade.price, policy=asked.policy, spec=asked.spec),
+            lots=trade.lots,
+            policy=asked.policy,
+            spec=asked.spec,
+            rates=asked.rates,
+        )
+        for trade in solution.buys
+    )
+
+
 def with_money(asked, limit, rupees):
     return replace(asked, cash=rupees) if limit == "cash" else replace(asked, cost_cap_left=rupees)
 
@@ -182,10 +197,10 @@ def with_money(asked, limit, rupees):
 @pytest.mark.parametrize("limit", ["cost_cap", "cash"])
 def test_money_that_does_not_suffice_for_the_target_reaches_a_lesser_aim_or_says_what_binds(limit):
     asked = problem(THREE, coming=(entry(),), policy=HedgePolicy(relaxations=(Relaxation.NONE,)))
-    cost = solve(asked).cost
-    less = solve(with_money(asked, limit, cost - 1))
+    whole = solve(asked)
+    less = solve(with_money(asked, limit, reserve(asked, whole) - 1))
     assert less.aim in {Aim.TRIGGER, Aim.FULL}
-    assert less.cost < cost
+    assert less.cost < whole.cost
     none = solve(with_money(asked, limit, Decimal(60)))
     assert none.status is Status.UNREACHABLE
     assert none.binding is Limit(limit)
@@ -194,8 +209,17 @@ def test_money_that_does_not_suffice_for_the_target_reaches_a_lesser_aim_or_says
 
 def test_exactly_enough_money_is_enough():
     asked = problem(THREE, coming=(entry(),))
-    cost = solve(asked).cost
-    assert solve(replace(asked, cost_cap_left=cost + Decimal("0.01"))).aim is Aim.TARGET
+    needed = reserve(asked, solve(asked))
+    assert solve(replace(asked, cost_cap_left=needed)).aim is Aim.TARGET
+
+
+def test_cap_and_cash_hold_what_the_claim_will_set_aside_not_only_the_ask():
+    asked = problem(THREE, coming=(entry(),), policy=HedgePolicy(relaxations=(Relaxation.NONE,)))
+    whole = solve(asked)
+    for limit in ("cost_cap", "cash"):
+        found = solve(with_money(asked, limit, whole.cost * Decimal("1.05")))
+        assert found.aim is not Aim.TARGET
+        assert reserve(asked, found) <= whole.cost * Decimal("1.05")
 
 
 def test_what_cannot_be_saved_says_the_floor_and_that_margin_itself_is_too_high():
@@ -329,7 +353,7 @@ def test_far_wings_that_fill_the_capacity_are_replaced_by_nearer_ones():
     assert found.utilization_after_pct <= 85
     for exposure in exposures(after(asked, found)).values():
         assert exposure.longs <= exposure.shorts
-    stuck = solve(replace(asked, may_replace=False))
+    stuck = solve(replace(asked, wings=()))
     assert stuck.status is Status.UNREACHABLE
     assert stuck.binding is Limit.CAPACITY
 

@@ -70,6 +70,17 @@ class Action(NamedTuple):
 NOTHING = Action(Decimal(0), [], Decimal(0), Decimal(0), Decimal(0))
 
 
+def reserve(asked, offer, lots):
+    """What the claim of a buy sets aside: the worst price of the order buffer, and charges for every chase."""
+    policy = asked.policy
+    slack = max(policy.order_buffer_ticks * SPEC.tick, offer.ask * policy.order_buffer_pct / 100)
+    worst = (offer.ask + slack) // SPEC.tick * SPEC.tick
+    orders = orders_for(lots=lots, freeze_lots=FREEZE) * (1 + policy.max_chases)
+    return order_charges(rates=RATES, side=Side.BUY, premium_rupees=worst * lots * LOT, orders=orders) + (
+        worst * lots * LOT
+    )
+
+
 def charges(side, lots, price):
     orders = orders_for(lots=lots, freeze_lots=FREEZE)
     return (
@@ -95,7 +106,7 @@ def actions(asked):
 
 
 def _action(asked, capacity, chosen):
-    lines, paid, out, received, spent, charged = [], Decimal(0), Decimal(0), Decimal(0), Decimal(0), Decimal(0)
+    lines, paid, out, received, reserved, charged = [], Decimal(0), Decimal(0), Decimal(0), Decimal(0), Decimal(0)
     for right in Right:
         side = [(o, n) for o, n in chosen if o.contract.right is right]
         signed = sum(n if isinstance(o, Candidate) else -n for o, n in side)
@@ -111,14 +122,14 @@ def _action(asked, capacity, chosen):
             cost = charges(Side.BUY, lots, offer.ask)
             paid += offer.ask * lots * LOT
             out += offer.ask * lots * LOT + cost
+            reserved += reserve(asked, offer, lots) if lots else 0
             lines.append(MarginLine(offer.contract, lots * LOT, offer.mark, Product.NRML))
         else:
             cost = charges(Side.SELL, lots, offer.bid)
             received += offer.bid * lots * LOT
-            spent += cost
             lines.append(MarginLine(offer.contract, -lots * LOT, offer.bid, Product.NRML))
         charged += cost
-    if out + spent > asked.cost_cap_left or out > min(asked.cash, asked.free_margin):
+    if reserved > min(asked.cost_cap_left, asked.cash, asked.free_margin):
         return None
     return Action(paid - received + charged, lines, paid, out, received)
 
