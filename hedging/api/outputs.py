@@ -211,6 +211,44 @@ class StatusOutput(Output):
     summary = serializers.DictField()
 
 
+class PlanFiguresOutput(Output):
+    """Both figures: used once it is done (and in per cent of budget), and what the order asks on top of now's margin."""
+
+    used_after = Rupees()
+    used_after_pct = Percent()
+    at_order = Rupees()
+
+
+class PlanMomentOutput(Output):
+    """One moment of the day ahead. `floor` is the least that hedging could reach."""
+
+    kind = serializers.CharField()
+    portfolio = serializers.CharField()
+    at = serializers.DateTimeField()
+    with_hedges = PlanFiguresOutput(source="held")
+    without_hedges = PlanFiguresOutput(source="bare")
+    floor = PlanFiguresOutput()
+    beyond_saving = serializers.BooleanField()
+    crosses = serializers.BooleanField(allow_null=True)
+
+
+class PlanOutput(Output):
+    """The rest of the day, drawn `at`, at the prices of then; `unknown` says why there is nothing."""
+
+    session = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    age_seconds = serializers.IntegerField()
+    spot = Rupees()
+    budget = Rupees()
+    free_margin = Rupees()
+    trigger_pct = Percent()
+    calibrated = serializers.BooleanField(allow_null=True)
+    moments = PlanMomentOutput(many=True)
+    kept_to_the_end = serializers.ListField(child=serializers.CharField())
+    not_of_this_session = serializers.ListField(child=serializers.CharField())
+    unknown = serializers.CharField()
+
+
 class OrderOutput(Output):
     """One slice at the broker."""
 

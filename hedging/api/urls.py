@@ -7,6 +7,7 @@ from hedging.api import views
 urlpatterns = [
     re_path(r"^hedge/status/?$", views.StatusView.as_view(), name="api-status"),
     re_path(r"^hedge/session/?$", views.SessionView.as_view(), name="api-session"),
+    re_path(r"^hedge/plan/?$", views.PlanView.as_view(), name="api-plan"),
     re_path(r"^hedge/schedule/?$", views.ScheduleView.as_view(), name="api-schedule"),
     re_path(r"^hedge/toggle/?$", views.ToggleView.as_view(), name="api-toggle"),
     re_path(r"^hedge/transactions/?$", views.TransactionsView.as_view(), name="api-transactions"),

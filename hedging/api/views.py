@@ -87,6 +87,19 @@ class ToggleView(Endpoint):
         return Response(outputs.SessionOutput(selectors.session_facts(changed)).data)
 
 
+class PlanView(Endpoint):
+    """GET: the rest of the day, with the hedges held, without them, and the floor."""
+
+    def get(self, request: Request) -> Response:
+        """Return the day as it was last drawn; nothing is asked of the broker here."""
+        wanted = self.query(request, inputs.AccountQuery)
+        now = clock.market_clock().now()
+        session = selectors.current_session(now=now, account=wanted.get("account"))
+        if session is None:
+            raise no_session()
+        return Response(outputs.PlanOutput(selectors.day_ahead(session=session, now=now)).data)
+
+
 class ScheduleView(Endpoint):
     """GET: the entries of a day."""
 

@@ -1,5 +1,6 @@
 """Selectors: what the page, the API, the alerts and the engine read, as plain values, with a fixed number of queries."""
 
+from hedging.selectors.ahead import day_ahead
 from hedging.selectors.health import readiness
 from hedging.selectors.ledger import Holding, holdings
 from hedging.selectors.moment import current_session, day_entries, heartbeats, last_session, session_facts, status
@@ -8,6 +9,7 @@ from hedging.selectors.story import feed, timetable, transactions
 __all__ = [
     "Holding",
     "current_session",
+    "day_ahead",
     "day_entries",
     "feed",
     "heartbeats",
