@@ -29,8 +29,9 @@ check: setup ## lint, format, types, layers, missing migrations
 accuracy: .venv/.packages ## run 60 days with brokers and margins unknown to the application; writes docs/accuracy.md
 	@$(PY) -m benchmarks.accuracy docs/accuracy.md
 
-bench: .venv/.packages ## measure the simulator beside a bare WSGI app; prints, never fails on time
+bench: setup ## measure simulator and margin beside peers; prints, never fails on time
 	@$(PY) -m benchmarks.bench_simulator
+	@$(PY) -m benchmarks.bench_margin
 
 # --- setup, step by step; a stamp says that a step is done for the locks as they are -----------------------------------
 
