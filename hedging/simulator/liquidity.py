@@ -11,6 +11,7 @@ Ints = NDArray[np.int64]
 
 _OPENING = (1.2, 240.0)  # that much wider at the open, gone in some minutes
 _AUCTION = 0.45  # the index no longer tells where it is
+_AT_THE_MONEY = 0.0022  # half a spread at the money, as a share of the value
 
 
 def unease_of_the_clock(*, auction: int, grid_seconds: int) -> Floats:
@@ -25,7 +26,7 @@ def half_spread(*, value: Floats, distance: Floats, tick: float, thin: Floats, d
 
     `distance` is in standard deviations, `thin` 1 for NIFTY at noon, `draw` in [0, 1) is chance.
     """
-    relative = (0.0022 + 0.0035 * np.minimum(distance, 6.0)) * (0.6 + 0.8 * draw)
+    relative = (_AT_THE_MONEY + 0.0035 * np.minimum(distance, 6.0)) * (0.6 + 0.8 * draw)
     return np.maximum(value * relative, 0.25 * tick) * thin
 
 
@@ -40,6 +41,16 @@ def touch(*, value: Floats, half: Floats, tick: float) -> tuple[Ints, Ints]:
     width = odd + 2 * np.rint((2.0 * half / tick + 0.4 - odd) / 2.0).astype(np.int64)
     width = np.maximum(width, 2 - odd)
     return np.maximum((middle - width) // 2, 0), np.maximum((middle + width) // 2, 1)
+
+
+def last_traded(*, value: Floats, swing: Floats, tick: float, thin: Floats, draw: Floats) -> Ints:
+    """Return the prices of the last trades in whole ticks: values at a volatility a little beside the one that quotes imply.
+
+    `draw` in [0, 1) is chance, one for all strikes, calls and puts of an expiry: prices at any one volatility are consistent, so these
+    are, but for their rounding. At the money they lie up to 0.3 half spreads from the value; deep in the money they are the value.
+    """
+    lean = (draw - 0.5) * 0.6 * _AT_THE_MONEY * thin
+    return np.maximum(np.rint((value + lean * swing) / tick).astype(np.int64), 1)
 
 
 def crowd_at_touch(*, ticks: int, distance: float, thin: float) -> float:

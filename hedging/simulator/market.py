@@ -15,7 +15,7 @@ from hedging.domain.instruments import Contract, ContractSpec, Index, Right
 from hedging.simulator.chance import Ints, drawn, folded, hash01
 from hedging.simulator.day import IST, SimulatedDay
 from hedging.simulator.families import Floats, family_of
-from hedging.simulator.liquidity import crowd_at_touch, half_spread, touch, unease_of_the_clock
+from hedging.simulator.liquidity import crowd_at_touch, half_spread, last_traded, touch, unease_of_the_clock
 from hedging.simulator.paths import STRIKE_REACH, IndexPath, index_paths, variance_left
 from hedging.simulator.smile import Standing, moneyness, option_values
 
@@ -26,6 +26,7 @@ _MINUTES_A_YEAR = 525_600.0
 _OVERNIGHT = 0.22  # variance of a night, in days
 _AUCTION_SECONDS = 900
 RIGHTS = (Right.CE, Right.PE)
+_ALL = tuple(Index)
 # Relative width of spreads and thinness of the book; BSE's options are less liquid than NSE's.
 _THINNESS: dict[Index, float] = {Index.NIFTY: 1.0, Index.BANKNIFTY: 1.6, Index.SENSEX: 2.2}
 
@@ -166,21 +167,18 @@ class Market:
     def _price(self, index: Index, expiry: date, rights: tuple[Right, ...], strikes: Ints, t: Ints) -> Prices:
         """Price strikes against seconds, whichever of the two is the long one (they broadcast); a row for each right."""
         standings, books = self._standings(index, expiry)
-        calls, puts, distance = option_values(standings.at(t + 1), strikes)
-        value = np.stack([calls if right is Right.CE else puts for right in rights])
+        values = option_values(standings.at(t + 1), strikes)
+        value = np.stack([values.calls if right is Right.CE else values.puts for right in rights])
         tick = float(self.day.specs[index].tick)
-        beat = t // 3
-        width, lean = (self._chance(expiry, rights, what, strikes, beat) for what in (1, 2))
-        half = half_spread(value=value, distance=distance, tick=tick, thin=books[t + 1], draw=width)
+        thin, beat = books[t + 1], t // 3
+        # Spreads differ from strike to strike by chance. Last prices lean all one way, or they would contradict each other.
+        begun = [folded(self.seed, int(expiry.toordinal()) * 8 + RIGHTS.index(right), 1) for right in rights]
+        width = drawn(np.array(begun, dtype=np.uint64)[:, None], strikes, beat)
+        lean = hash01(self.seed, int(expiry.toordinal()) * 8 + _ALL.index(index), 2, beat)
+        half = half_spread(value=value, distance=values.distance, tick=tick, thin=thin, draw=width)
         bid, ask = touch(value=value, half=half, tick=tick)
-        last = np.rint((value + (lean - 0.5) * 0.6 * half) / tick).astype(np.int64)
-        last = np.minimum(np.maximum(last, np.maximum(bid, 1)), ask)
+        last = last_traded(value=value, swing=values.swing, tick=tick, thin=thin, draw=lean)
         return Prices(value=value, last=last, bid=bid, ask=ask)
-
-    def _chance(self, expiry: date, rights: tuple[Right, ...], what: int, strikes: Ints, beat: Ints) -> Floats:
-        """Return a number in [0, 1) for each right (a row), strike and beat."""
-        begun = [folded(self.seed, int(expiry.toordinal()) * 8 + RIGHTS.index(right), what) for right in rights]
-        return drawn(np.array(begun, dtype=np.uint64)[:, None], strikes, beat)
 
     def slice(self, index: Index, expiry: date, t: int) -> Slice:
         """Return the whole chain at a grid second (cached for the latest few). Bids and asks are 0 before the open."""

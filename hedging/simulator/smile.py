@@ -14,6 +14,7 @@ from scipy.special import ndtr
 
 from hedging.simulator.families import Floats
 
+_DENSITY = float(1.0 / np.sqrt(2.0 * np.pi))
 _WINGS = 0.26
 _EXPIRY_WINGS = 0.12  # more, when an expiry day is spent
 _LEAN = 0.035
@@ -49,8 +50,22 @@ def moneyness(standing: Standing, strikes: NDArray[np.int64]) -> Floats:
     return np.abs(np.log(strikes * standing.discount / standing.spot)) / np.sqrt(standing.variance)
 
 
-def option_values(standing: Standing, strikes: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-    """Return the values of calls and of puts in rupees, and the distance from the money in standard deviations.
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What options are worth, in rupees, by strike.
+
+    `distance` is how far a strike lies from the money, in standard deviations until expiry, without a sign. `swing` is what a call, and
+    a put, gains when everybody expects twice the volatility, at the rate of its first little bit (vega times volatility).
+    """
+
+    calls: Floats
+    puts: Floats
+    distance: Floats
+    swing: Floats
+
+
+def option_values(standing: Standing, strikes: NDArray[np.int64]) -> Values:
+    """Return the values of calls and puts.
 
     Total variance is V·(1 − a·x + c·(√(x² + 1) − 1)), a hyperbola in x (a slice of Gatheral's SVI): linear in the wings, so no
     strike is dearer than one nearer the money, and convex enough that no butterfly costs less than nothing. It grows with V at
@@ -64,6 +79,7 @@ def option_values(standing: Standing, strikes: NDArray[np.int64]) -> tuple[Float
     smile = 1.0 - lean * x + wings * (np.sqrt(x * x + 1.0) - 1.0)
     deviation = np.sqrt(standing.variance * smile)
     d1 = -log_strike / deviation + deviation / 2.0
-    call = standing.spot * ndtr(d1) - discounted * ndtr(d1 - deviation)
-    put = call - standing.spot + discounted
-    return np.maximum(call, 0.0), np.maximum(put, 0.0), np.abs(x)
+    calls = standing.spot * ndtr(d1) - discounted * ndtr(d1 - deviation)
+    puts = calls - standing.spot + discounted
+    swing = standing.spot * deviation * np.exp(d1 * d1 * -0.5) * _DENSITY
+    return Values(np.maximum(calls, 0.0), np.maximum(puts, 0.0), np.abs(x), swing)

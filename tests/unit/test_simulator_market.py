@@ -116,8 +116,8 @@ def test_the_smile_is_higher_in_the_wings_and_grows_as_expiry_day_is_spent(right
         standing = Standing(*(np.array([x]) for x in (24_000.0, 1e-5, 1.0, 1.0, spent)))
         out = np.array([round(24_000 * (1 + (1 if right is Right.CE else -1) * 0.009))])
         money = np.array([24_000])
-        row = 0 if right is Right.CE else 1
-        return float(option_values(standing, out)[row][0] / option_values(standing, money)[row][0])
+        side = "calls" if right is Right.CE else "puts"
+        return float(getattr(option_values(standing, out), side)[0] / getattr(option_values(standing, money), side)[0])
 
     assert wing(0.9) > 1.1 * wing(0.0) > 0
 
@@ -125,8 +125,8 @@ def test_the_smile_is_higher_in_the_wings_and_grows_as_expiry_day_is_spent(right
 def test_puts_are_dearer_than_calls_as_far_out_and_more_so_in_fear():
     def lean(stress):
         standing = Standing(*(np.array([x]) for x in (24_000.0, 3e-5, 1.0, stress, 0.0)))
-        call = option_values(standing, np.array([24_240]))[0][0]
-        put = option_values(standing, np.array([23_760]))[1][0]
+        call = option_values(standing, np.array([24_240])).calls[0]
+        put = option_values(standing, np.array([23_760])).puts[0]
         return float(put / call)
 
     assert lean(2.0) > lean(1.0) > 1.02

@@ -1,4 +1,7 @@
-"""No quote of the simulated market can be arbitraged: verticals, butterflies and calendars, on days of every family."""
+"""No quote of the simulated market can be arbitraged: verticals, butterflies and calendars, on days of every family.
+
+Last prices neither, as far as whole ticks allow: each is rounded, so three of them can be one tick off a convex line.
+"""
 
 from datetime import date, timedelta
 
@@ -7,7 +10,7 @@ import pytest
 
 from hedging.domain.instruments import Right
 from hedging.simulator.families import Family, family_of
-from hedging.simulator.market import Market
+from hedging.simulator.market import PRE_OPEN, Market
 from tests.unit.simulator_days import EXPIRIES, SPECS, TUESDAY, tuesday
 
 MONDAY = date(2026, 11, 30)
@@ -64,6 +67,42 @@ def test_no_quote_of_a_day_can_be_arbitraged(day, seed):
                     assert (ask + carry - bid_before > -NOTHING).all(), where
                     assert not (middle + carry - middle_before < -TICK - NOTHING).any(), where
                 near[right] = (bid, middle, discounted(market, index, expiry, t))
+
+
+@pytest.mark.parametrize(("day", "seed"), list(days()))
+def test_last_prices_of_a_day_agree_with_each_other(day, seed):
+    market = Market(day=tuesday(date=day), seed=seed)
+    for index in SPECS:
+        width = round(float(SPECS[index].strike_step) / TICK)
+        for t in (PRE_OPEN, *SECONDS):
+            near: dict[Right, tuple[np.ndarray, np.ndarray]] = {}
+            for expiry in EXPIRIES[index]:
+                where = f"{index} {expiry} at {market.moment(t) + timedelta(hours=5.5):%H:%M:%S}"
+                chain = market.slice(index, expiry, t)
+                for right, prices in chain.prices.items():
+                    last = prices.last
+                    assert (last >= 1).all(), where
+                    if t != PRE_OPEN:
+                        assert ((prices.bid <= last) & (last <= prices.ask)).all(), where
+                    # Vertical, exactly: of neighbours, hence of all pairs.
+                    steps = np.diff(last) * (-1 if right is Right.CE else 1)
+                    assert (steps >= 0).all(), where
+                    assert (steps <= width).all(), where
+                    # Butterfly: within one tick, narrow or wide.
+                    for apart in (1, 2, 5, 10):
+                        butterfly = last[: -2 * apart] + last[2 * apart :] - 2 * last[apart:-apart]
+                        assert (butterfly >= -1).all(), where
+                    # Calendar: within one tick.
+                    worth = discounted(market, index, expiry, t) / TICK
+                    if right in near:
+                        last_before, worth_before = near[right]
+                        carry = worth_before - worth if right is Right.PE else 0.0
+                        assert (last + carry - last_before > -1 - NOTHING).all(), where
+                    near[right] = (last, worth)
+                # A call against its put, the index and the strike: two roundings, and nothing is cheaper than a tick.
+                calls, puts = (chain.prices[right] for right in (Right.CE, Right.PE))
+                parity = (calls.last - puts.last) - (calls.value - puts.value) / TICK
+                assert (np.abs(parity) < 1.5 + NOTHING).all(), where
 
 
 def discounted(market, index, expiry, t):
