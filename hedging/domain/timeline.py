@@ -162,7 +162,7 @@ def draw_day(inputs: DayInputs) -> Timeline:
     held = figures_along(moments, margins[:count], margin_now=day.margin_now, profile=inputs.profile)
     bare = figures_along(moments, margins[count:-2], margin_now=day.margin_now, profile=inputs.profile)
     steps = _steps(moments)
-    floors, lost = _floors(day, covers, dict(zip(steps, held, strict=True)))
+    floors, lost = _floors(day, covers, moments, dict(zip(steps, held, strict=True)))
     found = [_now(day, bare_margin=float(margins[-2]), covered_margin=float(margins[-1]))]
     for step, with_them, without in zip(steps, held, bare, strict=True):
         found.append(
@@ -266,7 +266,7 @@ def _ends(moments: Sequence[OrderMoment]) -> Iterator[int]:
 
 
 def _floors(
-    day: _Day, covers: NearestWings, held: Mapping[_Step, EngineFigures]
+    day: _Day, covers: NearestWings, moments: Sequence[OrderMoment], held: Mapping[_Step, EngineFigures]
 ) -> tuple[dict[_Step, EngineFigures], set[_Step]]:
     """Return the least figures of each step, and the entries that even these cannot save.
 
@@ -277,7 +277,6 @@ def _floors(
     settled: dict[_Step, EngineFigures] = {}
     lost: set[_Step] = set()
     while True:
-        moments = _moments(inputs, coming)
         figures = _covered(day, covers, moments)
         refused = None
         for step, covered in zip(_steps(moments), figures, strict=True):
@@ -291,6 +290,7 @@ def _floors(
             break
         lost.add(refused)
         coming = tuple(e for e in coming if (e.portfolio, e.at) != (refused.portfolio, refused.at))
+        moments = _moments(inputs, coming)
     return _with_refused_exits(held, settled), lost
 
 
