@@ -11,6 +11,7 @@ from hedging.domain.entries import ComingEntry, in_time_order
 from hedging.domain.exposure import ExposureKey, exposures
 from hedging.domain.facts import HUNDRED, CycleFacts
 from hedging.domain.guards import ACTING, KNOWING, REDUCING, SELLING, UNWINDING, Gate, first_closed
+from hedging.domain.history import PastJump
 from hedging.domain.instruments import Contract, Right, Side
 from hedging.domain.margin import MarginLine
 from hedging.domain.optimizer import solve
@@ -23,6 +24,9 @@ from hedging.domain.worst_case import worst_price
 BEFORE_CLOSE = timedelta(minutes=10)
 """How long before the end of our hours a wing in the money is sold, and a session's last wings are closed."""
 
+
+FORECASTS_ON_CARD = 3
+"""How many of the day's last forecasts a card holds against what really happened."""
 
 MARGIN_CHECK_SECONDS = 30
 CONSIDER_SALES_MINUTES = 5
@@ -158,6 +162,7 @@ def _project(facts: CycleFacts) -> Projection | None:
             used_now=facts.used,
             free_margin=facts.free_margin,
             broker=facts.increments,
+            past=facts.past,
         )
     )
 
@@ -278,7 +283,8 @@ def _problem(
         profile=facts.profile,
         rates=facts.charges,
         budget=session.budget,
-        used_now=facts.used,
+        # Without an entry there is nothing whose projection an offset could shift: the present book itself is corrected.
+        used_now=facts.used if entries else facts.used + facts.used_correction,
         free_margin=facts.free_margin,
         cash=facts.free_margin,
         cost_cap_left=facts.cost_left,
@@ -462,6 +468,9 @@ def _card(
     }
     if facts.unknown:
         card["unknown"] = facts.unknown
+    forecasts = [_forecast(jump, facts.session.budget) for jump in facts.past if jump.today][:FORECASTS_ON_CARD]
+    if forecasts:
+        card["forecasts"] = forecasts
     if projection is not None:
         card["projected_pct"] = _text(
             projection.worst.utilization_after_pct if projection.worst else projection.utilization_now_pct
@@ -474,6 +483,8 @@ def _card(
                 "used_after": _text(e.used_after),
                 "used_after_pct": _text(e.utilization_after_pct),
                 "source": " + ".join(e.decided_by),
+                "forecast": _text(e.added),
+                "forecast_at_order": _text(e.added_at_order),
                 "spread_pct": _text(e.spread_pct),
                 "sources": {s.source.value: {"used_after": _text(s.used_after), "note": s.note} for s in e.sources},
             }
@@ -495,6 +506,17 @@ def _card(
             "would_do": [_name(c) for c in solution.would_do],
         }
     return card
+
+
+def _forecast(jump: PastJump, budget: Decimal) -> dict[str, str | None]:
+    missed = None if jump.forecast is None else (jump.realized - jump.forecast) / budget * HUNDRED
+    return {
+        "what": jump.what,
+        "at": jump.at.isoformat(),
+        "forecast": _text(jump.forecast),
+        "realized": _text(jump.realized),
+        "error_pct": _text(missed),
+    }
 
 
 def _trade(facts: CycleFacts, trade: WingTrade) -> dict[str, Any]:

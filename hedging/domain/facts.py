@@ -10,6 +10,7 @@ from math import ceil
 
 from hedging.domain.charges import ChargeRates
 from hedging.domain.entries import ComingEntry
+from hedging.domain.history import PastJump
 from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
 from hedging.domain.margin import MarginLine, MarginMarket
 from hedging.domain.margin_profile import MarginProfile
@@ -82,7 +83,7 @@ class CycleFacts:
     `coming` are entries due within the lookahead, `soon` those within the exit buffer (a superset of `coming`), `later`
     all entries still to come today. `just_due` tells that an entry fell due so recently that its orders may still be on
     the way, `just_exited` that one was to leave the book in the last minutes. `used_correction` (rupees) is what the
-    broker's basket call found the engine to underestimate; `chain` is `None` when no price was needed, and
+    broker's basket call found the engine to underestimate; `past` are measured jumps of used margin, newest first; `chain` is `None` when no price was needed, and
     `chain_age_seconds` is wall time from its request to the decision.
     """
 
@@ -112,6 +113,7 @@ class CycleFacts:
     chain_age_seconds: float = 0.0
     increments: Mapping[str, BrokerIncrement] = field(default_factory=dict)
     used_correction: Decimal = Decimal(0)
+    past: tuple[PastJump, ...] = ()
     unknown: str = ""
 
     @property

@@ -10,6 +10,7 @@ from enum import StrEnum
 from hedging.domain.engine_figures import EngineFigures, figures_along, units_along
 from hedging.domain.entries import ComingEntry, in_time_order, order_moments
 from hedging.domain.exposure import ExposureKey, exposures
+from hedging.domain.history import LAST_SAMPLES, LEAST_SAMPLES, PastJump, experience
 from hedging.domain.instruments import Index, Right
 from hedging.domain.margin import MarginLine, MarginMarket, MarginParameters, MarketUnknown, Universe
 from hedging.domain.margin_profile import MarginProfile
@@ -24,6 +25,7 @@ class Source(StrEnum):
 
     BROKER = "broker"
     ENGINE = "engine"
+    HISTORY = "history"
     CONSTANTS = "constants"
 
 
@@ -74,7 +76,8 @@ class EntryProjection:
 
     `used_after` is compared with the budget, `at_order` (an addition to the present margin) with free margin now.
     `used_offset` and `order_offset` are decided figure minus our engine's, in rupees: the optimizer's anchor.
-    `spread_pct`: how far plausible sources lie apart, in percent of budget. `None` is unknown, never 0.
+    `spread_pct`: how far plausible sources lie apart, in percent of budget. `added` and `added_at_order` are what the entry
+    takes by itself, without buffer: the forecast that its real jump is held against. `None` is unknown, never 0.
     """
 
     entry: ComingEntry
@@ -86,6 +89,8 @@ class EntryProjection:
     spread_pct: Decimal | None
     used_offset: Decimal
     order_offset: Decimal
+    added: Decimal | None
+    added_at_order: Decimal | None
     over_trigger: bool | None
     over_free_margin: bool | None
 
@@ -122,7 +127,8 @@ class Projection:
 class ProjectionInputs:
     """What a projection is made from. `book` holds every line of the account, `used_now` the session's used margin.
 
-    `broker` and keys of entries go by `ComingEntry.portfolio`. `budget`, `used_now`, `free_margin` in rupees.
+    `broker` and keys of entries go by `ComingEntry.portfolio`. `budget`, `used_now`, `free_margin` in rupees. `past` are
+    the measured jumps of this account and mode, newest first.
     """
 
     book: Sequence[MarginLine]
@@ -136,22 +142,26 @@ class ProjectionInputs:
     free_margin: Decimal | None
     broker: Mapping[str, BrokerIncrement] = field(default_factory=dict)
     constants: Mapping[tuple[Index, int], BasketConstant] = field(default_factory=lambda: SEED_CONSTANTS)
+    past: Sequence[PastJump] = ()
 
 
 def project(inputs: ProjectionInputs) -> Projection:
     """Return both figures of each coming entry, cumulative in time order, decided by the worst plausible source.
 
-    Plausible are the broker's answer up to 10 seconds old and an engine calibrated to under 5 %. Where neither is there,
-    the uncalibrated engine decides, and where that has no spot, the constants. The buffer comes on top.
+    Plausible are the broker's answer up to 10 seconds old, an engine calibrated to under 5 %, and a history of at least
+    three entries like it. Where none is there, the uncalibrated engine decides; where that has no spot, a shorter history;
+    and the constants where there is none. The buffer comes on top.
     Raises `ValueError` for a budget that is not positive.
     """
     if inputs.budget <= 0:
         raise ValueError(f"The budget must be positive, got {inputs.budget}.")
     engine, engine_note = _engine_figures(inputs)
-    entries = tuple(
-        _project_entry(inputs, position, entry, engine.get(position), engine_note)
-        for position, entry in enumerate(in_time_order(inputs.coming))
-    )
+    made: list[EntryProjection] = []
+    for position, entry in enumerate(in_time_order(inputs.coming)):
+        before = made[-1] if made else None
+        figures = engine.get(position)
+        made.append(_project_entry(inputs, position, entry, figures, engine_note=engine_note, before=before))
+    entries = tuple(made)
     used_now, free_margin = inputs.used_now, inputs.free_margin
     utilization = None if used_now is None else used_now / inputs.budget * HUNDRED
     need, reason = _need(inputs, entries, utilization)
@@ -196,11 +206,18 @@ def _engine_figures(inputs: ProjectionInputs) -> tuple[dict[int, EngineFigures],
 
 
 def _project_entry(
-    inputs: ProjectionInputs, position: int, entry: ComingEntry, engine: EngineFigures | None, engine_note: str
+    inputs: ProjectionInputs,
+    position: int,
+    entry: ComingEntry,
+    engine: EngineFigures | None,
+    *,
+    engine_note: str,
+    before: EntryProjection | None,
 ) -> EntryProjection:
     sources = (
         _broker_figure(inputs, entry, engine),
         _engine_figure(inputs, engine, engine_note),
+        _history_figure(inputs, position, engine),
         _constants_figure(inputs, position),
     )
     deciding = _deciding(sources)
@@ -211,6 +228,8 @@ def _project_entry(
     at_order = max(order) + buffer if order else None
     percent = None if used_after is None else used_after / inputs.budget * HUNDRED
     engine_used = sources[1].used_after
+    level = inputs.used_now if before is None else _less(before.used_after, buffer)
+    earlier = Decimal(0) if before is None else _less(level, inputs.used_now)
     return EntryProjection(
         entry=entry,
         used_after=used_after,
@@ -221,6 +240,8 @@ def _project_entry(
         spread_pct=(max(used) - min(used)) / inputs.budget * HUNDRED if used else None,
         used_offset=buffer if used_after is None or engine_used is None else used_after - engine_used,
         order_offset=buffer if at_order is None or engine is None else at_order - engine.added_at_order,
+        added=_less(_less(used_after, buffer), level),
+        added_at_order=_less(_less(at_order, buffer), earlier),
         over_trigger=None if percent is None else percent > inputs.policy.utilization_trigger_pct,
         over_free_margin=None if at_order is None or inputs.free_margin is None else at_order > inputs.free_margin,
     )
@@ -264,6 +285,27 @@ def _engine_figure(inputs: ProjectionInputs, engine: EngineFigures | None, note:
     )
 
 
+def _history_figure(inputs: ProjectionInputs, position: int, engine: EngineFigures | None) -> SourceFigure:
+    entries = in_time_order(inputs.coming)[: position + 1]
+    added, fewest = Decimal(0), LAST_SAMPLES
+    for entry in entries:
+        known = experience(inputs.past, entry, hedged=_hedged(inputs, entry, entries))
+        if known is None:
+            note = f"nothing like {entry.portfolio} was measured yet"
+            return SourceFigure(Source.HISTORY, None, None, plausible=False, note=note)
+        added += known.per_basket * entry.baskets
+        fewest = min(fewest, known.samples)
+    # Jumps tell what is used afterwards; what the order itself needs beyond that, the engine knows.
+    beyond = Decimal(0) if engine is None else max(Decimal(0), engine.added_at_order - engine.added_used)
+    return SourceFigure(
+        Source.HISTORY,
+        _plus(inputs.used_now, added),
+        added + beyond,
+        plausible=fewest >= LEAST_SAMPLES,
+        note=f"median of the last {fewest}" if fewest > 1 else "the last one",
+    )
+
+
 def _constants_figure(inputs: ProjectionInputs, position: int) -> SourceFigure:
     entries = in_time_order(inputs.coming)[: position + 1]
     added = Decimal(0)
@@ -282,6 +324,10 @@ def _hedged(inputs: ProjectionInputs, entry: ComingEntry, so_far: Sequence[Comin
     after = exposures(inputs.book, *(earlier.lines for earlier in so_far))
     keys = [ExposureKey(entry.index, entry.expiry, right, entry.product) for right in Right]
     return all(key in after and after[key].longs >= after[key].shorts for key in keys)
+
+
+def _less(figure: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if figure is None or other is None else figure - other
 
 
 def _plus(used_now: Decimal | None, added: Decimal) -> Decimal | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from config.logging import redact
+from hedging.domain.exposure import Holding
+from hedging.domain.facts import HUNDRED
 from hedging.domain.reasons import REASON_TEXT, Reason
-from hedging.models import CycleKind, HedgeDecision
+from hedging.domain.release import MISSING_TEXT, missing_reason, released_nothing
+from hedging.models import CycleKind, HedgeDecision, MarginJump
 from notifications.models import Alert, Severity, queue_alert
 from sessions_app.models import TradingSession
 
@@ -20,6 +25,9 @@ _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
     Reason.DENY_COST_CAP: ("cost_cap", Severity.CRITICAL),
 }
 
+
+MISSED_PCT = Decimal(5)
+"""By how much of the budget an entry may take more than foretold before somebody is told."""
 
 _QUIET = timedelta(minutes=10)  # wall time in which the same failure is not told again
 
@@ -73,4 +81,58 @@ def about(card: HedgeDecision, *, wall_now: datetime) -> None:
         subject_kind="hedgedecision",
         subject_id=card.pk,
         account_id=card.session.account_id,
+    )
+
+
+def about_forecast(jump: MarginJump, *, session: TradingSession, wall_now: datetime) -> None:
+    """Queue the alert that an entry took more than foretold, by more than 5 % of the budget. Once: it is measured once."""
+    missed = jump.error
+    if missed is None or missed <= session.budget * MISSED_PCT / HUNDRED:
+        return
+    queue_alert(
+        kind="forecast_missed",
+        severity=Severity.WARNING,
+        title=f"{jump.subject} took more margin than foretold",
+        happened_at=jump.measured_at or jump.at,
+        wall_now=wall_now,
+        facts={
+            "mode": jump.mode,
+            "forecast_rupees": str(jump.forecast),
+            "taken_rupees": str(jump.realized),
+            "missed_by_pct": str((missed / session.budget * HUNDRED).quantize(Decimal("0.1"))),
+            "forecast_by": jump.forecast_source,
+        },
+        subject_kind="marginjump",
+        subject_id=jump.pk,
+        account_id=session.account_id,
+    )
+
+
+def about_release(
+    jump: MarginJump,
+    *,
+    session: TradingSession,
+    bought: Sequence[Holding],
+    book: Sequence[Holding],
+    wall_now: datetime,
+) -> None:
+    """Queue the alert that a hedge released nothing of what it promised, with the likely reason. Once for each action."""
+    if not released_nothing(forecast=jump.forecast, realized=jump.realized, budget=session.budget):
+        return
+    reason = missing_reason(bought=[leg for leg in bought if leg.quantity > 0], book=book)
+    queue_alert(
+        kind="nothing_released",
+        severity=Severity.CRITICAL,
+        title="The hedge was bought, but margin was not released",
+        happened_at=jump.measured_at or jump.at,
+        wall_now=wall_now,
+        facts={
+            "mode": jump.mode,
+            "promised_rupees": str(-(jump.forecast or Decimal(0))),
+            "released_rupees": str(-(jump.realized or Decimal(0))),
+            "likely_reason": MISSING_TEXT[reason],
+        },
+        subject_kind="hedgedecision",
+        subject_id=int(jump.subject),
+        account_id=session.account_id,
     )

@@ -13,6 +13,7 @@ from hedging.engine import breaker
 from hedging.engine.baseline import capture_first_reading
 from hedging.engine.gather import Gatherer
 from hedging.engine.intents import Recorded, record
+from hedging.engine.jumps import foretell, measure
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import Pulse, take_pulse
@@ -46,11 +47,13 @@ def run_cycle(
     books = reconcile(account_id=account_id, day=day, ports=ports, watched=pulse.watched)
     gatherer = Gatherer(session=session, plan=plan, base_policy=policy, enabled=enabled, ports=ports)
     facts = _gather(gatherer, session, plan, now=now, books=books, pulse=pulse, ports=ports)
+    measure(session=session, facts=facts, due=pulse.jumps_due, plan=plan, wall_now=ports.wall())
     decision = _decide(gatherer, facts)
     recorded = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports)
     if recorded is None:
         return None
     _execute(recorded, ports)
+    foretell(session=session, facts=facts, card=decision.card)
     breaker.note(account=session.account, failed=gatherer.infrastructure_failed, now=now, ports=ports)
     return recorded.card
 
@@ -76,16 +79,18 @@ def _gather(
 
 def _decide(gatherer: Gatherer, facts: CycleFacts) -> Decision:
     """Decide; have the broker confirm a hedge; where it disagrees, correct the engine by what it said and solve again."""
-    decision = decide(facts)
+    decision, rounds = decide(facts), []
     for rounds_left in reversed(range(VERIFY_ROUNDS)):
         if not isinstance(decision, AddHedge):
             break
         check = check_with_broker(gatherer=gatherer, facts=facts, decision=decision)
-        decision.card["verified"] = check.as_card()
+        rounds.append(check.as_card())
         if check.shortfall <= Decimal(0) or not rounds_left:
             break
         facts = replace(facts, used_correction=facts.used_correction + check.shortfall)
         decision = decide(facts)  # may now hold: by the broker's own count nothing purchasable suffices
+    if rounds:
+        decision.card["verified"] = {**rounds[-1], "rounds": rounds}
     return decision
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 
 from hedging.domain.instruments import Side
+from hedging.engine.jumps import give_up_all
 from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
 from hedging.engine.sessions import close_session
@@ -39,6 +40,7 @@ def end_day(*, session: TradingSession, hours: SessionHours, now: datetime, port
         return False
     summary = summarize(session) | ({"unresolved_orders": [order.pk for order in live]} if live else {})
     with transaction.atomic():
+        give_up_all(session=session)
         closed = close_session(session=session, summary=summary, now=now, wall_now=ports.wall(), actor="engine")
         if closed and (live or not read):
             queue_alert(

@@ -20,6 +20,7 @@ from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
 from hedging.domain.snapshot import BasketMargin, Chain, Funds, Position
 from hedging.domain.templates import resolve_legs, short_units
+from hedging.engine.past import past_jumps
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import Pulse
@@ -76,6 +77,8 @@ class Gatherer:
         self._ports = ports
         self._unknown = ""
         self.infrastructure_failed = False
+        self.no_basket = ""
+        """Why the broker's basket call last gave no answer that counts; "" when it did."""
 
     def book(self, *, now: datetime, books: Reconciled, pulse: Pulse) -> CycleFacts:
         """Read funds and positions, and everything about the session that the database knows."""
@@ -119,6 +122,7 @@ class Gatherer:
             just_exited=any(
                 e.exit_at is not None and e.exit_at <= now < e.exit_at + JUST_EXITED for e in self._plan.entries
             ),
+            past=past_jumps(session=session, measured=pulse.jumps_measured),
             unknown=self._unknown,
         )
 
@@ -155,24 +159,29 @@ class Gatherer:
 
     def added_by(self, facts: CycleFacts, legs: Sequence[MarginLeg]) -> tuple[Decimal, BasketMargin] | None:
         """Return the rupees that `legs` add to the book by the broker's own basket call, or `None` when it cannot say."""
-        if self._account.basket_scope == BasketScopeChoice.NONE or not 2 <= len(legs) <= BASKET_LIMIT:
-            return None
+        self.no_basket = ""
+        if self._account.basket_scope not in {known.value for known in BasketScope}:
+            said = BasketScopeChoice(self._account.basket_scope).label
+            return self._unanswered(f"the broker's basket-margin call is not used: {said}")
         scope = BasketScope(self._account.basket_scope)
         try:
+            book = book_legs(facts) if scope is BasketScope.LEGS_ONLY else []
+            if not 2 <= len(legs) + len(book) <= BASKET_LIMIT or len(legs) < 2:
+                return self._unanswered(f"the basket call takes 2 to {BASKET_LIMIT} legs, not {len(book) + len(legs)}")
+            answer = self._ports.broker.basket_margin([*book, *legs])
             if scope is BasketScope.INCREMENT:
-                answer = self._ports.broker.basket_margin(legs)
                 return answer.total, answer
             if scope is BasketScope.TOTAL:
-                answer = self._ports.broker.basket_margin(legs)
-                return (answer.total - facts.funds.utilised, answer) if facts.funds is not None else None
-            book = book_legs(facts)
-            if len(book) + len(legs) > BASKET_LIMIT:
-                return None
-            answer = self._ports.broker.basket_margin([*book, *legs])
+                used = None if facts.funds is None else facts.funds.utilised
+                return self._unanswered("funds are unknown") if used is None else (answer.total - used, answer)
             before = self._ports.broker.basket_margin(book).total if book else Decimal(0)
             return answer.total - before, answer
-        except (BrokerError, ValueError):  # a line of the book without a price: `decide` names it
-            return None
+        except (BrokerError, ValueError) as error:  # a line of the book without a price: `decide` names it
+            return self._unanswered(f"the basket call gave no answer: {error}")
+
+    def _unanswered(self, why: str) -> tuple[Decimal, BasketMargin] | None:
+        self.no_basket = why[:200]
+        return None
 
     def _age_seconds(self, read_at: datetime) -> float:
         return (self._ports.wall() - read_at).total_seconds()

@@ -13,12 +13,13 @@ from typing import Any
 from django.db import connection
 
 from hedging.domain.lifecycle import LIVE, OrderStatus
-from hedging.models import CycleKind, Fill, HedgeDecision, HedgeOrder, values_of
+from hedging.models import CycleKind, Fill, HedgeDecision, HedgeOrder, MarginJump, values_of
 
 LATE_NEWS_WINDOW = timedelta(minutes=10)  # market time in which an ended order may still show a fill
 _WATCHED = values_of({*LIVE, OrderStatus.LOST})
 _LATE_NEWS = values_of((OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED))
 
+_JUMPS = MarginJump._meta.db_table
 _ORDERS = f"""
     SELECT id FROM {HedgeOrder._meta.db_table}
     WHERE account_id = %s AND trading_day = %s
@@ -28,7 +29,9 @@ _ORDERS = f"""
 _PULSE = f"""
     SELECT EXISTS (SELECT 1 FROM {HedgeDecision._meta.db_table} WHERE session_id = %s AND kind = %s AND slot = %s),
            ARRAY ({_ORDERS}),
-           (SELECT coalesce(max(id), 0) FROM {Fill._meta.db_table})
+           (SELECT coalesce(max(id), 0) FROM {Fill._meta.db_table}),
+           ARRAY (SELECT id FROM {_JUMPS} WHERE session_id = %s AND at < %s AND after IS NULL AND note = '' ORDER BY id),
+           (SELECT count(*) FROM {_JUMPS} WHERE session_id = %s AND after IS NOT NULL)
 """  # noqa: S608 - names of our own tables; every value is a parameter
 
 
@@ -37,12 +40,15 @@ class Pulse:
     """What the database says at the start of a cycle.
 
     `decided`: this slot was decided before. `watched`: ids of the day's orders that may still change. `newest_fill` names
-    the state of the ledger: as long as it stays, so do all holdings.
+    the state of the ledger: as long as it stays, so do all holdings. `jumps_due`: ids of the session's margin jumps that
+    are to be measured; `jumps_measured`: how many were.
     """
 
     decided: bool
     watched: tuple[int, ...]
     newest_fill: int
+    jumps_due: tuple[int, ...] = ()
+    jumps_measured: int = 0
 
 
 def take_pulse(
@@ -50,9 +56,10 @@ def take_pulse(
 ) -> Pulse:
     """Return the pulse of a session at market time `now`. One round trip."""
     with connection.cursor() as cursor:
-        cursor.execute(_PULSE, [session_id, kind.value, slot, *_watching(account_id, day, now)])
-        decided, watched, newest_fill = cursor.fetchone()
-    return Pulse(decided, tuple(watched), newest_fill)
+        asked = [session_id, kind.value, slot, *_watching(account_id, day, now), session_id, now, session_id]
+        cursor.execute(_PULSE, asked)
+        decided, watched, newest_fill, jumps_due, jumps_measured = cursor.fetchone()
+    return Pulse(decided, tuple(watched), newest_fill, tuple(jumps_due), jumps_measured)
 
 
 def watched_orders(*, account_id: int, day: date, now: datetime) -> tuple[int, ...]:

@@ -16,17 +16,23 @@ from hedging.engine.gather import Gatherer, margin_legs
 class Check:
     """What the broker says margin would be with the hedge and every coming entry in the book.
 
-    `shortfall` is by how many rupees that misses the aim, 0 when the aim is met or the broker cannot say.
+    `shortfall` is by how many rupees that misses the aim, 0 when the aim is met or the broker cannot say; `note` then says why.
     """
 
     used_after: Decimal | None
     limit: Decimal
     shortfall: Decimal
+    note: str = ""
 
     def as_card(self) -> dict[str, str | None]:
         """Return the check as it is stored on a decision card."""
-        said = None if self.used_after is None else str(self.used_after.quantize(Decimal("0.01")))
-        return {"broker_used_after": said, "limit": str(self.limit.quantize(Decimal("0.01")))}
+        paisa = Decimal("0.01")
+        card = {
+            "broker_used_after": None if self.used_after is None else str(self.used_after.quantize(paisa)),
+            "limit": str(self.limit.quantize(paisa)),
+            "shortfall": str(self.shortfall.quantize(paisa)),
+        }
+        return card | ({"note": self.note} if self.note else {})
 
 
 def check_with_broker(*, gatherer: Gatherer, facts: CycleFacts, decision: AddHedge) -> Check:
@@ -43,6 +49,6 @@ def check_with_broker(*, gatherer: Gatherer, facts: CycleFacts, decision: AddHed
     legs += [leg for entry in decision.entries for leg in margin_legs(entry)]
     added = gatherer.added_by(facts, legs)
     if added is None or facts.used is None:
-        return Check(used_after=None, limit=limit, shortfall=Decimal(0))
+        return Check(used_after=None, limit=limit, shortfall=Decimal(0), note=gatherer.no_basket)
     used_after = facts.used + added[0] + decision.buffer
     return Check(used_after=used_after, limit=limit, shortfall=max(Decimal(0), used_after - limit))

@@ -181,7 +181,7 @@ def test_the_scale_of_the_margin_profile_multiplies_the_engine():
 
 def test_every_source_is_kept_for_the_card_and_the_card_is_json():
     found = project(inputs(straddle(), (entry(),)))
-    assert [figure.source for figure in found.entries[0].sources] == [Source.BROKER, Source.ENGINE, Source.CONSTANTS]
+    assert [figure.source for figure in found.entries[0].sources] == list(Source)
     assert "calibrated to 1 %" in json.dumps(asdict(found), default=str)
 
 
