@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from hedging.domain.depth import candidate_at, wing_at
 from hedging.domain.entries import ComingEntry, in_time_order
 from hedging.domain.exposure import ExposureKey, exposures
 from hedging.domain.facts import HUNDRED, CycleFacts
@@ -15,9 +16,10 @@ from hedging.domain.history import PastJump
 from hedging.domain.instruments import Contract, Right, Side
 from hedging.domain.margin import MarginLine
 from hedging.domain.optimizer import solve
-from hedging.domain.optimizer_types import Candidate, HedgeProblem, HedgeSolution, HeldWing, Status, WingTrade
+from hedging.domain.optimizer_types import Aim, Candidate, HedgeProblem, HedgeSolution, HeldWing, Status, WingTrade
 from hedging.domain.projection import Projection, ProjectionInputs, project
 from hedging.domain.reasons import Reason
+from hedging.domain.snapshot import Chain
 from hedging.domain.unwind import UnwindInputs, choose_unwind
 from hedging.domain.worst_case import worst_price
 
@@ -215,6 +217,8 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
     )
     over = projection is None or projection.worst is None or bool(projection.worst.over_trigger)
     reason = Reason.ADD_PROJECTION_OVER_TRIGGER if over else Reason.ADD_FREE_MARGIN_SHORT
+    if solution.aim is Aim.LEAST:
+        reason = Reason.ADD_LEAST_UTILIZATION
     buys = tuple(_buy(facts, trade, reason) for trade in solution.buys)
     sells = tuple(
         _sell(facts, trade.contract, trade.lots, trade.price, Reason.UNWIND_REPLACED) for trade in solution.sells
@@ -250,6 +254,8 @@ def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> _Found:
             part = solve(_problem(facts, projection, entries[:count], less=buffer - kept))
             if part.status is Status.SOLVED:
                 return _Found(part, entries[:count], kept)
+    if facts.policy.buy_least_utilization:
+        return _Found(solve(_problem(facts, projection, entries, least=True)), entries, buffer)
     return _Found(whole, entries, buffer)
 
 
@@ -259,27 +265,22 @@ def _problem(
     entries: tuple[ComingEntry, ...],
     *,
     less: Decimal = Decimal(0),
+    least: bool = False,
 ) -> HedgeProblem:
     session, chain = facts.session, facts.chain
     if chain is None or facts.used is None or facts.free_margin is None:
         raise ValueError("a problem needs prices, used margin and free margin")
-    lot = facts.spec.lot
-    candidates = tuple(
-        Candidate(contract, quote.ask, quote.bid, None if quote.ask_quantity is None else quote.ask_quantity // lot)
-        for contract, quote in chain.quotes.items()
-        if quote.ask is not None and not quote.crossed and _out_of_the_money(contract, chain.spot)
-    )
     return HedgeProblem(
         spec=facts.spec,
         expiry=session.expiry,
         product=session.product,
         book=facts.book(),
         coming=entries,
-        candidates=candidates,
+        candidates=_candidates(facts, chain),
         wings=_wings(facts),
         market=facts.market,
         parameters=facts.parameters,
-        policy=facts.policy,
+        policy=facts.policy if least else replace(facts.policy, buy_least_utilization=False),
         profile=facts.profile,
         rates=facts.charges,
         budget=session.budget,
@@ -292,7 +293,23 @@ def _problem(
         order_offset=facts.used_correction - less + (Decimal(0) if projection is None else projection.order_offset),
         pending=_pending(facts),
         quarantined=session.quarantine,
+        needed_until=facts.needed_until,
     )
+
+
+def _candidates(facts: CycleFacts, chain: Chain) -> tuple[Candidate, ...]:
+    """Return what could be bought: at its own price ladder where that was read, else at the chain's touch."""
+    lot, found = facts.spec.lot, []
+    for contract, quote in chain.quotes.items():
+        if quote.ask is None or quote.crossed or not _out_of_the_money(contract, chain.spot):
+            continue
+        depth = facts.depths.get(contract)
+        if depth is None:
+            lots = None if quote.ask_quantity is None else quote.ask_quantity // lot
+            found.append(Candidate(contract, quote.ask, quote.bid, lots))
+        elif (seen := candidate_at(depth, policy=facts.policy, spec=facts.spec)) is not None:
+            found.append(seen)
+    return tuple(found)
 
 
 def _pending(facts: CycleFacts) -> tuple[MarginLine, ...]:
@@ -312,7 +329,11 @@ def _wings(facts: CycleFacts) -> tuple[HeldWing, ...]:
         quote = None if facts.chain is None else facts.chain.quotes.get(wing.contract)
         bid = None if quote is None else quote.sale_price
         depth = None if quote is None or quote.bid_quantity is None else quote.bid_quantity // lot
-        wings.append(HeldWing(wing.contract, wing.quantity // lot, bid, depth))
+        ladder = facts.depths.get(wing.contract)
+        if ladder is not None:
+            wings.append(wing_at(ladder, wing.quantity // lot, policy=facts.policy, spec=facts.spec))
+        else:
+            wings.append(HeldWing(wing.contract, wing.quantity // lot, bid, depth))
     return tuple(wings)
 
 
@@ -500,6 +521,7 @@ def _card(
             "proven": solution.proven,
             "cost": _text(solution.cost),
             "charges": _text(solution.charges),
+            "expected_cost": _text(solution.expected_cost),
             "utilization_after_pct": _text(solution.utilization_after_pct),
             "buys": [_trade(facts, t) for t in solution.buys],
             "sells": [_trade(facts, t) for t in solution.sells],

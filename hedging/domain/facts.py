@@ -17,7 +17,7 @@ from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
 from hedging.domain.risk import MarginParameters
-from hedging.domain.snapshot import Chain, Funds, Position
+from hedging.domain.snapshot import Chain, Depth, Funds, Position
 
 HUNDRED = Decimal(100)
 
@@ -84,7 +84,8 @@ class CycleFacts:
     all entries still to come today. `just_due` tells that an entry fell due so recently that its orders may still be on
     the way, `just_exited` that one was to leave the book in the last minutes. `used_correction` (rupees) is what the
     broker's basket call found the engine to underestimate; `past` are measured jumps of used margin, newest first; `chain` is `None` when no price was needed, and
-    `chain_age_seconds` is wall time from its request to the decision.
+    `chain_age_seconds` is wall time from its request to the decision. `depths` are the ladders of strikes that were chosen,
+    `None` where one could not be read; `needed_until` is the last exit of the timetable, `None` when it is at expiry.
     """
 
     now: datetime
@@ -112,6 +113,8 @@ class CycleFacts:
     chain: Chain | None = None
     chain_age_seconds: float = 0.0
     increments: Mapping[str, BrokerIncrement] = field(default_factory=dict)
+    depths: Mapping[Contract, Depth | None] = field(default_factory=dict)
+    needed_until: datetime | None = None
     used_correction: Decimal = Decimal(0)
     past: tuple[PastJump, ...] = ()
     unknown: str = ""

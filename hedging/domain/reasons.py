@@ -24,6 +24,7 @@ class Reason(StrEnum):
     HOLD_NOT_RECONCILED = "HOLD_NOT_RECONCILED"
     ADD_PROJECTION_OVER_TRIGGER = "ADD_PROJECTION_OVER_TRIGGER"
     ADD_FREE_MARGIN_SHORT = "ADD_FREE_MARGIN_SHORT"
+    ADD_LEAST_UTILIZATION = "ADD_LEAST_UTILIZATION"
     UNWIND_SHORTS_GONE = "UNWIND_SHORTS_GONE"
     UNWIND_UNDER_EXIT_TRIGGER = "UNWIND_UNDER_EXIT_TRIGGER"
     UNWIND_BEFORE_CLOSE = "UNWIND_BEFORE_CLOSE"
@@ -64,6 +65,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_NOT_RECONCILED: "Nothing is decided at start-up until the books have been reconciled.",
     Reason.ADD_PROJECTION_OVER_TRIGGER: "The projection passes the trigger: the cheapest sufficient hedge is bought.",
     Reason.ADD_FREE_MARGIN_SHORT: "The broker's free margin would not cover the next entry: a hedge is bought.",
+    Reason.ADD_LEAST_UTILIZATION: "No aim can be reached; the policy buys what brings margin lowest. Refusals remain likely.",
     Reason.UNWIND_SHORTS_GONE: "The shorts that the hedge covered are gone: sold to recover cost.",
     Reason.UNWIND_UNDER_EXIT_TRIGGER: "The book stays under the exit trigger without the hedge: sold to recover cost.",
     Reason.UNWIND_BEFORE_CLOSE: "In the money near the close: sold, since exercise is taxed.",

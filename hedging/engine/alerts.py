@@ -20,6 +20,7 @@ _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
     Reason.HOLD_NO_BASELINE: ("data_unknown", Severity.WARNING),
     Reason.HOLD_NOT_RECONCILED: ("data_unknown", Severity.CRITICAL),
     Reason.HOLD_UNREACHABLE: ("entry_unreachable", Severity.CRITICAL),
+    Reason.ADD_LEAST_UTILIZATION: ("entry_unreachable", Severity.CRITICAL),
     Reason.HOLD_NO_CANDIDATE_IN_BAND: ("no_candidate", Severity.CRITICAL),
     Reason.HOLD_COST_CAP: ("cost_cap", Severity.CRITICAL),
     Reason.DENY_COST_CAP: ("cost_cap", Severity.CRITICAL),

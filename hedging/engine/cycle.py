@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from hedging.domain.decision import AddHedge, Decision, decide, wants_prices
+from hedging.domain.decision import AddHedge, Decision, wants_prices
 from hedging.domain.facts import CycleFacts
 from hedging.domain.policy import HedgePolicy
 from hedging.engine import breaker
 from hedging.engine.baseline import capture_first_reading
+from hedging.engine.depths import decide_at_depth
 from hedging.engine.gather import Gatherer
 from hedging.engine.intents import Recorded, record
 from hedging.engine.jumps import foretell, measure
@@ -78,7 +79,7 @@ def _gather(
 
 
 def _decide(gatherer: Gatherer, facts: CycleFacts) -> Decision:
-    """Decide; have the broker confirm a hedge; where it disagrees, correct the engine by what it said and solve again."""
+    """Decide at the chosen strikes' depth; have the broker confirm a hedge; where it disagrees, correct and solve again."""
     decision, rounds = decide(facts), []
     for rounds_left in reversed(range(VERIFY_ROUNDS)):
         if not isinstance(decision, AddHedge):
@@ -88,7 +89,8 @@ def _decide(gatherer: Gatherer, facts: CycleFacts) -> Decision:
         if check.shortfall <= Decimal(0) or not rounds_left:
             break
         facts = replace(facts, used_correction=facts.used_correction + check.shortfall)
-        decision = decide(facts)  # may now hold: by the broker's own count nothing purchasable suffices
+        # It may now hold: by the broker's own count nothing purchasable suffices.
+        facts, decision = decide_at_depth(gatherer, facts)
     if rounds:
         decision.card["verified"] = {**rounds[-1], "rounds": rounds}
     return decision

@@ -18,7 +18,7 @@ from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
-from hedging.domain.snapshot import BasketMargin, Chain, Funds, Position
+from hedging.domain.snapshot import BasketMargin, Chain, Depth, Funds, Position
 from hedging.domain.templates import resolve_legs, short_units
 from hedging.engine.past import past_jumps
 from hedging.engine.plan import DayPlan
@@ -123,6 +123,7 @@ class Gatherer:
                 e.exit_at is not None and e.exit_at <= now < e.exit_at + JUST_EXITED for e in self._plan.entries
             ),
             past=past_jumps(session=session, measured=pulse.jumps_measured),
+            needed_until=_last_exit(self._plan, session),
             unknown=self._unknown,
         )
 
@@ -141,6 +142,11 @@ class Gatherer:
         except ValueError as error:
             return replace(facts, chain=chain, unknown=str(error))
         return replace(facts, chain=chain, coming=coming, soon=soon)
+
+    def depth(self, contract: Contract) -> Depth | None:
+        """Read the price ladder of one contract; `None` when it cannot be read."""
+        found: Depth | None = self._read("depth", lambda: self._ports.broker.depth(contract))
+        return found
 
     def increments(self, facts: CycleFacts) -> CycleFacts:
         """Ask the broker what the coming entries add, one after the other. An answer that fails is left out."""
@@ -235,6 +241,13 @@ class Gatherer:
         except BrokerError as error:
             self._unknown = self._unknown or f"{what}: {error}"
         return None
+
+
+def _last_exit(plan: DayPlan, session: TradingSession) -> datetime | None:
+    """Return when the last short of the timetable leaves the book; `None` when one is held to its expiry."""
+    exits = [entry.exit_at for entry in plan.entries if entry.index == session.index]
+    known = [at for at in exits if at is not None]
+    return max(known) if known and len(known) == len(exits) else None
 
 
 def margin_legs(entry: ComingEntry) -> list[MarginLeg]:

@@ -325,6 +325,7 @@ def _announce(tx: HedgeTransaction, *, now: datetime, wall_now: datetime) -> Non
             "price": str(tx.average_price) if tx.average_price is not None else "",
             "charges": str(tx.charges),
             "reason": tx.reason,
+            "proof": "" if tx.decision.facts.get("chosen", {}).get("proven") is not False else "NOT PROVEN cheapest",
         },
         subject_kind="hedgetransaction",
         subject_id=tx.pk,

@@ -43,6 +43,9 @@ def check_with_broker(*, gatherer: Gatherer, facts: CycleFacts, decision: AddHed
         Aim.TRIGGER: policy.utilization_trigger_pct,
         Aim.FULL: HUNDRED,
     }
+    if decision.solution.aim is Aim.LEAST:
+        # It misses every aim, and is the lowest there is: nothing better could be found by asking.
+        return Check(used_after=None, limit=decision.solution.used_after, shortfall=Decimal(0))
     limit = budget * limits[decision.solution.aim or Aim.FULL] / HUNDRED
     product = facts.session.product
     legs = [MarginLeg(leg.contract, product, leg.side, leg.quantity, leg.reference_price) for leg in decision.legs]
