@@ -32,6 +32,7 @@ accuracy: .venv/.packages ## run 60 days with brokers and margins unknown to the
 bench: setup ## measure simulator and margin beside peers; prints, never fails on time
 	@$(PY) -m benchmarks.bench_simulator
 	@$(PY) -m benchmarks.bench_margin
+	@$(PY) -m benchmarks.bench_timeline
 
 # --- setup, step by step; a stamp says that a step is done for the locks as they are -----------------------------------
 

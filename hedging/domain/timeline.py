@@ -7,7 +7,7 @@ The near projection (`projection.project`) adds the broker's own answers and the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -153,7 +153,7 @@ def draw_day(inputs: DayInputs) -> Timeline:
         parameters=inputs.parameters,
         policy=inputs.policy,
     )
-    moments = _moments(inputs, inputs.coming)
+    moments = _moments(inputs)
     held_units = units_along(day.universe, day.book, moments)
     present = (day.book - day.own)[None, :]
     covered_now = present + covers.covering(present, [inputs.market.now])
@@ -201,7 +201,7 @@ def lots_needed(inputs: DayInputs) -> dict[Right, int]:
         for right in Right
     }
     totals = {right: sum(lots for _, lots, _ in wings) for right, wings in sides.items()}
-    moments = _moments(inputs, inputs.coming)
+    moments = _moments(inputs)
     if inputs.used_now is None or not moments:
         return totals if moments else dict.fromkeys(Right, 0)
     units = units_along(day.universe, day.book, moments) - day.own
@@ -241,8 +241,15 @@ def _day(inputs: DayInputs) -> _Day:
     return _Day(inputs, universe, columns, book, universe.total(book))
 
 
-def _moments(inputs: DayInputs, coming: Sequence[ComingEntry]) -> tuple[OrderMoment, ...]:
-    leaving = [PlannedExit(e.portfolio, e.exit_at, e.lines) for e in coming if e.exit_at is not None]
+def _moments(inputs: DayInputs, refused: Set[_Step] = frozenset()) -> tuple[OrderMoment, ...]:
+    """Return the moments of the day; what is `refused` never comes, and its exit finds nothing to take along."""
+    coming, leaving = [], []
+    for entry in inputs.coming:
+        comes = _Step(MomentKind.ENTRY, entry.portfolio, entry.at) not in refused
+        if comes:
+            coming.append(entry)
+        if entry.exit_at is not None:
+            leaving.append(PlannedExit(entry.portfolio, entry.exit_at, entry.lines if comes else ()))
     return tuple(order_moments(coming, (*inputs.exits, *leaving)))
 
 
@@ -273,7 +280,6 @@ def _floors(
     One entry after the other: what cannot be saved is refused, and leaves its room to those after it.
     """
     inputs = day.inputs
-    coming = inputs.coming
     settled: dict[_Step, EngineFigures] = {}
     lost: set[_Step] = set()
     while True:
@@ -289,20 +295,8 @@ def _floors(
         if refused is None:
             break
         lost.add(refused)
-        coming = tuple(e for e in coming if (e.portfolio, e.at) != (refused.portfolio, refused.at))
-        moments = _moments(inputs, coming)
-    return _with_refused_exits(held, settled), lost
-
-
-def _with_refused_exits(
-    steps: Mapping[_Step, EngineFigures], settled: Mapping[_Step, EngineFigures]
-) -> dict[_Step, EngineFigures]:
-    """Add the exits of refused entries: they change nothing."""
-    found: dict[_Step, EngineFigures] = {}
-    before = EngineFigures("", Decimal(0), Decimal(0))
-    for step in steps:
-        before = found[step] = settled.get(step, before)
-    return found
+        moments = _moments(inputs, lost)
+    return settled, lost
 
 
 def _covered(day: _Day, covers: NearestWings, moments: Sequence[OrderMoment]) -> tuple[EngineFigures, ...]:

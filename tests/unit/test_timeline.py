@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hedging.domain.entries import PlannedExit
@@ -153,6 +153,7 @@ strikes = st.sampled_from([23_900, 24_000, 24_050])
     wings=st.lists(st.tuples(st.sampled_from([200, 300, 500, 900]), lots), max_size=2, unique_by=lambda w: w[0]),
     leaves=st.booleans(),
 )
+@example(book=[(23_900, 3)], coming=[(23_900, 3, 1, True)], wings=[(200, 1)], leaves=False)  # refused, then its exit
 def test_the_floor_is_under_the_hedges_and_the_hedges_are_under_nothing_at_all(book, coming, wings, leaves):
     lines = [line for strike, count in book for line in straddle(strike, count)]
     entries = [
