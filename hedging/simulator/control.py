@@ -192,12 +192,16 @@ class Control:
     # -- state ------------------------------------------------------------------------------------------------------
 
     def clock_state(self) -> dict[str, Any]:
-        """Return the simulated clock: `now` ISO in UTC, the day's date, the speed, and where the day stands."""
+        """Return the simulated clock: `now` ISO in UTC, the day's date and family, the speed, and where the day stands.
+
+        The family gives away what is to come: it is for people who watch, and nobody who trades here may read it.
+        """
         now = self._clock.now()
         day = self._exchange.day
         return {
             "now": now.isoformat(),
             "date": day.date.isoformat(),
+            "family": self._exchange.market.family.value,
             "speed": self._clock.speed,
             "market_open": self._exchange.market.is_open(now),
             "day_over": now >= day.end_at,

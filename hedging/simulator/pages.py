@@ -85,6 +85,7 @@ def book(
     funds = exchange.funds()
     state = [
         ("Market time", f"{now} ({'open' if clock['market_open'] else 'closed'}, {clock['speed']:g}x)"),
+        ("Kind of day", clock["family"]),
         *((i.value, f"{exchange.market.spot(i, exchange.t):,.2f}") for i in exchange.day.specs),
         ("Cash / used / free", f"{funds.cash:,.2f} / {funds.utilised:,.2f} / {funds.free:,.2f}"),
         (

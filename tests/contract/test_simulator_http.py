@@ -295,6 +295,7 @@ def test_the_control_pages_need_no_key(server):
     assert clock == {
         "now": "2026-12-01T04:30:00+00:00",
         "date": "2026-12-01",
+        "family": "calm",
         "speed": 0.0,
         "market_open": True,
         "day_over": False,

@@ -258,7 +258,14 @@ def test_the_frame_shows_book_chain_and_faults(server):
     server.fault("place_order:late=90x3")
     frame = server.session.get(f"{BASE}/simulator/book", timeout=5).text
     assert frame.count(symbol) >= 2
-    for text in ("late", "complete", "SENSEX 03-Dec", "CE bid / ask", 'href="/?symbol=NIFTY01DEC26'):
+    for text in (
+        "late",
+        "complete",
+        "Kind of day</td><td>calm",
+        "SENSEX 03-Dec",
+        "CE bid / ask",
+        'href="/?symbol=NIFTY01DEC26',
+    ):
         assert text in frame
 
 

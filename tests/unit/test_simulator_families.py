@@ -1,5 +1,6 @@
 """Families of days: each moves as its name says, options answer to it, and stops fall together when a day has a direction."""
 
+import re
 from collections import Counter
 from datetime import timedelta
 from functools import cache
@@ -158,3 +159,12 @@ def test_stops_of_the_side_that_a_trend_runs_over_cascade(family, right):
     # Three and more within twenty minutes, on most of these days.
     assert sum(most >= 3 for most in together) >= 6
     assert hit > 1.2 * other
+
+
+def test_nothing_of_the_product_reads_which_family_a_day_is_of():
+    root = Path(__file__).parents[2]
+    rooms = ("config", "hedging", "notifications", "schedule", "sessions_app")
+    sources = [path for room in rooms for path in (root / room).rglob("*.py") if "simulator" not in path.parts]
+    assert len(sources) > 100
+    reads = re.compile(r"market\.family|['\"]family['\"]|simulator\.families")
+    assert [path.name for path in sources if reads.search(path.read_text(encoding="utf-8"))] == []

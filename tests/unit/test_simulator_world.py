@@ -98,6 +98,7 @@ def test_a_day_begins_a_minute_before_the_open(opened):
     assert world.app.control.clock_state() == {
         "now": "2026-12-01T03:44:00+00:00",
         "date": "2026-12-01",
+        "family": "calm",
         "speed": SPEED,
         "market_open": False,
         "day_over": False,
