@@ -25,6 +25,8 @@ ENTRIES = (
     Entry("Margin check", "hedging.tasks.check_margin", 30),
     Entry("Entry projection", "hedging.tasks.project_entries", 10),
     Entry("Reconcile books", "hedging.tasks.reconcile_books", 5),
+    # Mostly nothing is due: probes once a day, and whatever the first positions and fills make visible.
+    Entry("Calibration", "hedging.tasks.calibrate", 30),
     Entry("Deliver alerts", "hedging.tasks.deliver_alerts", 5),
     # Its age is judged on the wall clock, which no speed changes.
     Entry("Heartbeat", "hedging.tasks.heartbeat", 30, scaled=False),

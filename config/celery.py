@@ -22,8 +22,10 @@ TASKS = {
     "hedging.tasks.project_entries": (HEDGE, 20, 25),
     "hedging.tasks.send_order": (ORDERS, 90, 100),
     "hedging.tasks.reconcile_books": (BOOKS, 60, 70),
+    "hedging.tasks.calibrate": (IO, 60, 70),
     "hedging.tasks.deliver_alerts": (IO, 60, 70),
     "hedging.tasks.heartbeat": (IO, 10, 15),
+    "schedule.tasks.import_margin_file": (IO, 240, 300),
 }
 # Far above every limit: Redis hands a task out again after this time, and nothing here may run twice for that reason.
 VISIBILITY_TIMEOUT_SECONDS = 3600

@@ -47,10 +47,21 @@ def reconcile_books() -> None:
     log.debug("reconcile: %s", done)
 
 
+@shared_task(name="hedging.tasks.calibrate")
+def calibrate() -> None:
+    """Find out what the brokers' numbers mean, as far as it is not known yet."""
+    done = ticks.calibrate(now=market_clock().now(), rules=rules())
+    log.debug("calibration: %s", done)
+
+
 @shared_task(name="hedging.tasks.send_order")
 def send_order(order_id: int) -> None:
     """Send one committed slice."""
-    session = HedgeOrder.objects.select_related("transaction__session__account").get(pk=order_id).transaction.session
+    session = (
+        HedgeOrder.objects.select_related("transaction__session__account", "transaction__session__calibration")
+        .get(pk=order_id)
+        .transaction.session
+    )
     status = send(order_id=order_id, ports=ports_for(session))
     log.info("order %s is %s", order_id, status)
 

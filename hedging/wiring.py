@@ -12,26 +12,23 @@ from django.db import transaction
 from hedging.brokers.base import BasketScope, Broker
 from hedging.brokers.factory import build_broker
 from hedging.engine.clock import market_clock, wall_now
+from hedging.engine.meaning import meaning_of
 from hedging.engine.paper import StoredPaperBook
 from hedging.engine.plan import plan_of
 from hedging.engine.ports import Ports
 from hedging.engine.ticks import Rules
-from sessions_app.models import BasketScope as BasketScopeChoice
-from sessions_app.models import FreeMargin, Mode, TradingSession
+from sessions_app.models import Mode, TradingSession
 
 SEND_ORDER = "hedging.tasks.send_order"
 
 
 def ports_for(session: TradingSession) -> Ports:
     """Return the ports of a session's account in this process. Raises `LiveNotProven` where live is not allowed."""
-    account = session.account
     broker = _broker(
         live=session.mode == Mode.LIVE,
-        account_id=account.pk,
+        account_id=session.account_id,
         day=session.trading_day,
-        scope=account.basket_scope,
-        premium_counted=account.premium_counted,
-        cash_is_net=account.free_margin == FreeMargin.CASH,
+        **meaning_of(session).for_paper(),
     )
     return Ports(broker=broker, clock=market_clock(), wall=wall_now, nudge_send=nudge_send)
 
@@ -53,16 +50,24 @@ def nudge_send(order_id: int) -> None:
 
 
 @lru_cache(maxsize=64)
-def _broker(*, live: bool, account_id: int, day: date, scope: str, premium_counted: bool, cash_is_net: bool) -> Broker:
+def _broker(
+    *,
+    live: bool,
+    account_id: int,
+    day: date,
+    scope: BasketScope,
+    premium_in_basket: bool,
+    cash_falls_with_margin: bool,
+) -> Broker:
     return build_broker(
         live=live,
         simulated=settings.WORLD == "simulator",
         base_url=settings.OPENALGO_BASE_URL,
         api_key=settings.OPENALGO_API_KEY,
         paper_book=StoredPaperBook(account_id=account_id, day=day),
-        scope=BasketScope.LEGS_ONLY if scope == BasketScopeChoice.NONE else BasketScope(scope),
-        premium_in_basket=premium_counted,
-        cash_falls_with_margin=cash_is_net,
+        scope=scope,
+        premium_in_basket=premium_in_basket,
+        cash_falls_with_margin=cash_falls_with_margin,
         market_clock=market_clock().now,
         wall_clock=wall_now,
     )

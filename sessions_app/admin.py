@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest
 
-from sessions_app.models import Account, MarginSnapshot, TradingSession
+from sessions_app.models import Account, Calibration, MarginSnapshot, TradingSession
 
 if TYPE_CHECKING:
     _AccountAdmin = admin.ModelAdmin[Account]
     _SessionAdmin = admin.ModelAdmin[TradingSession]
     _SnapshotAdmin = admin.ModelAdmin[MarginSnapshot]
+    _CalibrationAdmin = admin.ModelAdmin[Calibration]
 else:  # Django's own class takes no type parameter at run time
-    _AccountAdmin = _SessionAdmin = _SnapshotAdmin = admin.ModelAdmin
+    _AccountAdmin = _SessionAdmin = _SnapshotAdmin = _CalibrationAdmin = admin.ModelAdmin
 
 
 @admin.register(Account)
@@ -72,6 +73,7 @@ class TradingSessionAdmin(_SessionAdmin):
         "reserved",
         "last_action_at",
         "quarantine",
+        "calibration",
         "opened_at",
         "closed_at",
         "summary",
@@ -108,4 +110,40 @@ class MarginSnapshotAdmin(_SnapshotAdmin):
 
     def has_delete_permission(self, _request: HttpRequest, _obj: MarginSnapshot | None = None) -> bool:
         """Refuse: a record of what was read."""
+        return False
+
+
+@admin.register(Calibration)
+class CalibrationAdmin(_CalibrationAdmin):
+    """What was found out about each broker, and when; the newest one decides. Read-only."""
+
+    list_display = [
+        "at",
+        "account",
+        "index",
+        "expiring",
+        "found_by",
+        "basket_scope",
+        "scan_pct",
+        "elm_pct",
+        "scale",
+        "error_pct",
+        "note",
+    ]
+    list_filter = ["found_by", "index", "basket_scope", "account"]
+    list_select_related = ["account"]
+    search_fields = ["account__name", "note"]
+    date_hierarchy = "at"
+    ordering = ["-at", "-id"]
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        """Refuse: found by probes and fills, or stated by the command `calibrate`."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Calibration | None = None) -> bool:
+        """Refuse: decisions were made by it."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Calibration | None = None) -> bool:
+        """Refuse: decisions were made by it."""
         return False

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
+
+from hedging.domain.calibration import Calibration as CalibrationFacts
+from hedging.domain.calibration import FoundBy, Scope
 
 
 class Mode(models.TextChoices):
@@ -24,12 +28,16 @@ class TradingState(models.TextChoices):
 
 
 class BasketScope(models.TextChoices):
-    """What the broker's basket-margin call counts (the values of `hedging.brokers.base.BasketScope`)."""
+    """What the broker's basket-margin call counts (the values of `hedging.brokers.base.BasketScope`).
 
+    UNKNOWN is settled by calibration once the account holds positions; until then no basket answer beside a book counts.
+    """
+
+    UNKNOWN = "unknown", "not known yet"
     LEGS_ONLY = "legs_only", "only the legs sent"
     INCREMENT = "increment", "the increase over the account's book"
     TOTAL = "total", "book and legs together"
-    NONE = "none", "the broker has no such call"
+    NONE = "none", "the broker has no such call, or none that nets"
 
 
 class FreeMargin(models.TextChoices):
@@ -37,6 +45,18 @@ class FreeMargin(models.TextChoices):
 
     CASH_LESS_USED = "cash_less_used", "cash + collateral - utilised"
     CASH = "cash", "cash + collateral, already net of margin"
+    CASH_HOLDS_ALL = "cash_holds_all", "cash alone: collateral in it, already net of margin"
+    CASH_HOLDS_COLLATERAL = "cash_holds_collateral", "cash - utilised: collateral in it"
+
+    @property
+    def holds_collateral(self) -> bool:
+        """Return whether `availablecash` contains the collateral."""
+        return self in {FreeMargin.CASH_HOLDS_ALL, FreeMargin.CASH_HOLDS_COLLATERAL}
+
+    @property
+    def is_net(self) -> bool:
+        """Return whether `availablecash` has the used margin taken off already."""
+        return self in {FreeMargin.CASH, FreeMargin.CASH_HOLDS_ALL}
 
 
 class Account(models.Model):
@@ -47,10 +67,21 @@ class Account(models.Model):
     product = models.CharField(
         max_length=8, default="NRML", help_text="Product of the shorts; a hedge carries the same."
     )
-    basket_scope = models.CharField(max_length=12, choices=BasketScope, default=BasketScope.INCREMENT)
-    free_margin = models.CharField(max_length=16, choices=FreeMargin, default=FreeMargin.CASH_LESS_USED)
+    basket_scope = models.CharField(
+        max_length=12,
+        choices=BasketScope,
+        default=BasketScope.UNKNOWN,
+        help_text="Found out by calibration; set by hand, it stands until that has settled it.",
+    )
+    free_margin = models.CharField(
+        max_length=24,
+        choices=FreeMargin,
+        default=FreeMargin.CASH_LESS_USED,
+        help_text="Whether margin is taken off is learned from the first fills; whether collateral is in it is not.",
+    )
     premium_counted = models.BooleanField(
-        default=True, help_text="The broker's used margin contains premium paid, less received."
+        default=True,
+        help_text="The broker's used margin contains premium paid, less received. Stands until it is learned.",
     )
     breaker_failures = models.PositiveIntegerField(default=0)
     breaker_open_until = models.DateTimeField(
@@ -65,6 +96,92 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CalibrationQuerySet(models.QuerySet["Calibration"]):
+    """Questions asked of calibrations."""
+
+    def in_force(self, *, account_id: int, index: str, day: date, expiring: bool) -> Calibration | None:
+        """Return the newest one of this account and index that a session of `day` may be decided by. One query.
+
+        One of an expiry day says nothing about the exposure rate of another day; one older than a week, about today's.
+        """
+        known = self.filter(
+            account_id=account_id, index=index, expiring=expiring, trading_day__lte=day, trading_day__gte=day - KEPT_FOR
+        )
+        return known.order_by("-trading_day", "-id").first()
+
+
+KEPT_FOR = timedelta(days=7)
+
+
+class Calibration(models.Model):
+    """What was found out about an account's broker: what its margin figures mean, and the rates it charges by. History.
+
+    Columns mean what `hedging.domain.calibration.Calibration` says. `at` is market time. `probes` are the baskets asked and
+    the answers; `funds` the reading beside it, for the comparison after the first fills; `jumps` how many fills were used.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="calibrations")
+    index = models.CharField(max_length=12)
+    trading_day = models.DateField()
+    expiring = models.BooleanField()
+    at = models.DateTimeField()
+    found_by = models.CharField(max_length=8, choices=[(found.value, found.value) for found in FoundBy])
+    nets = models.BooleanField(null=True)
+    basket_scope = models.CharField(max_length=12, choices=BasketScope, default=BasketScope.UNKNOWN)
+    counts_book_from = models.PositiveSmallIntegerField(null=True)
+    paid_in_answer = models.BooleanField(default=True)
+    credit_from_legs = models.PositiveSmallIntegerField(null=True)
+    scan_pct = models.FloatField()
+    elm_pct = models.FloatField()
+    elm_deep_pct = models.FloatField()
+    elm_expiry_extra_pct = models.FloatField()
+    scale = models.DecimalField(max_digits=6, decimal_places=4, default=Decimal(1))
+    error_pct = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+    premium_in_used = models.BooleanField(null=True)
+    cash_is_net = models.BooleanField(null=True)
+    probes = models.JSONField(default=list)
+    funds = models.JSONField(default=dict)
+    jumps = models.PositiveIntegerField(default=0)
+    note = models.CharField(max_length=200, blank=True)
+
+    objects = CalibrationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(found_by__in=sorted(found.value for found in FoundBy)), name="calibration_source_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(scan_pct__gt=0, elm_pct__gte=0, elm_deep_pct__gte=0, scale__gt=0),
+                name="calibration_rates_sane",
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "index", "-trading_day", "-id"], name="calibration_latest")]
+
+    def __str__(self) -> str:
+        error = "not calibrated" if self.error_pct is None else f"error {self.error_pct} %"
+        return f"{self.account} {self.index} {self.trading_day} by {self.found_by}, {error}"
+
+    def as_facts(self) -> CalibrationFacts:
+        """Return the row as the domain's frozen value."""
+        return CalibrationFacts(
+            found_by=FoundBy(self.found_by),
+            nets=self.nets,
+            scope=None if self.basket_scope == BasketScope.UNKNOWN else Scope(self.basket_scope),
+            counts_book_from=self.counts_book_from,
+            paid_in_answer=self.paid_in_answer,
+            credit_from_legs=self.credit_from_legs,
+            scan_pct=self.scan_pct,
+            elm_pct=self.elm_pct,
+            elm_deep_pct=self.elm_deep_pct,
+            elm_expiry_extra_pct=self.elm_expiry_extra_pct,
+            scale=self.scale,
+            error_pct=self.error_pct,
+            premium_in_used=self.premium_in_used,
+            cash_is_net=self.cash_is_net,
+        )
 
 
 class TradingSessionQuerySet(models.QuerySet["TradingSession"]):
@@ -111,6 +228,14 @@ class TradingSession(models.Model):
     reserved = models.DecimalField(max_digits=14, decimal_places=2, default=Decimal(0))
     last_action_at = models.DateTimeField(null=True, blank=True)
     quarantine = models.JSONField(default=list, help_text="Symbols that the broker refused today.")
+    calibration = models.ForeignKey(
+        Calibration,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="sessions",
+        help_text="By which the session is decided now.",
+    )
 
     trigger_pct = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
     target_pct = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)

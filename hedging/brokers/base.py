@@ -29,6 +29,10 @@ class BrokerRefused(BrokerError):
     """The server understood and said no (4xx). Retrying the same request is useless; read the message."""
 
 
+class NotOffered(BrokerRefused):
+    """501: this broker has no such call at all. Do without it; asking again is useless."""
+
+
 class AuthenticationFailed(BrokerRefused):
     """Wrong API key, or no broker session behind it. Stop and ask a person to log in to OpenAlgo."""
 

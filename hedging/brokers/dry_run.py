@@ -83,6 +83,11 @@ class DryRunBroker:
         """Return True: orders fill on paper."""
         return True
 
+    @property
+    def live(self) -> MarketReader:
+        """Return what is read beneath the paper: the broker's own figures, without any paper holding."""
+        return self._reader
+
     def place(self, request: OrderRequest) -> PlaceReply:
         """Take one order on paper and fill what the live ladder holds within its limit; the rest rests.
 

@@ -158,11 +158,12 @@ def calibrate(
     refuse_implausible(readings, spot=market.spots[index], index=index, alone=not book)
     fixed = None if known is None else known.applied_to(parameters)
     ground = Ground(readings, book=book, market=market, parameters=fixed or parameters)
-    paid = _paid_in_answer(readings)
+    paid = _paid_in_answer(readings) if known is None else known.paid_in_answer
+    credits_from = (None, 2, 1) if known is None else (known.credit_from_legs,)
     held = any(line.quantity for line in book)
     meanings = [
         _Meaning(figure, book_from, credit_from)
-        for figure, book_from, credit_from in pairs(Figure if held else NO_BOOK_MATTERS, (1, 2), (None, 2, 1))
+        for figure, book_from, credit_from in pairs(Figure if held else NO_BOOK_MATTERS, (1, 2), credits_from)
         if book_from == 1 or (held and figure in {Figure.INCREMENT, Figure.TOTAL})
     ]
     best = _best(ground, meanings, paid=paid, known=fixed)

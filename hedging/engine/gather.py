@@ -9,17 +9,18 @@ from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any
 
-from hedging.brokers.base import BasketScope, BrokerError, BrokerUnavailable, MarginLeg
+from hedging.brokers.base import BrokerError, BrokerUnavailable, MarginLeg
 from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.entries import ComingEntry, in_time_order
 from hedging.domain.facts import CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
 from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
-from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
 from hedging.domain.snapshot import BasketMargin, Chain, Depth, Funds, Position
 from hedging.domain.templates import resolve_legs, short_units
+from hedging.engine.basket import BasketCall, NoAnswer
+from hedging.engine.meaning import meaning_of
 from hedging.engine.past import past_jumps
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
@@ -28,14 +29,12 @@ from hedging.engine.reconcile import Reconciled
 from hedging.models import HedgeTransaction
 from hedging.selectors import Holding, holdings
 from schedule.entries import ScheduledEntry
-from sessions_app.models import Account, FreeMargin, TradingSession
-from sessions_app.models import BasketScope as BasketScopeChoice
+from sessions_app.models import TradingSession
 
 STRIKES_BEYOND_BOUND = 4
 LONGEST_CHAIN = 100  # strikes on each side that a server is asked for at most
 JUST_DUE = timedelta(seconds=60)
 JUST_EXITED = timedelta(minutes=3)
-BASKET_LIMIT = 50
 
 
 _OVERRIDES = {
@@ -57,12 +56,6 @@ def policy_of(session: TradingSession, base: HedgePolicy) -> HedgePolicy:
     return replace(base, **{name: value for name, value in own.items() if value is not None})
 
 
-def free_margin_of(account: Account, funds: Funds) -> Decimal:
-    """Return what the broker would still let us block, by this account's profile."""
-    free = funds.available_cash + funds.collateral
-    return free - funds.utilised if account.free_margin == FreeMargin.CASH_LESS_USED else free
-
-
 class Gatherer:
     """Collects `CycleFacts` for one session. Not reused: one gatherer, one cycle."""
 
@@ -71,6 +64,8 @@ class Gatherer:
     ) -> None:
         self._session = session
         self._account = session.account
+        self._meaning = meaning_of(session)
+        self._basket = BasketCall(broker=ports.broker, meaning=self._meaning)
         self._plan = plan
         self._policy = policy_of(session, base_policy)
         self._enabled = enabled
@@ -90,7 +85,7 @@ class Gatherer:
             funds = None
         used = free = None
         if funds is not None:
-            free = free_margin_of(self._account, funds)
+            free = self._meaning.free(funds)
             used = None if session.baseline is None else funds.utilised - session.baseline
         later = tuple(e for e in self._plan.entries if e.entry_at > now)
         breaker = self._account.breaker_open_until
@@ -100,9 +95,9 @@ class Gatherer:
             session=_session_facts(session),
             policy=self._policy,
             spec=spec,
-            parameters=self._plan.parameters,
+            parameters=self._meaning.parameters(self._plan.parameters),
             charges=self._plan.charges,
-            profile=MarginProfile(premium_counted=self._account.premium_counted, error_pct=None),
+            profile=self._meaning.profile(),
             enabled=self._enabled,
             window=None if hours is None else Window(hours.act_from, hours.act_until, hours.closes),
             breaker_open=breaker is not None and breaker > self._ports.wall(),
@@ -166,28 +161,11 @@ class Gatherer:
     def added_by(self, facts: CycleFacts, legs: Sequence[MarginLeg]) -> tuple[Decimal, BasketMargin] | None:
         """Return the rupees that `legs` add to the book by the broker's own basket call, or `None` when it cannot say."""
         self.no_basket = ""
-        if self._account.basket_scope not in {known.value for known in BasketScope}:
-            said = BasketScopeChoice(self._account.basket_scope).label
-            return self._unanswered(f"the broker's basket-margin call is not used: {said}")
-        scope = BasketScope(self._account.basket_scope)
         try:
-            book = book_legs(facts) if scope is BasketScope.LEGS_ONLY else []
-            if not 2 <= len(legs) + len(book) <= BASKET_LIMIT or len(legs) < 2:
-                return self._unanswered(f"the basket call takes 2 to {BASKET_LIMIT} legs, not {len(book) + len(legs)}")
-            answer = self._ports.broker.basket_margin([*book, *legs])
-            if scope is BasketScope.INCREMENT:
-                return answer.total, answer
-            if scope is BasketScope.TOTAL:
-                used = None if facts.funds is None else facts.funds.utilised
-                return self._unanswered("funds are unknown") if used is None else (answer.total - used, answer)
-            before = self._ports.broker.basket_margin(book).total if book else Decimal(0)
-            return answer.total - before, answer
-        except (BrokerError, ValueError) as error:  # a line of the book without a price: `decide` names it
-            return self._unanswered(f"the basket call gave no answer: {error}")
-
-    def _unanswered(self, why: str) -> tuple[Decimal, BasketMargin] | None:
-        self.no_basket = why[:200]
-        return None
+            return self._basket.added_by(legs, book=book_legs(facts), held=bool(facts.positions))
+        except (NoAnswer, ValueError) as error:  # a line of the book without a price: `decide` names it
+            self.no_basket = str(error)[:200]
+            return None
 
     def _age_seconds(self, read_at: datetime) -> float:
         return (self._ports.wall() - read_at).total_seconds()
@@ -198,6 +176,19 @@ class Gatherer:
             return False
         self._unknown = self._unknown or f"funds: read {age:.0f} s ago"
         return True
+
+    def rest_of_day(self, facts: CycleFacts) -> tuple[CycleFacts, tuple[ComingEntry, ...]]:
+        """Return `facts` with prices, and every entry still to come today of the session's index and expiry, priced now.
+
+        Reads the chain where this cycle has not. Raises `ValueError` where a price is missing, which says whose.
+        """
+        priced = facts if facts.chain is not None else self.prices(facts)
+        chain = priced.chain
+        if chain is None:
+            raise ValueError(priced.unknown or "the option chain could not be read")
+        ahead = [e for e in self._plan.entries if e.entry_at > facts.now and e.index == facts.session.index]
+        mine = [e for e in ahead if e.expiry == facts.session.expiry]
+        return priced, tuple(self._resolve_entry(priced, chain, entry) for entry in mine)
 
     def _resolve(self, facts: CycleFacts, chain: Chain, *, within: timedelta) -> tuple[ComingEntry, ...]:
         return tuple(

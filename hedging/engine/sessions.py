@@ -16,7 +16,7 @@ from notifications.models import Severity, queue_alert
 from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
 from schedule.models import ContractSpec
-from sessions_app.models import Account, Mode, TradingSession, TradingState
+from sessions_app.models import Account, Calibration, Mode, TradingSession, TradingState
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ def open_session(
     spec = ContractSpec.objects.in_force(day=day).filter(index=chosen).first()
     if spec is None:
         raise SessionRefused("NO_CONTRACT_SPEC", f"No contract spec for {chosen} on {day}: add one in admin.")
+    known = Calibration.objects.in_force(account_id=account.pk, index=chosen, day=day, expiring=dte == 0)
     fields: dict[str, Any] = {} if budget_per_basket is None else {"budget_per_basket": budget_per_basket}
     try:
         with transaction.atomic():
@@ -64,6 +65,7 @@ def open_session(
                 baskets=baskets,
                 lots_per_basket=spec.lots_per_basket,
                 opened_at=now,
+                calibration=known,
                 **fields,
             )
             _tell(session, kind="session_started", title=f"Session opened: {session}", now=now, wall_now=wall_now)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from hedging.domain.policy import HedgePolicy
 from hedging.engine.alerts import tell_failure
+from hedging.engine.calibrate import CalibrationFailed, keep_calibrated
 from hedging.engine.clock import wall_now
 from hedging.engine.cycle import run_cycle
 from hedging.engine.day_end import end_day, is_over
@@ -31,15 +32,15 @@ def slot_of(kind: CycleKind, now: datetime) -> int:
 
 
 def open_sessions() -> list[TradingSession]:
-    """Return the open sessions with their accounts. One query."""
-    return list(TradingSession.objects.open().select_related("account"))
+    """Return the open sessions with their accounts and calibrations. One query."""
+    return list(TradingSession.objects.open().select_related("account", "calibration"))
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a tick runs by: the ports and the plan of a session, the figures in force, the lid on automation.
 
-    `sessions` finds the open sessions, each with its account.
+    `sessions` finds the open sessions, each with its account and calibration.
     """
 
     ports_for: Callable[[TradingSession], Ports]
@@ -84,6 +85,30 @@ def project_entries(*, now: datetime, rules: Rules) -> dict[str, int]:
             log.exception("the entry projection of session %s failed", session.pk)
             counts["failed"] += 1
             tell_failure(session=session, what="entry projection", error=error, now=now, wall_now=wall_now())
+    return counts
+
+
+def calibrate(*, now: datetime, rules: Rules) -> dict[str, int]:
+    """Find out what is not known yet about the broker of every open session. Returns counts.
+
+    `unanswered` are sessions whose probes failed: what was known stays in force, and the next minute asks again.
+    """
+    counts = {"found": 0, "unanswered": 0, "failed": 0}
+    for session in rules.sessions():
+        if session.trading_day != trading_day_of(now):
+            continue
+        try:
+            plan = rules.plan_for(session)
+            counts["found"] += (
+                keep_calibrated(session=session, plan=plan, now=now, ports=rules.ports_for(session)) is not None
+            )
+        except CalibrationFailed as failed:
+            log.warning("session %s is not calibrated: %s", session.pk, failed)
+            counts["unanswered"] += 1
+        except Exception as error:
+            log.exception("the calibration of session %s failed", session.pk)
+            counts["failed"] += 1
+            tell_failure(session=session, what="calibration", error=error, now=now, wall_now=wall_now())
     return counts
 
 

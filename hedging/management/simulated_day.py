@@ -9,16 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import requests
 
-from hedging.brokers.base import BasketScope
+from hedging.brokers.base import Broker
 from hedging.brokers.factory import build_broker
 from hedging.domain.policy import HedgePolicy
 from hedging.engine import ticks
 from hedging.engine.clock import VirtualClock
 from hedging.engine.execution import send_order
+from hedging.engine.meaning import meaning_of
 from hedging.engine.paper import StoredPaperBook
 from hedging.engine.plan import DayPlan, plan_of
 from hedging.engine.ports import Ports
@@ -37,6 +39,7 @@ from sessions_app.models import Account, Mode, TradingSession
 BASE_URL = "http://simulator.invalid"
 API_KEY = "simulated-day"
 STEP = timedelta(seconds=5)
+CALIBRATION_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -71,22 +74,22 @@ class SimulatedRun:
         cash = Decimal(1_000_000) * self.baskets
         exchange = Exchange(day=world, seed=self.seed, cash=cash, margin=self.margin)
         clock = VirtualClock(world.start_at)
-        ports = self._ports(account, exchange, clock)
+        ports_for = self._ports(account, exchange, clock)
         session = open_session(
             account=account,
             day=self.day,
             now=clock.now(),
-            wall_now=ports.wall(),
+            wall_now=datetime.now(UTC),
             actor="simulate_day",
             baskets=self.baskets,
         )
         if not self.automation:
-            set_automation(session=session, on=False, now=clock.now(), wall_now=ports.wall(), actor="simulate_day")
-        self._live_through(session, exchange, clock, ports, until=world.end_at)
+            set_automation(session=session, on=False, now=clock.now(), wall_now=datetime.now(UTC), actor="simulate_day")
+        self._live_through(session, exchange, clock, ports_for, until=world.end_at)
         session.refresh_from_db()
         return self._figures(session, exchange) | {"seconds": round(wall_time.perf_counter() - started, 2)}
 
-    def _ports(self, account: Account, exchange: Exchange, clock: VirtualClock) -> Ports:
+    def _ports(self, account: Account, exchange: Exchange, clock: VirtualClock) -> Callable[[TradingSession], Ports]:
         transport = requests.Session()
         app = SimulatorApp(
             exchange=exchange,
@@ -96,22 +99,33 @@ class SimulatedRun:
             profile=self.profile,
         )
         mount(transport, BASE_URL, app)
-        broker = build_broker(
-            live=not self.dry_run,
-            simulated=True,
-            base_url=BASE_URL,
-            api_key=API_KEY,
-            paper_book=StoredPaperBook(account_id=account.pk, day=self.day),
-            scope=BasketScope(account.basket_scope),
-            premium_in_basket=account.premium_counted,
-            session=transport,
-            market_clock=clock.now,
-            sleep=lambda _: None,  # in process nothing is rate-limited
-        )
-        ports = Ports(
-            broker=broker, clock=clock, wall=lambda: datetime.now(UTC), nudge_send=lambda i: self._send(i, ports)
-        )
-        return ports
+
+        @cache
+        def broker(meaning: tuple[tuple[str, Any], ...]) -> Broker:
+            return build_broker(
+                live=not self.dry_run,
+                simulated=True,
+                base_url=BASE_URL,
+                api_key=API_KEY,
+                paper_book=StoredPaperBook(account_id=account.pk, day=self.day),
+                session=transport,
+                market_clock=clock.now,
+                sleep=lambda _: None,  # in process nothing is rate-limited
+                **dict(meaning),
+            )
+
+        def ports_for(session: TradingSession) -> Ports:
+            # As in production, calibration decides how paper holdings are laid over the broker's figures.
+            meaning = tuple(meaning_of(session).for_paper().items()) if self.dry_run else ()
+            ports = Ports(
+                broker=broker(meaning),
+                clock=clock,
+                wall=lambda: datetime.now(UTC),
+                nudge_send=lambda order_id: self._send(order_id, ports),
+            )
+            return ports
+
+        return ports_for
 
     def _sessions(self) -> list[TradingSession]:
         """Return the open session, read again whenever something may have changed it: nobody else does here."""
@@ -124,11 +138,17 @@ class SimulatedRun:
         send_order(order_id=order_id, ports=ports)
 
     def _live_through(
-        self, session: TradingSession, exchange: Exchange, clock: VirtualClock, ports: Ports, *, until: datetime
+        self,
+        session: TradingSession,
+        exchange: Exchange,
+        clock: VirtualClock,
+        ports_for: Callable[[TradingSession], Ports],
+        *,
+        until: datetime,
     ) -> None:
         plan = plan_of(session)
         rules = ticks.Rules(
-            ports_for=lambda _: ports,
+            ports_for=ports_for,
             plan_for=lambda _: plan,
             policy=self.policy,
             enabled=True,
@@ -140,6 +160,8 @@ class SimulatedRun:
             exchange.advance_to(clock.moment)
             self.watch(exchange, session)
             second = int(clock.moment.timestamp())
+            if second % CALIBRATION_SECONDS == 0:
+                _must_succeed(ticks.calibrate(now=clock.moment, rules=rules))
             if second % ticks.PERIOD_SECONDS[CycleKind.MARGIN_CHECK] == 0:
                 counts = ticks.check_margin(now=clock.moment, rules=rules)
                 _must_succeed(counts)
@@ -150,7 +172,7 @@ class SimulatedRun:
                 _must_succeed(ticks.project_entries(now=clock.moment, rules=rules))
             if self._orders_live:
                 self._sessions_known = None  # fills and refusals change the session's row
-                counts = ticks.reconcile_books(ports_for=lambda _: ports)
+                counts = ticks.reconcile_books(ports_for=ports_for)
                 _must_succeed(counts)
                 self._orders_live = counts["watched"] > 0
         exchange.advance_to(until)

@@ -48,7 +48,7 @@ def last_session(*, account: str | None = None) -> TradingSession | None:
 
 
 def _sessions(account: str | None) -> QuerySet[TradingSession]:
-    sessions = TradingSession.objects.select_related("account")
+    sessions = TradingSession.objects.select_related("account", "calibration")
     return sessions if account is None else sessions.filter(account__name=account)
 
 

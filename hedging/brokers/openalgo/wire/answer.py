@@ -17,6 +17,7 @@ from hedging.brokers.base import (
     BrokerError,
     BrokerRefused,
     BrokerUnavailable,
+    NotOffered,
     RateLimited,
     UnreadableAnswer,
 )
@@ -92,7 +93,7 @@ def failure(answer: Answer, body: Json | None) -> BrokerError:
     if 400 <= status < 500 and status != 408:
         return _refusal(status, message)
     if status == 501:
-        return BrokerRefused(f"501: {message}. This broker offers no such call.")
+        return NotOffered(f"501: {message}. This broker offers no such call.")
     if body is not None and _mentions(message, DEAD_SESSION_WORDS):
         return _refusal(status, message)
     if 200 <= status < 300:
