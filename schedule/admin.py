@@ -8,7 +8,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from schedule.models import ChargeRates, ContractSpec, MarginParameters, StrategyEntry, TradingDay
+from schedule.margin_files.admin import MarginFileAdmin
+from schedule.models import ChargeRates, ContractSpec, MarginFile, MarginParameters, StrategyEntry, TradingDay
 
 if TYPE_CHECKING:
     _EntryAdmin = admin.ModelAdmin[StrategyEntry]
@@ -73,7 +74,7 @@ class ContractSpecAdmin(_SpecAdmin):
 
 @admin.register(MarginParameters)
 class MarginParametersAdmin(_MarginAdmin):
-    """SPAN and ELM parameters. A change is a new row with its date, not an edit."""
+    """SPAN and ELM parameters, typed or out of margin files. A change is a new row with its date, not an edit."""
 
     list_display = [
         "index",
@@ -83,9 +84,12 @@ class MarginParametersAdmin(_MarginAdmin):
         "base_volatility_pct",
         "elm_pct",
         "elm_expiry_extra_pct",
+        "source",
+        "elm_source",
     ]
     list_filter = ["index"]
     ordering = ["index", "-effective_from", "-id"]
+    readonly_fields = ["source", "elm_source", "business_date", "imported_by"]
 
 
 @admin.register(ChargeRates)
@@ -103,3 +107,6 @@ class ChargeRatesAdmin(_ChargeAdmin):
     ]
     list_filter = ["exchange"]
     ordering = ["exchange", "-effective_from", "-id"]
+
+
+admin.site.register(MarginFile, MarginFileAdmin)

@@ -140,7 +140,10 @@ class ContractSpec(models.Model):
 
 
 class MarginParameters(models.Model):
-    """SPAN and ELM parameters of an index from a date on (domain.md §5). Percentages as numbers: 9.3 means 9.3 %."""
+    """SPAN and ELM parameters of an index from a date on. Percentages as numbers: 9.3 means 9.3 %.
+
+    `source` and `elm_source` name the files that the figures came from; both empty: a person or the seed wrote them.
+    """
 
     index = models.CharField(max_length=12, choices=INDEX_CHOICES)
     effective_from = models.DateField()
@@ -153,6 +156,18 @@ class MarginParameters(models.Model):
     elm_deep_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(3))
     deep_otm_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(10))
     elm_expiry_extra_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(2))
+    elm_long_dated_pct = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(5))
+    long_dated_days = models.PositiveSmallIntegerField(
+        default=270, help_text="An option with more days left than this is charged the long-dated ELM."
+    )
+    look_ahead_days = models.DecimalField(max_digits=6, decimal_places=3, default=Decimal(1))
+    extreme_share_pct = models.DecimalField(
+        max_digits=6, decimal_places=3, default=Decimal(35), help_text="Share of an extreme move's loss that counts."
+    )
+    source = models.CharField(max_length=120, blank=True, help_text="The SPAN file that the figures came from.")
+    elm_source = models.CharField(max_length=120, blank=True, help_text="The file that the ELM rates came from.")
+    business_date = models.DateField(null=True, blank=True, help_text="The day that the latest file speaks of.")
+    imported_by = models.CharField(max_length=150, blank=True)
 
     objects = DatedQuerySet.as_manager()
 
@@ -180,7 +195,64 @@ class MarginParameters(models.Model):
             elm_deep_otm_pct=float(self.elm_deep_pct),
             elm_expiry_extra_pct=float(self.elm_expiry_extra_pct),
             deep_otm_from_pct=float(self.deep_otm_pct),
+            elm_long_dated_pct=float(self.elm_long_dated_pct),
+            long_dated_from_days=self.long_dated_days,
+            look_ahead_days=float(self.look_ahead_days),
+            extreme_move_share_pct=float(self.extreme_share_pct),
         )
+
+
+class MarginFile(models.Model):
+    """A margin file that somebody brought: what became of it, and what it changed. A record; it is never edited.
+
+    `read_bytes` of `size_bytes` is how far a worker has come. `stored_as` is the upload's place until it is read.
+    """
+
+    class Status(models.TextChoices):
+        """What became of a file."""
+
+        WAITING = "waiting", "Waiting for a worker"
+        READING = "reading", "Being read"
+        DONE = "done", "Imported"
+        REFUSED = "refused", "Refused: nothing was changed"
+
+    UNDER_WAY = frozenset({Status.WAITING, Status.READING})
+
+    name = models.CharField(max_length=120)
+    status = models.CharField(max_length=8, choices=Status, default=Status.WAITING)
+    brought_by = models.CharField(max_length=150)
+    brought_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    effective_from = models.DateField(
+        null=True, blank=True, help_text="The first day that the figures hold for; empty: the day that the file says."
+    )
+    size_bytes = models.BigIntegerField()
+    read_bytes = models.BigIntegerField(default=0)
+    stored_as = models.CharField(max_length=64, blank=True)
+    problem = models.TextField(blank=True)
+    report = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["done", "reading", "refused", "waiting"]), name="margin_file_status_known"
+            ),
+            models.CheckConstraint(condition=Q(read_bytes__lte=F("size_bytes")), name="margin_file_read_within_size"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.brought_at:%d-%b-%Y}"
+
+    @property
+    def is_under_way(self) -> bool:
+        """Return whether a worker has yet to finish with it."""
+        return self.status in self.UNDER_WAY
+
+    @property
+    def percent(self) -> int:
+        """Return how much of the file was read, 0 to 100."""
+        return 100 * self.read_bytes // self.size_bytes if self.size_bytes else 0
 
 
 class ChargeRates(models.Model):

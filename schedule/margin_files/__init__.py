@@ -1,0 +1,1 @@
+"""Margin files of the clearing corporations: read, checked against our engine, and turned into dated parameters."""
