@@ -15,7 +15,7 @@ from hedging.simulator.exchange import Exchange
 from hedging.simulator.faults import KINDS, BadFault, Faults, FaultSpec
 from hedging.simulator.modes import Modes
 from hedging.simulator.schemas import SCHEMAS, load
-from hedging.simulator.views_account import AccountViews
+from hedging.simulator.views_orders import OrderViews
 
 _LARGEST_BODY = 100_000
 _READS = frozenset({"/", "/simulator/book", "/simulator/clock", "/simulator/report", "/simulator/faults"})
@@ -55,14 +55,12 @@ class Page:
 class Control:
     """The control routes of one simulated server."""
 
-    def __init__(
-        self, *, exchange: Exchange, clock: Clock, faults: Faults, modes: Modes, account: AccountViews
-    ) -> None:
+    def __init__(self, *, exchange: Exchange, clock: Clock, faults: Faults, modes: Modes, orders: OrderViews) -> None:
         self._exchange = exchange
         self._clock = clock
         self._faults = faults
         self._modes = modes
-        self._account = account
+        self._orders = orders
         self.listener: Listener | None = None
 
     def answer(self, path: str, method: str, environ: dict[str, Any]) -> Page | None:
@@ -178,7 +176,7 @@ class Control:
             raise _Refused(f"Not an order: {errors}")
         with self._exchange.lock:
             self._exchange.advance_to(self._clock.now())
-            return self._account.by_hand(values)[1]
+            return self._orders.by_hand(values)[1]
 
     def _approve(self, body: dict[str, Any]) -> dict[str, Any]:
         number = str(body.get("pending_order_id", ""))
@@ -187,7 +185,7 @@ class Control:
             raise _Refused(f"No order {number!r} waits for approval")
         with self._exchange.lock:
             self._exchange.advance_to(self._clock.now())
-            return self._account.placeorder(waiting)[1]
+            return self._orders.placeorder(waiting)[1]
 
     # -- state ------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -31,10 +32,11 @@ def not_found(symbol: str, exchange: str) -> str:
 
 
 class Desk:
-    """Look-ups over one exchange. Callers hold the exchange's lock and have advanced it."""
+    """Look-ups over one exchange, and the endpoints that it answers. Callers hold the exchange's lock and have advanced it."""
 
     def __init__(self, *, exchange: Exchange) -> None:
         self.exchange = exchange
+        self.endpoints: Mapping[str, Callable[[dict[str, Any]], Answer]] = {}
         self.pinned: int | None = None
         self.master_gap = False
 

@@ -11,7 +11,7 @@ from hedging.simulator.desk import Answer, Desk, error
 from hedging.simulator.faults import Active
 from hedging.simulator.json_text import decoded
 from hedging.simulator.market import PRE_OPEN
-from hedging.simulator.views_account import AccountViews
+from hedging.simulator.views_orders import OrderViews
 
 CUT = "simulator.cut"
 """The WSGI environ's key under which the app tells its transport what to do with the connection."""
@@ -60,9 +60,9 @@ def _internal(endpoint: str) -> str:
 
 
 @contextmanager
-def disturbed(active: Active, *, desks: tuple[Desk, ...], account: AccountViews) -> Iterator[None]:
+def disturbed(active: Active, *, desks: tuple[Desk, ...], orders: OrderViews) -> Iterator[None]:
     """Set the faults of prices and books on the views while one request is answered."""
-    now = account.exchange.t
+    now = orders.exchange.t
     pinned = None
     if "frozen" in active:
         pinned = min(now, active["frozen"].since_us // 1_000_000) if active["frozen"].since_us >= 0 else PRE_OPEN
@@ -71,14 +71,14 @@ def disturbed(active: Active, *, desks: tuple[Desk, ...], account: AccountViews)
     for desk in desks:
         desk.pinned = pinned
         desk.master_gap = "master_gap" in active
-    account.lag_us = int(active["lag"].value * 1_000_000) if "lag" in active else 0
-    account.leak_us = int(active["leak"].value * 1_000_000) if "leak" in active else None
+    orders.lag_us = int(active["lag"].value * 1_000_000) if "lag" in active else 0
+    orders.leak_us = int(active["leak"].value * 1_000_000) if "leak" in active else None
     try:
         yield
     finally:
         for desk in desks:
             desk.pinned, desk.master_gap = None, False
-        account.lag_us, account.leak_us = 0, None
+        orders.lag_us, orders.leak_us = 0, None
 
 
 def spoilt(endpoint: str, active: Active, answer: Answer) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -34,7 +33,7 @@ class ChainViews(Desk):
     def __init__(self, *, exchange: Exchange) -> None:
         super().__init__(exchange=exchange)
         self._forms: dict[tuple[Index, date, bool], ChainForm] = {}
-        self.endpoints: dict[str, Callable[[dict[str, Any]], Answer]] = {
+        self.endpoints = {
             "optionchain": self.optionchain,
             "optionsymbol": self.optionsymbol,
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime, time
 from typing import Any
 
@@ -18,7 +17,7 @@ class ContractViews(Desk):
 
     def __init__(self, *, exchange: Exchange) -> None:
         super().__init__(exchange=exchange)
-        self.endpoints: dict[str, Callable[[dict[str, Any]], Answer]] = {
+        self.endpoints = {
             "symbol": self.symbol,
             "expiry": self.expiry,
             "market/holidays": self.holidays,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -22,7 +21,7 @@ class QuoteViews(Desk):
 
     def __init__(self, *, exchange: Exchange) -> None:
         super().__init__(exchange=exchange)
-        self.endpoints: dict[str, Callable[[dict[str, Any]], Answer]] = {
+        self.endpoints = {
             "quotes": self.quotes,
             "multiquotes": self.multiquotes,
             "depth": self.depth,

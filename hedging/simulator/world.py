@@ -17,7 +17,7 @@ from hedging.simulator.exchange import Exchange
 from hedging.simulator.profiles import DEFAULT, Profile, UnknownProfile, profile_named
 from hedging.simulator.rules import AccountRules
 from hedging.simulator.store import Command, Store, StoreUnusable
-from hedging.simulator.views_account import AccountViews
+from hedging.simulator.views_orders import OrderViews
 from hedging.simulator.wsgi import SimulatorApp
 
 _TICK_SECONDS = 0.2
@@ -140,7 +140,7 @@ def _replayed(store: Store) -> Exchange:
     if stored is None:
         raise StoreUnusable("nothing is stored")
     exchange = Exchange(day=stored.day, seed=stored.seed, cash=stored.cash, rules=stored.rules)
-    views = AccountViews(exchange=exchange, broker="", record=lambda *_: None, profile=_profile_of(stored.profile))
+    views = OrderViews(exchange=exchange, record=lambda *_: None, profile=_profile_of(stored.profile))
     for command in stored.commands:
         exchange.advance_to(command.at)
         result = views.replay(command.kind, dict(command.body))

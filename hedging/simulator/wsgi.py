@@ -28,9 +28,10 @@ from hedging.simulator.schemas import GROUP_C, SCHEMAS, load, refusal
 from hedging.simulator.twists import Later
 from hedging.simulator.upstream import KINDS as BROKER_FAILURES
 from hedging.simulator.upstream import told as told_by
-from hedging.simulator.views_account import AccountViews, Record
+from hedging.simulator.views_account import AccountViews
 from hedging.simulator.views_chain import ChainViews
 from hedging.simulator.views_contracts import ContractViews
+from hedging.simulator.views_orders import OrderViews, Record
 from hedging.simulator.views_quotes import QuoteViews
 
 PREFIX = "/api/v1/"
@@ -88,18 +89,15 @@ class SimulatorApp:
         self._keys = tuple(api_keys)
         self._limiter = RateLimiter() if rate_limited else None
         self.profile = profile
-        self.account = AccountViews(
-            exchange=exchange, broker=broker, record=record or (lambda *_: None), profile=profile
-        )
+        account = AccountViews(exchange=exchange, broker=broker, profile=profile)
+        self.orders = OrderViews(exchange=exchange, record=record or (lambda *_: None), profile=profile)
         self.quotes = QuoteViews(exchange=exchange)
         chains, contracts = ChainViews(exchange=exchange), ContractViews(exchange=exchange)
-        self._desks = (self.account, self.quotes, chains, contracts)
-        self._endpoints = self.account.endpoints | self.quotes.endpoints | chains.endpoints | contracts.endpoints
+        self._desks = (account, self.orders, self.quotes, chains, contracts)
+        self._endpoints = {name: view for desk in self._desks for name, view in desk.endpoints.items()}
         self.faults = Faults()
         self.modes = Modes(exchange=exchange, faults=self.faults, paper=PaperDesk(exchange=exchange))
-        self.control = Control(
-            exchange=exchange, clock=clock, faults=self.faults, modes=self.modes, account=self.account
-        )
+        self.control = Control(exchange=exchange, clock=clock, faults=self.faults, modes=self.modes, orders=self.orders)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request. A fault of the connection is left in the environ (`disturb.CUT`) for the transport."""
@@ -180,7 +178,7 @@ class SimulatorApp:
                 return failed
         if twists := twists_of(active):
             values = {**values, TWISTS: twists}
-        with disturbed(active, desks=self._desks, account=self.account):
+        with disturbed(active, desks=self._desks, orders=self.orders):
             asked = self.quotes.neighbour(values, active["wrong"].value) if "wrong" in active else values
             return self._endpoints[endpoint](asked)
 

@@ -19,6 +19,7 @@ from hedging.simulator.faults import KINDS, BadFault, FaultSpec
 from hedging.simulator.orders import Origin, Status
 from hedging.simulator.serving import serve
 from hedging.simulator.views_account import AccountViews
+from hedging.simulator.views_orders import OrderViews
 from tests.contract.recorded import recorded
 from tests.contract.simulated import BASE, Server
 
@@ -433,7 +434,7 @@ def test_margin_may_be_a_200_with_an_error_and_funds_a_success_without_data(serv
 def test_commands_with_faults_play_again_to_the_same_books():
     commands = []
     server = Server(with_entries=False)
-    server.app.account._record = lambda kind, body, order_id: commands.append(
+    server.app.orders._record = lambda kind, body, order_id: commands.append(
         (server.exchange.now, kind, json.loads(json.dumps(body)), order_id)
     )
     for text in ("place_order:late=33x1", "place_order:human=2", "place_order:partial=0.3"):
@@ -449,12 +450,12 @@ def test_commands_with_faults_play_again_to_the_same_books():
     books = server.ok("orderbook"), server.ok("tradebook"), server.ok("positionbook")
 
     again = Exchange(day=server.day, seed=server.exchange.seed, cash=Decimal(1_000_000))
-    views = AccountViews(exchange=again, broker="", record=lambda *_: None)
+    views, account = OrderViews(exchange=again, record=lambda *_: None), AccountViews(exchange=again, broker="")
     for at, kind, body, order_id in commands:
         again.advance_to(at)
         assert views.replay(kind, body) == order_id
     again.advance_to(server.clock.now())
-    assert (views.orderbook({})[1], views.tradebook({})[1], views.positionbook({})[1]) == books
+    assert (views.orderbook({})[1], views.tradebook({})[1], account.positionbook({})[1]) == books
     assert len(again.orders) == 4
 
 
