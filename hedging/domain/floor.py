@@ -114,8 +114,10 @@ class NearestWings:
             bare = np.maximum(np.floor(bare / self._spec.lot), 0.0) * self._spec.lot
             nearest = np.full(len(units), float(self._spec.otm_min))
             if self._nearer:
-                outermost = np.where(mine < 0, side.distances, -np.inf).max(axis=1) + float(self._spec.strike_step)
-                nearest = np.minimum(nearest, outermost)
+                # As `optimizer_band` has it: of the shorts within the bound the outermost counts.
+                within = (mine < 0) & (side.distances < float(self._spec.otm_min))
+                outermost = np.where(within, side.distances, -np.inf).max(axis=1) + float(self._spec.strike_step)
+                nearest = np.where(within.any(axis=1), np.minimum(nearest, outermost), nearest)
             allowed = (
                 (side.wing_distances >= nearest[:, None])
                 & (self._premiums(side, years) <= self._high)

@@ -34,8 +34,9 @@ def levels(problem: HedgeProblem) -> Iterator[Level]:
 def eligible_contracts(problem: HedgeProblem, relaxation: Relaxation) -> frozenset[Contract]:
     """Return the candidates that may be bought when the policy's relaxations up to `relaxation` are given up.
 
-    Relaxed, the distance goes down to one strike step beyond the outermost short of the side, and the premium to
-    `floor_premium` or `ceiling_premium`. Raises `ValueError` for a relaxation that the policy does not permit.
+    Relaxed, the distance goes down to one strike step beyond the outermost short of the side that lies within the bound,
+    and the premium to `floor_premium` or `ceiling_premium`. Raises `ValueError` for a relaxation that the policy does not
+    permit.
     """
     return buyable_contracts(problem) & _preferred(problem, relaxation)
 
@@ -78,6 +79,11 @@ def _sane(candidate: Candidate) -> bool:
 
 
 def _outermost_short(problem: HedgeProblem, right: Right, spot: Decimal) -> Decimal:
+    """Return the distance of the outermost short within the bound.
+
+    One beyond it does not count: what the market has left behind needs no wing of its own, and the wings of those near
+    the money would have to lie beyond it, where late in the day nothing has a price.
+    """
     distances = [
         _distance(line.contract, spot)
         for line in _lines(problem)
@@ -86,7 +92,8 @@ def _outermost_short(problem: HedgeProblem, right: Right, spot: Decimal) -> Deci
         and (line.contract.index, line.contract.expiry, line.contract.right)
         == (problem.spec.index, problem.expiry, right)
     ]
-    return max(distances, default=problem.spec.otm_min)
+    within = (distance for distance in distances if distance < problem.spec.otm_min)
+    return max(within, default=problem.spec.otm_min)
 
 
 def _lines(problem: HedgeProblem) -> tuple[MarginLine, ...]:

@@ -329,6 +329,16 @@ def test_the_relaxed_distance_starts_one_step_beyond_the_outermost_short():
     }
 
 
+def test_a_short_that_the_market_has_left_behind_does_not_push_the_wings_of_the_others_out():
+    wide = HedgePolicy(min_premium=Decimal("0.05"), max_premium=Decimal(500))
+    left_behind = tuple(line(otm(300, right), -LOT) for right in Right)
+    for book, nearest in (((*straddle(), *left_behind), 50), (left_behind, 200)):
+        asked = problem(book, coming=(entry(),) if nearest == 50 else (), policy=wide)
+        found = eligible_contracts(asked, Relaxation.OTM_BOUND)
+        for right in Right:
+            assert min(abs(c.strike - 24_000) for c in found if c.right is right) == nearest
+
+
 def test_a_higher_premium_is_off_by_default_and_on_by_policy():
     permitted = HedgePolicy(relaxations=(*HedgePolicy().relaxations, Relaxation.HIGHER_PREMIUM))
     asked = problem(THREE, coming=(entry(),), policy=permitted)
