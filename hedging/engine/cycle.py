@@ -9,7 +9,7 @@ from decimal import Decimal
 from hedging.domain.decision import AddHedge, Decision, wants_prices
 from hedging.domain.facts import CycleFacts
 from hedging.domain.policy import HedgePolicy
-from hedging.engine import breaker
+from hedging.engine import breaker, day_ahead
 from hedging.engine.baseline import capture_first_reading
 from hedging.engine.depths import decide_at_depth
 from hedging.engine.gather import Gatherer
@@ -50,6 +50,8 @@ def run_cycle(
     facts = _gather(gatherer, session, plan, now=now, books=books, pulse=pulse, ports=ports)
     measure(session=session, facts=facts, due=pulse.jumps_due, plan=plan, wall_now=ports.wall())
     decision = _decide(gatherer, facts)
+    if day_ahead.is_due(kind=kind, facts=facts):
+        decision.card["day"] = day_ahead.day_card(gatherer=gatherer, session=session, plan=plan, facts=facts)
     recorded = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports)
     if recorded is None:
         return None
@@ -80,7 +82,8 @@ def _gather(
 
 def _decide(gatherer: Gatherer, facts: CycleFacts) -> Decision:
     """Decide at the chosen strikes' depth; have the broker confirm a hedge; where it disagrees, correct and solve again."""
-    decision, rounds = decide(facts), []
+    rounds: list[dict[str, str | None]] = []
+    facts, decision = decide_at_depth(gatherer, facts)
     for rounds_left in reversed(range(VERIFY_ROUNDS)):
         if not isinstance(decision, AddHedge):
             break

@@ -22,7 +22,7 @@ from hedging.domain.instruments import Side
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.domain.worst_case import worst_cost as worst_cost_of
-from hedging.engine import alerts, audit, jumps
+from hedging.engine import alerts, audit, day_ahead, jumps
 from hedging.engine.ports import Ports
 from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from hedging.selectors import holdings
@@ -73,6 +73,7 @@ def record(
             )
             jumps.expect_release(card=card, decision=decision, facts=facts, session=session)
             alerts.about(card, wall_now=ports.wall())
+            day_ahead.warn(card, session=session, wall_now=ports.wall())
             return Recorded(card, order_ids)
     except Denied as denied:
         held = Hold(denied.reason, decision.gates, {**decision.card, "denied": denied.detail})
