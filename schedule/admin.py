@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -90,6 +90,19 @@ class MarginParametersAdmin(_MarginAdmin):
     list_filter = ["index"]
     ordering = ["index", "-effective_from", "-id"]
     readonly_fields = ["source", "elm_source", "business_date", "imported_by"]
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: MarginParameters,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Make a row that a person edits a person's row, which no later file of that day writes over."""
+        if change and form.changed_data:
+            obj.source = obj.elm_source = obj.imported_by = ""
+            obj.business_date = None
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(ChargeRates)

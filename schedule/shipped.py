@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +38,12 @@ def shipped_in_force(model: type[_Dated], *, day: date, **key: str) -> _Dated | 
     """Return the newest shipped row with these values that is in force on `day`, or `None` where the facts begin later."""
     rows = (
         row
-        for row in shipped_rows(model)
+        for row in _kept(model)
         if row.effective_from <= day and all(getattr(row, name) == value for name, value in key.items())
     )
     return max(rows, key=lambda row: row.effective_from, default=None)
+
+
+@cache
+def _kept(model: type[_Dated]) -> tuple[_Dated, ...]:
+    return tuple(shipped_rows(model))

@@ -172,6 +172,20 @@ def test_another_date_leaves_the_row_of_a_person_alone():
     assert in_force(day=date(2026, 12, 3)).price_scan_pct == Decimal("9.289")
 
 
+def test_a_row_that_a_person_corrected_is_a_person_s(admin_client):
+    imported(SPAN)
+    row = in_force()
+    fields = {name: getattr(row, name) for name in (*importing._FIGURES, "index", "effective_from")}
+    admin_client.post(
+        reverse("admin:schedule_marginparameters_change", args=[row.pk]), fields | {"price_scan_pct": "11"}
+    )
+    row.refresh_from_db()
+    assert (row.price_scan_pct, row.source, row.business_date) == (11, "", None)
+    with pytest.raises(MarginFileRefused, match="written by hand"):
+        imported(SPAN)
+    assert in_force().price_scan_pct == 11
+
+
 def test_a_dry_run_reports_the_same_and_writes_nothing():
     before = everything()
     report = imported(SPAN, dry_run=True)
