@@ -192,6 +192,20 @@ class LiveOrderOutput(Output):
     since = serializers.DateTimeField()
 
 
+class ForecastOutput(Output):
+    """What an entry or a hedge was foretold to change of used margin, and what it did. A release is negative."""
+
+    kind = serializers.CharField()
+    subject = serializers.CharField()
+    at = serializers.DateTimeField()
+    forecast = Rupees()
+    source = serializers.CharField()  # type: ignore[assignment] # the wire's word; DRF moves it away
+    realized = Rupees()
+    error_pct = Percent()
+    measured_at = serializers.DateTimeField()
+    note = serializers.CharField()
+
+
 class StatusOutput(Output):
     """Where the session stands."""
 
@@ -208,6 +222,7 @@ class StatusOutput(Output):
     breaker = BreakerOutput()
     heartbeats = BeatOutput(many=True)
     live_orders = LiveOrderOutput(many=True)
+    forecasts = ForecastOutput(many=True)
     summary = serializers.DictField()
 
 

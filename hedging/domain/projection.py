@@ -149,8 +149,8 @@ def project(inputs: ProjectionInputs) -> Projection:
     """Return both figures of each coming entry, cumulative in time order, decided by the worst plausible source.
 
     Plausible are the broker's answer up to 10 seconds old, an engine calibrated to under 5 %, and a history of at least
-    three entries like it. Where none is there, the uncalibrated engine decides; where that has no spot, a shorter history;
-    and the constants where there is none. The buffer comes on top.
+    three entries like it. Where none is there, the worse of an uncalibrated engine and a shorter history decides, and the
+    constants where there is neither. The buffer comes on top.
     Raises `ValueError` for a budget that is not positive.
     """
     if inputs.budget <= 0:
@@ -252,8 +252,10 @@ def _deciding(sources: Sequence[SourceFigure]) -> tuple[SourceFigure, ...]:
     plausible = tuple(figure for figure in known if figure.plausible)
     if plausible:
         return plausible
-    # Better an uncalibrated engine with a doubled buffer than figures that know neither spot nor strikes.
-    return tuple(known[:1])
+    # Better the worse of an uncalibrated engine and a short history, with a doubled buffer, than figures that know
+    # neither spot nor strikes nor this account.
+    informed = tuple(figure for figure in known if figure.source is not Source.CONSTANTS)
+    return informed or tuple(known)
 
 
 def _broker_figure(inputs: ProjectionInputs, entry: ComingEntry, engine: EngineFigures | None) -> SourceFigure:

@@ -2,16 +2,19 @@
 
 from hedging.selectors.ahead import day_ahead
 from hedging.selectors.health import readiness
+from hedging.selectors.jumps import Forecast, forecasts
 from hedging.selectors.ledger import Holding, holdings
 from hedging.selectors.moment import current_session, day_entries, heartbeats, last_session, session_facts, status
 from hedging.selectors.story import feed, timetable, transactions
 
 __all__ = [
+    "Forecast",
     "Holding",
     "current_session",
     "day_ahead",
     "day_entries",
     "feed",
+    "forecasts",
     "heartbeats",
     "holdings",
     "last_session",

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from hedging.selectors.cards import DecisionCard, Gate, ProjectedEntry
+from hedging.selectors.jumps import Forecast
 from schedule.entries import ScheduledEntry
 
 
@@ -160,6 +161,7 @@ class Status:
     breaker: Breaker
     heartbeats: tuple[Beat, ...]
     live_orders: tuple[LiveOrder, ...]
+    forecasts: tuple[Forecast, ...]
     summary: dict[str, object]
 
     @property

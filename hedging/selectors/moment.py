@@ -27,6 +27,7 @@ from hedging.selectors.facts import (
     SessionFacts,
     Status,
 )
+from hedging.selectors.jumps import forecasts
 from hedging.selectors.ledger import holdings
 from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
@@ -76,6 +77,7 @@ def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Sta
         breaker=_breaker(session, wall_now=wall_now),
         heartbeats=heartbeats(wall_now=wall_now),
         live_orders=orders,
+        forecasts=forecasts(session=session, now=now),
         summary={} if session.is_open else dict(session.summary),
     )
 

@@ -155,7 +155,7 @@ def test_status_takes_a_fixed_number_of_queries(client, django_assert_num_querie
         make.FillFactory.create(order=order)
         make.StrategyEntryFactory.create()
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get("/api/hedge/status")
 
 
