@@ -169,6 +169,21 @@ class BreakerOutput(Output):
     failures = serializers.IntegerField()
 
 
+class MarginModelOutput(Output):
+    """How well the margin model fits the broker; `amber`: it is not of today, or the safety buffer is doubled for it."""
+
+    found_at = serializers.DateTimeField()
+    found_by = serializers.CharField()
+    basket = serializers.CharField()
+    scan_pct = serializers.FloatField()
+    elm_pct = serializers.FloatField()
+    scale = serializers.CharField(allow_null=True)
+    error_pct = Percent()
+    amber = serializers.BooleanField()
+    words = serializers.CharField()
+    stale_since = serializers.DateField()
+
+
 class BeatOutput(Output):
     """A worker's last sign of life."""
 
@@ -219,6 +234,7 @@ class StatusOutput(Output):
     calendar_unknown = serializers.CharField()
     active_hedges = ActiveHedgeOutput(many=True)
     cost = CostOutput()
+    margin_model = MarginModelOutput()
     breaker = BreakerOutput()
     heartbeats = BeatOutput(many=True)
     live_orders = LiveOrderOutput(many=True)

@@ -488,6 +488,7 @@ def _card(
         "held": [{"symbol": _name(w.contract), "quantity": w.quantity} for w in facts.held],
     }
     if facts.unknown:
+    card["margin_model"] = {"error_pct": _text(facts.profile.error_pct), "doubled": facts.profile.wide}
         card["unknown"] = facts.unknown
     forecasts = [_forecast(jump, facts.session.budget) for jump in facts.past if jump.today][:FORECASTS_ON_CARD]
     if forecasts:

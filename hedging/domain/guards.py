@@ -80,6 +80,11 @@ def _baseline(facts: CycleFacts) -> Gate:
     return Gate("baseline", baseline is not None, detail, Reason.HOLD_NO_BASELINE)
 
 
+def _margin_model(facts: CycleFacts) -> Gate:
+    """Always passed: a model that does not fit costs a wider buffer, not the hedge. It is here to be seen."""
+    return Gate("margin model", passed=True, detail=facts.profile.words, reason=Reason.HOLD_DATA_UNKNOWN)
+
+
 def _in_flight(facts: CycleFacts) -> Gate:
     count = len(facts.in_flight)
     if not count:
@@ -125,6 +130,7 @@ KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
     _reconciled,
     _data,
     _baseline,
+    _margin_model,
 )
 """Gates before anything can be judged."""
 

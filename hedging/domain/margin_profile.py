@@ -27,7 +27,19 @@ class MarginProfile:
         """Return whether the engine may stand beside the broker's own figures: calibrated to under 5 %."""
         return self.error_pct is not None and self.error_pct < TRUSTED_ERROR_PCT
 
+    @property
+    def wide(self) -> bool:
+        """Return whether the safety buffer is doubled: not calibrated, or more than 3 % wrong."""
+        return self.error_pct is None or self.error_pct > WIDE_ERROR_PCT
+
+    @property
+    def words(self) -> str:
+        """Return how well the engine fits this broker, as people read it."""
+        if self.error_pct is None:
+            return "margin model NOT CALIBRATED: the safety buffer is doubled"
+        doubled = ": the safety buffer is doubled" if self.wide else ""
+        return f"margin model calibrated to {self.error_pct.normalize():f} %{doubled}"
+
     def buffer_pct(self, safety_buffer_pct: Decimal) -> Decimal:
         """Return the safety buffer in percent of budget: doubled while uncalibrated or more than 3 % wrong."""
-        wide = self.error_pct is None or self.error_pct > WIDE_ERROR_PCT
-        return safety_buffer_pct * WIDENING if wide else safety_buffer_pct
+        return safety_buffer_pct * WIDENING if self.wide else safety_buffer_pct

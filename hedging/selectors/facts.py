@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from hedging.selectors.cards import DecisionCard, Gate, ProjectedEntry
-from hedging.selectors.jumps import Forecast
+from hedging.selectors.margin_model import MarginModel
 from schedule.entries import ScheduledEntry
 
 
@@ -158,6 +158,7 @@ class Status:
     calendar_unknown: str
     active_hedges: tuple[ActiveHedge, ...]
     cost: Cost
+    margin_model: MarginModel
     breaker: Breaker
     heartbeats: tuple[Beat, ...]
     live_orders: tuple[LiveOrder, ...]

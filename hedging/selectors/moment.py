@@ -27,8 +27,8 @@ from hedging.selectors.facts import (
     SessionFacts,
     Status,
 )
-from hedging.selectors.jumps import forecasts
 from hedging.selectors.ledger import holdings
+from hedging.selectors.margin_model import margin_model
 from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
 from sessions_app.models import MarginSnapshot, Mode, TradingSession, TradingState
@@ -74,6 +74,7 @@ def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Sta
         calendar_unknown=calendar_unknown,
         active_hedges=_active_hedges(session, now=now),
         cost=_cost(session),
+        margin_model=margin_model(session),
         breaker=_breaker(session, wall_now=wall_now),
         heartbeats=heartbeats(wall_now=wall_now),
         live_orders=orders,

@@ -21,6 +21,7 @@ def seconds_of(task: str) -> float:
         ("check_margin", 30, 3, 0.5),
         ("project_entries", 10, 1, 0.5),
         ("reconcile_books", 5, 0.5, 0.5),
+        ("calibrate", 30, 3, 0.5),
         ("deliver_alerts", 5, 0.5, 0.5),
         ("heartbeat", 30, 30, 30),  # its age is judged on the wall clock
     ],
