@@ -1,4 +1,4 @@
-"""The exchange and the broker: takes orders, fills them in market time, keeps the books, settles.
+"""The exchange and the broker: takes orders in market time, keeps the books, settles. `execution` fills.
 
 Everything happens in events on one queue, ordered by market time; `advance_to` runs what is due. What happens depends on
 the seed and on the orders' times alone, never on how often the clock is asked.
@@ -15,14 +15,14 @@ from typing import Any
 
 from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.instruments import Contract, Product, Right, Side
-from hedging.simulator import matching
 from hedging.simulator.account import Account
 from hedging.simulator.chance import hash01
 from hedging.simulator.checks import SQUARE_OFF, Checks
 from hedging.simulator.day import SimulatedDay
+from hedging.simulator.execution import Execution
 from hedging.simulator.funds import FundsView, Risk, blocked_book, funds_view, rupees, second_of
 from hedging.simulator.margin import MarginModel, MarginParameters
-from hedging.simulator.market import PRE_OPEN, Market
+from hedging.simulator.market import Market
 from hedging.simulator.orders import LIVE, Order, OrderRefused, Origin, PriceType, Status, Ticket, Trade
 from hedging.simulator.peaks import PeakMargin
 from hedging.simulator.ranges import DayRanges
@@ -30,7 +30,6 @@ from hedging.simulator.rules import AccountRules
 from hedging.simulator.strategist import Strategist
 from hedging.simulator.truth import Truth
 
-SECOND = 1_000_000  # microseconds
 _LATENCY_US = (200_000, 900_000)
 
 Basket = list[tuple[Contract, Product, int, Decimal]]
@@ -64,13 +63,13 @@ class Exchange:
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._event_number = 0
         self._us = self._micros(day.start_at)
-        self._used: dict[tuple[Contract, Side], tuple[int, dict[int, int]]] = {}
         for carried in day.carried:
             contract = parse_symbol(carried.symbol)
             position = self.account.position(contract, carried.product, carried.symbol)
             position.quantity, position.average = carried.quantity, carried.average_price
         self.truth = Truth(exchange=self)
         self.checks = Checks(exchange=self)
+        self.execution = Execution(exchange=self)
         self.peaks = PeakMargin(exchange=self)
         self.strategist = Strategist(exchange=self, entries=day.entries, judge=day.judge)
         self.at(self._micros(day.moment(SQUARE_OFF)), self._square_off)
@@ -145,7 +144,7 @@ class Exchange:
             self.orders[order.order_id] = order
             low, high = _LATENCY_US
             latency = low + int((high - low) * float(hash01(self.seed, self.day.date.toordinal(), 77, number)[0]))
-            self.at(self._us + latency, lambda: self._arrive(order))
+            self.at(self._us + latency, lambda: self.execution.arrive(order))
             return order
 
     def modify(self, order_id: str, *, quantity: int, price: int, trigger: int) -> Order:
@@ -170,7 +169,7 @@ class Exchange:
                 order.price = price
             order.generation += 1
             if order.arrived:
-                self._later(order, self._us)
+                self.execution.later(order, self._us)
             return order
 
     def cancel(self, order_id: str) -> Order:
@@ -185,94 +184,6 @@ class Exchange:
                 raise OrderRefused("Order cannot be cancelled as it is being processed. Try later.")
             order.status = Status.CANCELLED
             return order
-
-    # -- matching ---------------------------------------------------------------------------------------------------
-
-    def _arrive(self, order: Order) -> None:
-        if order.status not in LIVE:
-            return
-        order.arrived = True
-        if words := self.checks.arrival(order):
-            self._reject(order, words)
-        else:
-            self._work(order)
-
-    def _reject(self, order: Order, reason: str) -> None:
-        order.status, order.reason = Status.REJECTED, reason
-        if order.origin is Origin.STRATEGIST:
-            self.strategist.on_done(order)
-
-    def _later(self, order: Order, us: int) -> None:
-        """Look at the order again at a time, unless it was changed meanwhile."""
-        generation = order.generation
-
-        def again() -> None:
-            if order.generation == generation and order.status in LIVE:
-                self._work(order)
-
-        self.at(us, again)
-
-    def _work(self, order: Order) -> None:
-        """Fill what can be filled now, and come back at the next second at which somebody will be there."""
-        contract, side, t = order.ticket.contract, order.ticket.side, self.t
-        prices = self.market.whole_day(contract)
-        last_second = self.market.grid_seconds - 1
-        if order.status is Status.TRIGGER_PENDING:
-            last = int(prices.last[t])
-            if last < order.trigger if side is Side.BUY else last > order.trigger:
-                due = matching.next_trigger(prices=prices, side=side, trigger=order.trigger, after=t, until=last_second)
-                if due is not None:
-                    self._later(order, due * SECOND)
-                return
-            order.status = Status.OPEN
-        wanted = order.remaining
-        if order.fill_limit is not None:
-            wanted = min(wanted, order.fill_limit - order.filled)
-            if wanted <= 0:
-                return
-        bids, asks = self.market.depth(contract, t)
-        second, used = self._used.get((contract, side), (PRE_OPEN, {}))
-        if second != t:
-            used = {}
-            self._used[(contract, side)] = (t, used)
-        ladder = asks if side is Side.BUY else bids
-        for ticks, units in matching.take(ladder=ladder, used=used, side=side, limit=order.price, wanted=wanted):
-            self._fill(order, ticks, units)
-        if order.filled == order.quantity:
-            order.status = Status.COMPLETE
-            self.truth.after_order(order)
-            if order.origin is Origin.STRATEGIST:
-                self.strategist.on_done(order)
-            return
-        due = matching.next_crossing(prices=prices, side=side, limit=order.price, after=t, until=last_second)
-        if due is not None:
-            self._later(order, due * SECOND)
-
-    def fill_in_full(self, order: Order) -> None:
-        """Fill what is missing of an order at its limit (a market order at the last price), whoever stands in the book."""
-        ticks = order.price or max(1, self.market.ticks(order.ticket.contract, self.t)[0])
-        self._fill(order, ticks, order.quantity - order.filled)
-        order.status = Status.COMPLETE
-        self.truth.after_order(order)
-
-    def _fill(self, order: Order, ticks: int, units: int) -> None:
-        self.truth.before_change()
-        ticket = order.ticket
-        price = self.market.price(ticket.contract.index, ticks)
-        charge = self.account.trade(
-            contract=ticket.contract,
-            product=ticket.product,
-            symbol=ticket.symbol,
-            side=ticket.side,
-            units=units,
-            price=price,
-            first_of_order=not order.trades,
-        )
-        trade = Trade(order.order_id, ticket, order.origin, ticks, units, self._us)
-        order.filled += units
-        order.trades.append(trade)
-        self.trades.append(trade)
-        self.truth.traded(trade, price=price, charge=charge)
 
     # -- end of the day ---------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from hedging.simulator.day import IST
 from hedging.simulator.desk import Answer, error
-from hedging.simulator.exchange import SECOND, Exchange
+from hedging.simulator.exchange import Exchange
 from hedging.simulator.faults import Active, Faults, FaultSpec
+from hedging.simulator.orders import SECOND
 from hedging.simulator.paper import PaperDesk
 
 EXPIRY = time(3, 0)

@@ -1,4 +1,4 @@
-"""Orders and trades as the exchange keeps them."""
+"""Orders and trades as the exchange keeps them. Times are microseconds since the open."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hedging.domain.instruments import Contract, Product, Side
+
+SECOND = 1_000_000  # in microseconds, in which market time is kept
 
 
 class PriceType(StrEnum):

@@ -16,12 +16,11 @@ from hedging.domain.instruments import Contract, Product, Right, Side
 from hedging.simulator.chance import hash01
 from hedging.simulator.day import IST, JudgePolicy, ScheduledEntry
 from hedging.simulator.judge import judge_refusal
-from hedging.simulator.orders import LIVE, Order, OrderRefused, Origin, PriceType, Status, Ticket
+from hedging.simulator.orders import LIVE, SECOND, Order, OrderRefused, Origin, PriceType, Status, Ticket
 
 if TYPE_CHECKING:
     from hedging.simulator.exchange import Exchange
 
-SECOND = 1_000_000
 _CHASE_US = 1_500_000
 _STOP_SHARE = {True: (0.50, 0.90), False: (0.70, 1.20)}  # of the premium, on expiry day and before
 

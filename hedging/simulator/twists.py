@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hedging.simulator.desk import Answer
-from hedging.simulator.exchange import SECOND, Exchange
-from hedging.simulator.orders import Order, OrderRefused, Origin, Status
+from hedging.simulator.exchange import Exchange
+from hedging.simulator.orders import SECOND, Order, OrderRefused, Origin, Status
 
 
 class Later(Exception):
@@ -50,4 +50,4 @@ def _same_by_hand(exchange: Exchange, order: Order) -> None:
 
 def _fill_cancelled(exchange: Exchange, order: Order) -> None:
     if order.status is Status.CANCELLED and exchange.is_open:
-        exchange.fill_in_full(order)
+        exchange.execution.fill_in_full(order)
