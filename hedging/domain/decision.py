@@ -104,10 +104,10 @@ def wants_prices(facts: CycleFacts) -> bool:
     utilization = facts.utilization_pct
     if utilization is not None and utilization > facts.policy.utilization_trigger_pct:
         return True
-    return _considers_sales(facts)
+    return considers_sales(facts)
 
 
-def _considers_sales(facts: CycleFacts) -> bool:
+def considers_sales(facts: CycleFacts) -> bool:
     """Return whether a sale of hedges is looked at now: near the end always, else on a beat and after exits."""
     if not facts.held:
         return False
@@ -343,7 +343,7 @@ def _wings(facts: CycleFacts) -> tuple[HeldWing, ...]:
 def _unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ...]) -> Decision:
     quiet = Reason.HOLD_NOTHING_DUE if projection is None or not facts.coming else Reason.HOLD_WITHIN_BUDGET
     card = _card(facts, projection)
-    if facts.chain is None or facts.just_due or not _considers_sales(facts):
+    if facts.chain is None or facts.just_due or not considers_sales(facts):
         return Hold(quiet, gates, card)
     choice = choose_unwind(_unwind_inputs(facts))
     card["kept"] = [
@@ -441,6 +441,7 @@ def _unwind_inputs(facts: CycleFacts) -> UnwindInputs:
         used_now=facts.used,
         free_margin=facts.free_margin,
         later_units={right: sum(entry.units[right] for entry in beyond) for right in Right},
+        needed_later=facts.needed_later,
         rebuy_prices={contract: ask for contract, ask in asks.items() if ask is not None},
     )
 
@@ -487,8 +488,8 @@ def _card(
         "cost_left": _text(facts.cost_left),
         "held": [{"symbol": _name(w.contract), "quantity": w.quantity} for w in facts.held],
     }
-    if facts.unknown:
     card["margin_model"] = {"error_pct": _text(facts.profile.error_pct), "doubled": facts.profile.wide}
+    if facts.unknown:
         card["unknown"] = facts.unknown
     forecasts = [_forecast(jump, facts.session.budget) for jump in facts.past if jump.today][:FORECASTS_ON_CARD]
     if forecasts:

@@ -83,9 +83,11 @@ class CycleFacts:
     `coming` are entries due within the lookahead, `soon` those within the exit buffer (a superset of `coming`), `later`
     all entries still to come today. `just_due` tells that an entry fell due so recently that its orders may still be on
     the way, `just_exited` that one was to leave the book in the last minutes. `used_correction` (rupees) is what the
-    broker's basket call found the engine to underestimate; `past` are measured jumps of used margin, newest first; `chain` is `None` when no price was needed, and
-    `chain_age_seconds` is wall time from its request to the decision. `depths` are the ladders of strikes that were chosen,
-    `None` where one could not be read; `needed_until` is the last exit of the timetable, `None` when it is at expiry.
+    broker's basket call found the engine to underestimate; `past` are measured jumps of used margin, newest first;
+    `chain` is `None` when no price was needed, and `chain_age_seconds` is wall time from its request to the decision.
+    `depths` are the ladders of strikes that were chosen, `None` where one could not be read; `needed_until` is the last
+    exit of the timetable, `None` when it is at expiry. `needed_later` are the lots of our wings on each side that the rest
+    of the day needs by its timeline, `None` where that was not drawn.
     """
 
     now: datetime
@@ -115,6 +117,7 @@ class CycleFacts:
     increments: Mapping[str, BrokerIncrement] = field(default_factory=dict)
     depths: Mapping[Contract, Depth | None] = field(default_factory=dict)
     needed_until: datetime | None = None
+    needed_later: Mapping[Right, int] | None = None
     used_correction: Decimal = Decimal(0)
     past: tuple[PastJump, ...] = ()
     unknown: str = ""

@@ -55,6 +55,7 @@ class UnwindInputs:
     """What decides a sale. `book` holds every line of the account, the wings included; money in rupees.
 
     `soon`: entries inside the exit buffer. `later_units`: units that still later entries of today sell on each side.
+    `needed_later`: lots of wings that the rest of the day needs, where its timeline is known; else `later_units` bounds them.
     `rebuy_prices`: what a wing is expected to cost when it is bought again, rupees a unit; a wing without one is never
     sold for later re-buying. `near_close`: wings in the money must leave now, since exercise is taxed.
     Unknown `used_now` or `free_margin` permits those forced sales only.
@@ -77,6 +78,7 @@ class UnwindInputs:
     used_offset: Decimal = Decimal(0)
     order_offset: Decimal = Decimal(0)
     later_units: Mapping[Right, int] = field(default_factory=dict)
+    needed_later: Mapping[Right, int] | None = None
     rebuy_prices: Mapping[Contract, Decimal] = field(default_factory=dict)
     near_close: bool = False
 
@@ -123,7 +125,9 @@ def choose_unwind(inputs: UnwindInputs) -> UnwindChoice:
         return _choice(inputs, model, lots, reasons=reasons, known=False, shorts_gone=False)
     room, shorts_gone = _room(inputs, model, np.where(forced, most, 0.0), most)
     held = {column.contract: int(column.most_lots) for column in model.columns if column.most_lots >= 1}
-    needed = lots_needed_later(model, held=held, later_units=inputs.later_units)
+    needed = inputs.needed_later
+    if needed is None:
+        needed = lots_needed_later(model, held=held, later_units=inputs.later_units)
     lots = _best_sale(inputs, model, room, needed)
     found = model.figures(lots)
     if found.used > room.used + TOLERANCE_RUPEES or found.order > room.order + TOLERANCE_RUPEES:

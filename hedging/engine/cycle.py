@@ -77,6 +77,7 @@ def _gather(
         facts = gatherer.book(now=now, books=books, pulse=pulse)
     if wants_prices(facts):
         facts = gatherer.increments(gatherer.prices(facts))
+        facts = day_ahead.with_need(gatherer=gatherer, session=session, plan=plan, facts=facts)
     return facts
 
 

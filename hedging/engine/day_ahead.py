@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from hedging.brokers.openalgo.symbols import parse_symbol
+from hedging.domain.decision import considers_sales
 from hedging.domain.entries import ComingEntry
 from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Product
@@ -14,7 +16,7 @@ from hedging.domain.jump import change, units_of
 from hedging.domain.margin import MarginLine
 from hedging.domain.planned_exits import Standing, planned_exits
 from hedging.domain.risk import IST
-from hedging.domain.timeline import DayFigures, DayInputs, DayMoment, draw_day
+from hedging.domain.timeline import DayFigures, DayInputs, DayMoment, draw_day, lots_needed
 from hedging.engine.gather import Gatherer
 from hedging.engine.plan import DayPlan
 from hedging.models import CycleKind, HedgeDecision, JumpKind, MarginJump
@@ -60,6 +62,21 @@ def day_card(*, gatherer: Gatherer, session: TradingSession, plan: DayPlan, fact
         "kept_to_the_end": list(unseen),
         "moments": [_moment(moment) for moment in drawn.moments],
     }
+
+
+def with_need(*, gatherer: Gatherer, session: TradingSession, plan: DayPlan, facts: CycleFacts) -> CycleFacts:
+    """Return `facts` with the lots of our wings that the rest of the day needs, where a sale is looked at.
+
+    Where the day cannot be drawn they stay unknown, and the sale counts every later entry with no exit between.
+    """
+    if facts.chain is None or facts.just_due or not considers_sales(facts):
+        return facts
+    try:
+        priced, coming = gatherer.rest_of_day(facts)
+        inputs, _ = _inputs(session, plan, priced, coming)
+        return replace(facts, needed_later=lots_needed(inputs))
+    except ValueError:  # `decide` and the card of the day name what is missing
+        return facts
 
 
 def warn(card: HedgeDecision, *, session: TradingSession, wall_now: datetime) -> None:

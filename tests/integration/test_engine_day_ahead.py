@@ -144,9 +144,9 @@ def test_entries_of_another_expiry_are_named_and_not_drawn():
     assert card.facts["day"]["not_of_this_session"] == ["OTHER"]
 
 
-def seen_entering(place: World, portfolio: str, *, after=True) -> None:
+def seen_entering(place: World, portfolio: str, *, after=True, lots=1) -> None:
     legs = [
-        [format_symbol(Contract(Index.NIFTY, make.TUESDAY, Decimal(26000), right)), "NRML", -LOT, "90"]
+        [format_symbol(Contract(Index.NIFTY, make.TUESDAY, Decimal(26000), right)), "NRML", -LOT * lots, "90"]
         for right in Right
     ]
     measured = {"after": Decimal(269_000), "measured_at": make.ist(9, 21)} if after else {"note": "not measured"}
@@ -204,3 +204,21 @@ def test_the_selector_reads_what_the_cycle_wrote():
     assert [m.portfolio for m in found.moments] == ["", "A"]
     assert found.moments[1].held.at_order is not None
     assert found.moments[1].crosses is False
+
+
+# --- sales know the day --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("leaves_at", "sold"), [(make.ist(10, 40), True), (make.ist(13, 0), False)])
+def test_a_wing_is_sold_when_what_it_covers_leaves_before_the_next_entry_comes(leaves_at, sold):
+    place = place_at()
+    for strike, right in ((26400, Right.CE), (25600, Right.PE)):
+        hold(place, 2 * LOT, contract=Contract(Index.NIFTY, make.TUESDAY, Decimal(strike), right))
+    straddle_in_the_book(place, lots=2)
+    place.exchange.used = Decimal(400_000)
+    seen_entering(place, "EARLY", lots=2)
+    early = scheduled("EARLY", 20, hour=9, lots=2, exit_at=leaves_at)
+
+    card = cycle(place, early, scheduled("A", 0, lots=2))
+
+    assert (card.reason == Reason.UNWIND_UNDER_EXIT_TRIGGER) is sold

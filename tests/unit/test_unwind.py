@@ -139,6 +139,16 @@ def test_a_wing_that_a_later_entry_will_need_is_not_sold():
     assert {reason for _, reason in reasons(two_later).values()} == {Kept.NEEDED_LATER}
 
 
+def test_what_the_timeline_needs_counts_before_the_bound_without_exits():
+    asked = inputs(straddle(lots=2), wings(4), later_units=dict.fromkeys(Right, 2 * LOT))
+    by_bound, none, one = (
+        choose_unwind(replace(asked, needed_later=needed))
+        for needed in (None, dict.fromkeys(Right, 0), dict.fromkeys(Right, 1))
+    )
+    assert sum(sold(by_bound).values()) < sum(sold(one).values()) == 6
+    assert sum(sold(none).values()) == 8
+
+
 def test_later_entries_that_fit_without_wings_need_none():
     choice = choose_unwind(inputs(straddle(lots=1), wings(2), later_units=dict.fromkeys(Right, 2 * LOT)))
     assert sum(sold(choice).values()) == 4
