@@ -6,7 +6,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench accuracy
+.PHONY: help setup run test check bench accuracy optimality
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,9 +29,13 @@ check: setup ## lint, format, types, layers, missing migrations
 accuracy: .venv/.packages ## run 60 days with brokers and margins unknown to the application; writes docs/accuracy.md
 	@$(PY) -m benchmarks.accuracy docs/accuracy.md
 
+optimality: .venv/.packages ## hold 1,000 hedges against other ways to find the least; writes docs/optimality.md
+	@$(PY) -m benchmarks.optimality --page docs/optimality.md
+
 bench: setup ## measure simulator and margin beside peers; prints, never fails on time
 	@$(PY) -m benchmarks.bench_simulator
 	@$(PY) -m benchmarks.bench_margin
+	@$(PY) -m benchmarks.bench_optimizer
 	@$(PY) -m benchmarks.bench_timeline
 
 # --- setup, step by step; a stamp says that a step is done for the locks as they are -----------------------------------
