@@ -85,7 +85,7 @@ def test_the_fields_that_a_group_names_are_fields_of_the_code(setting, kind, all
 # --- by hand ----------------------------------------------------------------------------------------------------------
 
 
-def by_hand(book: dict, parameters: dict) -> dict[str, float]:
+def by_hand(book, parameters):
     """A spreadsheet in plain Python: margin of one index and product, written from the page's words and nothing of ours."""
     now = datetime.fromisoformat(book["as_of"])
     spot, close = book["spot"], book.get("previous_close", book["spot"])
@@ -96,7 +96,7 @@ def by_hand(book: dict, parameters: dict) -> dict[str, float]:
     for row in book["rows"]:
         if not row["quantity"]:
             continue
-        _, day, strike, right = re.fullmatch(r"([A-Z]+)(\d\d[A-Z]{3}\d\d)(\d+)(CE|PE)", row["symbol"]).groups()
+        _, day, strike, right = re.findall(r"([A-Z]+)(\d\d[A-Z]{3}\d\d)(\d+)(CE|PE)", row["symbol"])[0]
         strike, quantity, call = float(strike), row["quantity"], right == "CE"
         expiry = datetime.strptime(day + " 15:30", "%d%b%y %H:%M")  # noqa: DTZ007 - the whole sheet is Indian time
         years = (expiry - now).total_seconds() / (365 * 86400)

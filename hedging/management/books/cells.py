@@ -15,6 +15,8 @@ from hedging.domain.risk import IST
 LARGEST = Decimal(10) ** 12
 """Beyond any rupee figure or quantity of one account: what is larger is a slip of the keyboard."""
 LONGEST_SHOWN = 40
+YEARS = range(2000, 2100)
+"""What two digits in a symbol can say, and far from where dates overflow."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[eE][+-]?[0-9]{1,2})?")
 _YES = {"yes": True, "true": True, "no": False, "false": False}
@@ -139,7 +141,7 @@ class Cells:
             )
         except ValueError:
             moment = None
-        if moment is None:
+        if moment is None or moment.year not in YEARS:
             self.wrong(where, field, f"{shown(value)} is no date-time", "write it like 2026-12-01T10:12:00 (IST)")
             return None
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=IST)

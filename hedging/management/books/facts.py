@@ -256,6 +256,8 @@ def _rates(
 def _parameters(
     cells: Cells, settings: Mapping[str, object], day: date, indices: Collection[Index]
 ) -> MarginParameters | None:
+    if not indices:
+        return None  # a book without a row is refused for that
     rows = [shipped_in_force(tables.MarginParameters, day=day, index=index) for index in sorted(indices)]
     shipped = {row.as_facts() for row in rows if row is not None}
     base = shipped.pop() if len(shipped) == 1 and None not in rows else None

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _Value = TypeVar("_Value", bound="DataclassInstance")
+MOST_PERCENT = 1000
+"""Margin parameters are percentages, points and days: more than that is no parameter of any market."""
+
 # What a formula divides by, or what nothing could be traded without.
 _ABOVE_ZERO = frozenset(
     {
@@ -81,7 +84,9 @@ def _reader(name: str, hint: Any) -> Callable[[Cells, str, object], Any] | None:
     if hint is Decimal:
         return lambda cells, field, value: cells.number("", field, value, least=least, above=above)
     if hint is float:
-        return lambda cells, field, value: _float(cells.number("", field, value, least=least, above=above))
+        return lambda cells, field, value: _float(
+            cells.number("", field, value, least=least, above=above, most=MOST_PERCENT)
+        )
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return lambda cells, field, value: cells.choice("", field, value, hint)
     if get_origin(hint) is tuple and issubclass(get_args(hint)[0], StrEnum):

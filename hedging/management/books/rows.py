@@ -22,6 +22,7 @@ FIELDS = {
     Part.CANDIDATES: ROW_FIELDS,
 }
 NAMELESS = "entry"
+HIGHEST_STRIKE = 10_000_000
 _NO_CONTRACT = Contract(Index.NIFTY, date.min, Decimal(1), Right.CE)
 """Stands for a symbol that nobody knows: its prices have mistakes of their own."""
 
@@ -124,7 +125,7 @@ def _contract(cells: Cells, where: str, symbol: object) -> Contract | None:
 
 def _check_contract(cells: Cells, row: BookRow, known: Known) -> None:
     contract, spec = row.contract, known.specs.get(row.contract.index)
-    if spec is not None and (contract.strike <= 0 or contract.strike % spec.strike_step):
+    if spec is not None and (not 0 < contract.strike <= HIGHEST_STRIKE or contract.strike % spec.strike_step):
         fix = f"strikes of {contract.index} are multiples of {spec.strike_step.normalize():f}"
         cells.wrong(row.where, "symbol", "there is no such strike", fix)
     if spec is not None and row.quantity % spec.lot:
