@@ -50,7 +50,7 @@ def run_cycle(
     facts = _gather(gatherer, session, plan, now=now, books=books, pulse=pulse, ports=ports)
     measure(session=session, facts=facts, due=pulse.jumps_due, plan=plan, wall_now=ports.wall())
     decision = _decide(gatherer, facts)
-    if day_ahead.is_due(kind=kind, facts=facts):
+    if day_ahead.is_due(kind=kind, facts=facts, plan=plan):
         decision.card["day"] = day_ahead.day_card(gatherer=gatherer, session=session, plan=plan, facts=facts)
     recorded = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports)
     if recorded is None:

@@ -28,12 +28,15 @@ BEAT_SECONDS = 30  # a margin check in these first seconds of such a minute draw
 BEYOND_SAVING = "entry_beyond_saving"
 
 
-def is_due(*, kind: CycleKind, facts: CycleFacts) -> bool:
-    """Return whether this cycle draws the day: a margin check every five minutes within our hours, while entries come.
+def is_due(*, kind: CycleKind, facts: CycleFacts, plan: DayPlan) -> bool:
+    """Return whether this cycle draws the day: a margin check every five minutes within our hours.
 
-    Drawing may cost one more read of the chain, no more.
+    Only while entries or exits of the timetable are still to come. It may cost one more read of the chain, no more.
     """
-    if kind is not CycleKind.MARGIN_CHECK or facts.window is None or not facts.later:
+    if kind is not CycleKind.MARGIN_CHECK or facts.window is None:
+        return False
+    mine = [entry for entry in plan.entries if entry.index == facts.session.index]
+    if all(max(entry.entry_at, entry.exit_at or entry.entry_at) <= facts.now for entry in mine):
         return False
     on_the_beat = facts.now.minute % EVERY_MINUTES == 0 and facts.now.second < BEAT_SECONDS
     return on_the_beat and facts.window.act_from <= facts.now < facts.window.act_until

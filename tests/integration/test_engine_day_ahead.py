@@ -118,8 +118,9 @@ def test_the_day_is_not_drawn_outside_our_hours(hour, minute):
     assert "day" not in card.facts
 
 
-def test_the_day_is_not_drawn_when_nothing_comes_any_more():
-    assert "day" not in cycle(place_at(), scheduled("A", 0, hour=10)).facts
+@pytest.mark.parametrize(("exit_at", "drawn"), [(None, False), (make.ist(10, 15), False), (make.ist(10, 16), True)])
+def test_the_day_is_drawn_until_nothing_comes_or_goes_any_more(exit_at, drawn):
+    assert ("day" in cycle(place_at(), scheduled("A", 0, hour=10, exit_at=exit_at)).facts) is drawn
 
 
 def test_a_day_that_cannot_be_drawn_says_why_and_leaves_the_decision_alone():
