@@ -6,6 +6,8 @@ from datetime import date
 from decimal import Decimal
 from statistics import median
 
+from hedging.domain.instruments import Right
+from hedging.domain.pricing import implied_volatility
 from schedule.margin_files.refusal import MarginFileRefused
 from schedule.margin_files.span_types import SpanIndex
 
@@ -24,7 +26,7 @@ _SCAN_UP, _SCAN_DOWN, _EXTREME_UP, _EXTREME_DOWN = 10, 12, 14, 15
 _CALMEST_PCT, _WILDEST_PCT = Decimal(3), Decimal(100)
 _NEAR_THE_MONEY = 10
 _LEAST_DAYS = 2
-_DAYS_A_YEAR = Decimal(365)
+_DAYS_A_YEAR = 365
 
 
 def parameters_of(
@@ -95,14 +97,24 @@ def _digits(value: Decimal) -> int:
 
 
 def _base_volatility_pct(span: SpanIndex, *, day: date) -> Decimal | None:
-    """Return the middle volatility at the money of the nearest expiry that has time left; None where the file has none."""
+    """Return the middle volatility that prices at the money imply, of the nearest expiry with time left; None without.
+
+    The file's own `v` is not used: not every file has one for each strike.
+    """
     for series in span.series:
-        if (series.expiry - day).days < _LEAST_DAYS:
+        left = (series.expiry - day).days
+        if left < _LEAST_DAYS:
             continue
         near = sorted(series.options, key=lambda option: (abs(option.strike - span.price), option.right))
-        named = [option.volatility for option in near[:_NEAR_THE_MONEY] if option.volatility]
-        if not named:
-            return None
-        found = Decimal(repr(median(named))) * _PERCENT
-        return found if _CALMEST_PCT <= found <= _WILDEST_PCT else None
+        implied = implied_volatility(
+            price=[float(option.price) for option in near[:_NEAR_THE_MONEY]],
+            spot=float(span.price),
+            strike=[float(option.strike) for option in near[:_NEAR_THE_MONEY]],
+            years=left / _DAYS_A_YEAR if series.years is None else series.years,
+            is_call=[option.right is Right.CE for option in near[:_NEAR_THE_MONEY]],
+            fallback=0.0,
+        )
+        named = [float(volatility) for volatility in implied if volatility > 0]
+        found = Decimal(repr(median(named))) * _PERCENT if named else None
+        return found if found is not None and _CALMEST_PCT <= found <= _WILDEST_PCT else None
     return None

@@ -11,7 +11,7 @@ from hedging.domain.instruments import Index, Right
 
 @dataclass(frozen=True, slots=True)
 class SpanOption:
-    """An option: price, implied volatility, composite delta (None where the file has none), and its risk array.
+    """An option: its price, its composite delta (None where the file has none), and its risk array.
 
     `losses` is what one long unit loses in each scenario, the last two at their share.
     """
@@ -19,7 +19,6 @@ class SpanOption:
     right: Right
     strike: Decimal
     price: Decimal
-    volatility: float | None
     losses: tuple[float, ...]
     delta: float | None
 

@@ -8,23 +8,22 @@ skipped as soon as its code is known.
         ccDef > cc, dSpread > chargeMeth, rate > val, pLeg > pe
         exchange > phyPf > pfCode, phy > p, scanRate > priceScan, volScan
                    futPf > pfCode, fut > ra > a (16)
-                   oopPf > pfCode, series > pe, t, intrRate > val, scanRate, opt > o, k, p, v, ra > a (16), d
+                   oopPf > pfCode, series > pe, t, intrRate > val, scanRate, opt > o, k, p, ra > a (16), d
 
 The file's `pointDef` is not read: it names extreme moves of 3 ranges at 30 % while the arrays hold 2 ranges at 35 %.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from xml.parsers import expat
 
 from hedging.domain.instruments import Index, Right
 from hedging.domain.risk import SCENARIOS
 from schedule.margin_files.refusal import MarginFileRefused
 from schedule.margin_files.span_types import SpanFile, SpanIndex, SpanOption, SpanSeries
+from schedule.margin_files.xml_node import Node
 
 # BSE writes SENSEX by codes of its own: the index BSX, its options BSXOPT, its futures BSXFUT.
 CODES = {
@@ -39,64 +38,6 @@ RECORDS = {"phyPf": "pfCode", "futPf": "pfCode", "oopPf": "pfCode", "ccDef": "cc
 _DEEPEST = 40
 _LONGEST_TEXT = 200
 _RIGHTS = {"C": Right.CE, "P": Right.PE}
-
-
-class Node:
-    """An element of a record that is kept: its name, the line it begins in, its text and children."""
-
-    __slots__ = ("children", "line", "name", "text")
-
-    def __init__(self, name: str, line: int) -> None:
-        self.name = name
-        self.line = line
-        self.text = ""
-        self.children: list[Node] = []
-
-    def all(self, *path: str) -> list[Node]:
-        """Return the descendants at a path of names."""
-        found = [self]
-        for name in path:
-            found = [child for node in found for child in node.children if child.name == name]
-        return found
-
-    def first(self, *path: str) -> Node | None:
-        """Return the first descendant at a path of names."""
-        return next(iter(self.all(*path)), None)
-
-    def need(self, *path: str) -> Node:
-        """Return the first descendant at a path. Raises `MarginFileRefused` where there is none."""
-        node = self.first(*path)
-        if node is None:
-            raise MarginFileRefused(f"<{self.name}> has no <{'> <'.join(path)}>", line=self.line)
-        return node
-
-    def number(self) -> Decimal:
-        """Return the text as a finite number. Raises `MarginFileRefused`."""
-        try:
-            value = Decimal(self.text.strip())
-        except InvalidOperation:
-            value = Decimal("NaN")
-        if not value.is_finite() or not math.isfinite(float(value)):
-            raise self.wrong("a number")
-        return value
-
-    def positive(self) -> Decimal:
-        """Return the text as a number above 0. Raises `MarginFileRefused`."""
-        value = self.number()
-        if value <= 0:
-            raise self.wrong("a number above 0")
-        return value
-
-    def day(self) -> date:
-        """Return the text as a date like 20261201. Raises `MarginFileRefused`."""
-        try:
-            return datetime.strptime(self.text.strip(), "%Y%m%d").date()  # noqa: DTZ007 - a date, no moment
-        except ValueError:
-            raise self.wrong("a date like 20261201") from None
-
-    def wrong(self, expected: str) -> MarginFileRefused:
-        """Return the refusal of this text."""
-        return MarginFileRefused(f"<{self.name}> holds {self.text.strip()[:40]!r}, not {expected}", line=self.line)
 
 
 def parse_span(chunks: Iterable[bytes]) -> SpanFile:
@@ -317,13 +258,11 @@ def _option(node: Node) -> SpanOption:
     price = node.need("p")
     if price.number() < 0:
         raise price.wrong("a price")
-    volatility = node.first("v")
     delta = node.first("ra", "d") or node.first("d")
     return SpanOption(
         right=_RIGHTS[right.text.strip().upper()],
         strike=node.need("k").positive(),
         price=price.number(),
-        volatility=None if volatility is None else float(volatility.number()) or None,
         losses=_losses(node),
         delta=None if delta is None else float(delta.number()),
     )

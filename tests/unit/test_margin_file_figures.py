@@ -55,9 +55,7 @@ def test_ranges_and_charges_are_percentages_of_the_index_level(begin_of_day):
         "calendar_pct": Decimal("1.767"),  # 425 of 24050.35
         "look_ahead_days": Decimal("1.000"),
         "extreme_share_pct": Decimal("35.000"),
-        "base_volatility_pct": Decimal(
-            "13.460"
-        ),  # 12 % at the money and more beside it: that of strike 23,700, a week ahead
+        "base_volatility_pct": Decimal("13.457"),  # of the ten nearest the middle ones are those of 23,700
     }
 
 
@@ -84,7 +82,7 @@ def test_what_the_file_does_not_say_stays_as_it_is(begin_of_day):
         futures=(),
         calendar_charges=(),
         series=tuple(
-            replace(s, rate=None, options=tuple(replace(o, volatility=None) for o in s.options))
+            replace(s, rate=None, options=tuple(replace(o, price=Decimal(0)) for o in s.options))
             for s in begin_of_day.indices[0].series
         ),
     )

@@ -78,13 +78,13 @@ def test_an_independent_reader_finds_the_same_figures(tmp_path):
         assert part.futures == tuple(tuple(future.risk_array.values) for future in other.futures)
         mine = {
             (f"{series.expiry:%Y%m%d}", option.right.value[0], float(option.strike)): (
-                float(option.price), option.losses, option.delta, option.volatility,
+                float(option.price), option.losses, option.delta,
             )
             for series in part.series for option in series.options
         }  # fmt: skip
         assert mine == {
             (o.expiry, o.option_type, o.strike): (
-                o.price, tuple(o.risk_array.values), o.risk_array.composite_delta, o.volatility,
+                o.price, tuple(o.risk_array.values), o.risk_array.composite_delta,
             )
             for o in other.options
         }  # fmt: skip
