@@ -7,7 +7,7 @@ first sees its legs settled. Nothing is read for it that a cycle does not read a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from django.db.models import Max
 from hedging.brokers.openalgo.symbols import format_symbol, parse_symbol
 from hedging.domain.decision import Decision, Hold
 from hedging.domain.facts import CycleFacts
-from hedging.domain.instruments import Product, Side
+from hedging.domain.instruments import Index, Product, Side
 from hedging.domain.jump import (
     GIVE_UP_AFTER,
     SETTLES_AFTER,
@@ -31,7 +31,7 @@ from hedging.domain.jump import (
     seen_of_hedge,
     units_of,
 )
-from hedging.domain.margin import MarginLine, MarketUnknown
+from hedging.domain.margin import MarginLine, MarginMarket, MarketUnknown
 from hedging.engine import alerts
 from hedging.engine.plan import DayPlan
 from hedging.models import HedgeDecision, HedgeTransaction, JumpKind, MarginJump
@@ -259,15 +259,23 @@ def _measure_hedge(jump: MarginJump, reading: _Reading, action: _Action | None) 
 
 def _forecast_of_part(jump: MarginJump, facts: CycleFacts, action: _Action) -> Decimal | None:
     """Return what the engine foretells for the part that filled, on the book and at the spot of the decision."""
-    spot = _money(jump.book["spot"])
+    spot, close = _money(jump.book["spot"]), _money(jump.book["previous_close"])
     lines = _margin_lines(jump.book["before"])
-    if spot is None or facts.chain is None or lines is None:
+    if spot is None or lines is None:
         return None
-    chain = replace(facts.chain, spot=spot, previous_close=_money(jump.book["previous_close"]))
-    then = replace(facts, chain=chain, now=datetime.fromisoformat(jump.book["at"]))
+    index = Index(jump.index)
+    market = MarginMarket(
+        spots={index: spot},
+        now=datetime.fromisoformat(jump.book["at"]),
+        previous_closes={} if close is None else {index: close},
+    )
     try:
         return change_of_used(
-            book=lines, legs=action.lines, market=then.market, parameters=facts.parameters, profile=facts.profile
+            book=tuple(line for line in lines if line.contract.index is index),
+            legs=action.lines,
+            market=market,
+            parameters=facts.parameters,
+            profile=facts.profile,
         ).quantize(PAISA)
     except MarketUnknown:
         return None

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from hedging.selectors.cards import DecisionCard, Gate, ProjectedEntry
+from hedging.selectors.jumps import Forecast
 from hedging.selectors.margin_model import MarginModel
 from schedule.entries import ScheduledEntry
 

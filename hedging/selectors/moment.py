@@ -27,6 +27,7 @@ from hedging.selectors.facts import (
     SessionFacts,
     Status,
 )
+from hedging.selectors.jumps import forecasts
 from hedging.selectors.ledger import holdings
 from hedging.selectors.margin_model import margin_model
 from schedule.calendar import CalendarUnknown, load_calendar
