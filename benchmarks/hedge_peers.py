@@ -204,7 +204,8 @@ def brute_force(asked: HedgeProblem) -> Reached:
     fits = lots @ sheet.reserve + orders @ sheet.reserve_fee <= sheet.money + 1e-9
     for right in Right:
         mine = sheet.of(right)
-        fits &= lots @ np.where(mine, sheet.side, 0.0) <= max(0, sheet.capacity[right])
+        added, bought = lots @ np.where(mine, sheet.side, 0.0), lots @ (mine & (sheet.side > 0)) > 0
+        fits &= added <= np.where(bought, sheet.capacity[right], max(0, sheet.capacity[right]))
         for wing in np.flatnonzero(mine & (sheet.side < 0)):
             inside = mine & (sheet.away <= sheet.away[wing])
             fits &= lots @ np.where(inside, sheet.side, 0.0) >= 0
@@ -238,11 +239,11 @@ def plain_program(asked: HedgeProblem, *, time_limit_seconds: float = 60.0) -> R
 
 
 class Rows:
-    """Rows of a plain program over [lots, orders, scan of every moment, SPAN of every moment]."""
+    """Rows of a plain program over [lots, orders, scan of every moment, SPAN of every moment, two switches]."""
 
     def __init__(self, offers: int, moments: int) -> None:
         self.offers = offers
-        self.width = 2 * offers + 2 * moments
+        self.width = 2 * offers + 2 * moments + 2
         self.rows: list[FloatArray] = []
         self.tops: list[float] = []
 
@@ -278,7 +279,11 @@ class Rows:
             self.add(0.0, unit, -unit * sheet.freeze)
         for right in Right:
             mine = sheet.of(right)
-            self.add(float(max(0, sheet.capacity[right])), np.where(mine, sheet.side, 0.0))
+            buys, capacity = mine & (sheet.side > 0), sheet.capacity[right]
+            # A side that has longs beyond shorts is bought (its switch is 1) only if that ends with the action.
+            switch = self.width - 1 - (right is Right.PE)
+            self.add(float(max(0, capacity)), np.where(mine, sheet.side, 0.0), at={switch: float(max(0, -capacity))})
+            self.add(0.0, buys.astype(float), at={switch: -float(sheet.most[buys].sum())})
             for wing in np.flatnonzero(mine & (sheet.side < 0)):
                 self.add(0.0, np.where(mine & (sheet.away <= sheet.away[wing]), -sheet.side, 0.0))
 
@@ -289,10 +294,12 @@ def _plain_solve(sheet: Sheet, most_used: float, seconds: float) -> float | None
     found.margins(sheet, most_used)
     found.trades(sheet)
     answer = milp(
-        np.concatenate([sheet.cost, np.full(count, sheet.fee), np.zeros(2 * states)]),
+        np.concatenate([sheet.cost, np.full(count, sheet.fee), np.zeros(2 * states + 2)]),
         constraints=LinearConstraint(np.array(found.rows), -np.inf, np.array(found.tops)),
-        integrality=np.concatenate([np.ones(2 * count), np.zeros(2 * states)]),
-        bounds=Bounds(np.zeros(found.width), np.concatenate([sheet.most, np.full(count + 2 * states, np.inf)])),
+        integrality=np.concatenate([np.ones(2 * count), np.zeros(2 * states), np.ones(2)]),
+        bounds=Bounds(
+            np.zeros(found.width), np.concatenate([sheet.most, np.full(count + 2 * states, np.inf), np.ones(2)])
+        ),
         options={"mip_rel_gap": 0.0, "time_limit": seconds},
     )
     if answer.status == INFEASIBLE:

@@ -19,7 +19,6 @@ from hedging.domain.optimizer import solve
 from hedging.domain.optimizer_types import Aim, Candidate, HedgeProblem, HedgeSolution, HeldWing, Status, WingTrade
 from hedging.domain.projection import Projection, ProjectionInputs, project
 from hedging.domain.reasons import Reason
-from hedging.domain.snapshot import Chain
 from hedging.domain.unwind import UnwindInputs, choose_unwind
 from hedging.domain.worst_case import worst_price
 
@@ -267,41 +266,51 @@ def _problem(
     less: Decimal = Decimal(0),
     least: bool = False,
 ) -> HedgeProblem:
-    session, chain = facts.session, facts.chain
-    if chain is None or facts.used is None or facts.free_margin is None:
-        raise ValueError("a problem needs prices, used margin and free margin")
-    return HedgeProblem(
-        spec=facts.spec,
-        expiry=session.expiry,
-        product=session.product,
-        book=facts.book(),
-        coming=entries,
-        candidates=_candidates(facts, chain),
-        wings=_wings(facts),
-        market=facts.market,
-        parameters=facts.parameters,
+    book = _book_problem(facts, entries)
+    return replace(
+        book,
+        candidates=_candidates(facts),
         policy=facts.policy if least else replace(facts.policy, buy_least_utilization=False),
-        profile=facts.profile,
-        rates=facts.charges,
-        budget=session.budget,
         # Without an entry there is nothing whose projection an offset could shift: the present book itself is corrected.
-        used_now=facts.used if entries else facts.used + facts.used_correction,
-        free_margin=facts.free_margin,
-        cash=facts.free_margin,
+        used_now=book.used_now if entries else book.used_now + facts.used_correction,
+        cash=book.free_margin,
         cost_cap_left=facts.cost_left,
         used_offset=facts.used_correction - less + (Decimal(0) if projection is None else projection.used_offset),
         order_offset=facts.used_correction - less + (Decimal(0) if projection is None else projection.order_offset),
         pending=_pending(facts),
-        quarantined=session.quarantine,
+        quarantined=facts.session.quarantine,
         needed_until=facts.needed_until,
     )
 
 
-def _candidates(facts: CycleFacts, chain: Chain) -> tuple[Candidate, ...]:
+def _book_problem(facts: CycleFacts, entries: tuple[ComingEntry, ...]) -> HedgeProblem:
+    """Return the account's book with our wings and `entries`, nothing on offer: what buying and selling both start from."""
+    if facts.used is None or facts.free_margin is None:
+        raise ValueError("a problem needs used margin and free margin")
+    return HedgeProblem(
+        spec=facts.spec,
+        expiry=facts.session.expiry,
+        product=facts.session.product,
+        book=facts.book(),
+        coming=entries,
+        wings=_wings(facts),
+        market=facts.market,
+        parameters=facts.parameters,
+        policy=facts.policy,
+        profile=facts.profile,
+        rates=facts.charges,
+        budget=facts.session.budget,
+        used_now=facts.used,
+        free_margin=facts.free_margin,
+    )
+
+
+def _candidates(facts: CycleFacts) -> tuple[Candidate, ...]:
     """Return what could be bought: at its own price ladder where that was read, else at the chain's touch."""
     lot, found = facts.spec.lot, []
-    for contract, quote in chain.quotes.items():
-        if quote.ask is None or quote.crossed or not _out_of_the_money(contract, chain.spot):
+    spot = facts.market.spots[facts.spec.index]
+    for contract, quote in ({} if facts.chain is None else facts.chain.quotes).items():
+        if quote.ask is None or quote.crossed or not _out_of_the_money(contract, spot):
             continue
         depth = facts.depths.get(contract)
         if depth is None:
@@ -360,6 +369,9 @@ def _unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate,
     reason = Reason.UNWIND_SHORTS_GONE if _excess(facts) else Reason.UNWIND_UNDER_EXIT_TRIGGER
     legs = tuple(_sell(facts, t.contract, t.lots, t.price, reason) for t in sells)
     card["chosen"] = {"sells": [_trade(facts, t) for t in sells]}
+    if sells == choice.sells:
+        card["chosen"]["recovery"] = _text(choice.recovery)
+        card["chosen"]["utilization_after_pct"] = _text(choice.utilization_after_pct)
     return Unwind(reason, gates, legs, card)
 
 
@@ -426,20 +438,7 @@ def _unwind_inputs(facts: CycleFacts) -> UnwindInputs:
     beyond = [entry for entry in facts.later if entry.portfolio not in soon]
     asks = {w.contract: _ask(facts, w.contract) for w in facts.held}
     return UnwindInputs(
-        spec=facts.spec,
-        expiry=facts.session.expiry,
-        product=facts.session.product,
-        book=facts.book(),
-        soon=facts.soon,
-        wings=_wings(facts),
-        market=facts.market,
-        parameters=facts.parameters,
-        policy=facts.policy,
-        profile=facts.profile,
-        rates=facts.charges,
-        budget=facts.session.budget,
-        used_now=facts.used,
-        free_margin=facts.free_margin,
+        problem=_book_problem(facts, facts.soon),
         later_units={right: sum(entry.units[right] for entry in beyond) for right in Right},
         needed_later=facts.needed_later,
         rebuy_prices={contract: ask for contract, ask in asks.items() if ask is not None},

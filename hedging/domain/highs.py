@@ -26,7 +26,7 @@ def solve_program(
 ) -> OptimizeResult:
     """Return scipy's answer to: least cost @ x, rows @ x <= tops, lower <= x <= upper, whole where `integrality` is 1."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Unrecognized options detected", RuntimeWarning)
+        warnings.filterwarnings("ignore", "Unrecognized options detected")
         return milp(
             cost,
             constraints=LinearConstraint(rows, np.full(len(rows), -np.inf), tops),

@@ -164,7 +164,7 @@ class HedgeModel:
             if not limits.capacity:
                 capacity = 3 * abs(capacity) + 100
             sellable = float(self.depth[allowed & ~self.is_buy & self.is_right[right]].sum())
-            room[right] = 0.0 if capacity < 0 else capacity + sellable
+            room[right] = max(0.0, capacity + sellable)
         return room
 
     def _weights(self, sell_rate: float) -> tuple[FloatArray, FloatArray]:

@@ -182,8 +182,12 @@ class _Program:
         signs = np.where(self.is_buy, 1.0, -1.0)
         for right in Right if self.limits.capacity else ():
             mine = self.model.is_right[right][self.picked]
-            if mine.any():
-                self._add_one(np.where(mine, signs, 0.0), None, max(0.0, float(self.model.capacity[right])))
+            capacity = float(self.model.capacity[right])
+            if mine.any() and capacity >= 0:
+                self._add_one(np.where(mine, signs, 0.0), None, capacity)
+            # Where longs exceed shorts already, whoever buys must sell that many more: by the buy's own order.
+            for position in np.flatnonzero(mine & self.is_buy) if capacity < 0 else ():
+                self._add_one(np.where(mine, signs, 0.0), np.eye(self.trades)[position] * -capacity, 0.0)
 
     def _only_inward(self) -> None:
         """Let a wing be sold only against a bought one at least as near: a replacement moves inward, never outward."""

@@ -124,7 +124,6 @@ class HedgeProblem:
     product: Product
     book: tuple[MarginLine, ...]
     coming: tuple[ComingEntry, ...]
-    candidates: tuple[Candidate, ...]
     wings: tuple[HeldWing, ...]
     market: MarginMarket
     parameters: MarginParameters
@@ -134,8 +133,9 @@ class HedgeProblem:
     budget: Decimal
     used_now: Decimal
     free_margin: Decimal
-    cash: Decimal
-    cost_cap_left: Decimal
+    candidates: tuple[Candidate, ...] = ()
+    cash: Decimal = Decimal(0)
+    cost_cap_left: Decimal = Decimal(0)
     used_offset: Decimal = Decimal(0)
     order_offset: Decimal = Decimal(0)
     pending: tuple[MarginLine, ...] = ()

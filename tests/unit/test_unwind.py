@@ -9,28 +9,22 @@ from itertools import product as every
 import pytest
 
 from hedging.domain.charges import ChargeRates, order_charges
-from hedging.domain.instruments import Index, Product, Right, Side
-from hedging.domain.margin import MarginLine, MarginMarket
+from hedging.domain.instruments import Product, Right, Side
+from hedging.domain.margin import MarginLine
 from hedging.domain.optimizer import HeldWing
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.unwind import Kept, UnwindInputs, choose_unwind
 from tests.unit.margin_books import (
     BUDGET,
-    CALIBRATED,
-    EXPIRY,
     LOT,
-    PARAMETERS,
-    SPEC,
-    at,
     entry,
     held,
     line,
-    market,
     option,
     otm,
+    problem,
     straddle,
     total,
-    wing_lines,
 )
 
 RATES = ChargeRates()
@@ -40,26 +34,13 @@ def wings(lots, points=250):
     return tuple(held(points, right, lots) for right in Right)
 
 
-def inputs(shorts, wings, **changes):
-    book = (*shorts, *wing_lines(wings))
-    used = total(book)
-    made = UnwindInputs(
-        spec=SPEC,
-        expiry=EXPIRY,
-        product=Product.NRML,
-        book=book,
-        soon=(),
-        wings=wings,
-        market=market(),
-        parameters=PARAMETERS,
-        policy=HedgePolicy(),
-        profile=CALIBRATED,
-        rates=RATES,
-        budget=BUDGET,
-        used_now=used,
-        free_margin=BUDGET - used,
-    )
-    return replace(made, **changes)
+def inputs(shorts, wings, *, later_units=None, rebuy_prices=None, soon=(), **changes):
+    asked = replace(problem(shorts, coming=soon, wings=wings), candidates=(), **changes)
+    return UnwindInputs(asked, later_units=later_units or {}, rebuy_prices=rebuy_prices or {})
+
+
+def changed(asked, **changes):
+    return replace(asked, problem=replace(asked.problem, **changes))
 
 
 def sold(choice):
@@ -82,18 +63,17 @@ def test_with_every_short_gone_every_wing_is_sold():
 def test_wings_that_keep_the_book_under_the_exit_trigger_stay():
     asked = inputs(straddle(lots=3), wings(3))
     choice = choose_unwind(asked)
-    assert choice.utilization_after_pct is not None
     assert choice.utilization_after_pct <= 70
     assert {reason for _, reason in reasons(choice).values()} == {Kept.STILL_COVERS}
-    left = [*asked.book, *(MarginLine(t.contract, -t.lots * LOT, t.price, Product.NRML) for t in choice.sells)]
-    assert total(left) == pytest.approx(choice.used_after, abs=Decimal("0.05"))
+    left = [*asked.problem.book, *(MarginLine(t.contract, -t.lots * LOT, t.price, Product.NRML) for t in choice.sells)]
+    assert total(left) == pytest.approx(choice.utilization_after_pct / 100 * BUDGET, abs=Decimal("0.05"))
 
 
 def test_one_more_sale_than_chosen_would_pass_the_exit_trigger():
     asked = inputs(straddle(lots=3), wings(3))
     lots = sold(choose_unwind(asked))
     more = [MarginLine(otm(250, right), -(lots[right, 250] + 1) * LOT, Decimal(3), Product.NRML) for right in Right]
-    assert total([*asked.book, *more]) > BUDGET * 70 / 100
+    assert total([*asked.problem.book, *more]) > BUDGET * 70 / 100
 
 
 def test_an_entry_inside_the_exit_buffer_keeps_its_wings():
@@ -101,7 +81,6 @@ def test_an_entry_inside_the_exit_buffer_keeps_its_wings():
     awaited = choose_unwind(inputs(straddle(lots=2), wings(2), soon=(entry(),)))
     assert sold(alone) == {(Right.CE, 250): 2, (Right.PE, 250): 2}
     assert sum(sold(awaited).values()) < 4
-    assert awaited.utilization_after_pct is not None
     assert awaited.utilization_after_pct <= 70
 
 
@@ -109,7 +88,6 @@ def test_over_the_exit_trigger_only_longs_beyond_shorts_are_sold():
     # Of four straddles one call was stopped out: one call wing covers nothing any more.
     stopped = (*straddle(lots=3), line(option(24_000, Right.PE), -LOT))
     choice = choose_unwind(inputs(stopped, wings(4), budget=Decimal(600_000), free_margin=Decimal(100_000)))
-    assert choice.shorts_gone
     assert sold(choice) == {(Right.CE, 250): 1}
     assert reasons(choice) == {(Right.CE, 250): (3, Kept.STILL_COVERS), (Right.PE, 250): (4, Kept.STILL_COVERS)}
 
@@ -124,11 +102,9 @@ def test_a_sale_never_raises_margin_above_the_exit_trigger_even_for_longs_beyond
     # Five call wings over four short calls, the fifth much nearer than the rest: all the relief is in it.
     mixed = (held(800, Right.CE, 3), held(800, Right.PE, 4), held(150, Right.CE, 2))
     asked = inputs(straddle(lots=4), mixed, budget=Decimal(700_000), free_margin=Decimal(0))
-    before = total(asked.book)
+    before = total(asked.problem.book)
     choice = choose_unwind(asked)
-    assert choice.shorts_gone
-    assert choice.used_after is not None
-    assert choice.used_after <= before + 1
+    assert choice.utilization_after_pct / 100 * Decimal(700_000) <= before + 1
 
 
 def test_a_wing_that_a_later_entry_will_need_is_not_sold():
@@ -188,28 +164,6 @@ def test_never_more_is_sold_than_the_account_is_net_long():
     assert reasons(choice) == {(Right.CE, 250): (1, Kept.NOT_NET_LONG)}
 
 
-def test_near_the_close_what_is_in_the_money_is_sold_and_the_rest_judged_as_ever():
-    rallied = MarginMarket(spots={Index.NIFTY: Decimal(24_400)}, now=at(15, 21))
-    deep = (HeldWing(otm(250, Right.CE), 2, Decimal(149)), HeldWing(otm(250, Right.PE), 2, Decimal("0.05")))
-    shorts = straddle(lots=2)
-    asked = inputs(shorts, deep, market=rallied, near_close=True, used_now=Decimal(690_000), free_margin=BUDGET)
-    choice = choose_unwind(asked)
-    assert sold(choice) == {(Right.CE, 250): 2}
-    assert reasons(choice) == {(Right.PE, 250): (2, Kept.BELOW_MINIMUM_EXIT_VALUE)}
-    assert choose_unwind(replace(asked, near_close=False)).sells == ()
-
-
-def test_with_margin_unknown_only_the_clock_sells():
-    rallied = MarginMarket(spots={Index.NIFTY: Decimal(24_400)}, now=at(15, 21))
-    held_wings = (HeldWing(otm(250, Right.CE), 2, Decimal(149)), HeldWing(otm(250, Right.PE), 2, Decimal(3)))
-    asked = inputs((), held_wings, market=rallied, used_now=None)
-    assert choose_unwind(asked).sells == ()
-    choice = choose_unwind(replace(asked, near_close=True))
-    assert sold(choice) == {(Right.CE, 250): 2}
-    assert reasons(choice) == {(Right.PE, 250): (2, Kept.MARGIN_UNKNOWN)}
-    assert choice.used_after is None
-
-
 def test_without_wings_there_is_nothing_to_sell():
     choice = choose_unwind(inputs(straddle(), ()))
     assert (choice.sells, choice.kept) == ((), ())
@@ -226,7 +180,7 @@ def test_the_recovery_is_the_most_there_is(lots):
             MarginLine(w.contract, -n * LOT, w.bid or Decimal(0), Product.NRML)
             for w, n in zip(mixed, sale, strict=True)
         ]
-        if total([*asked.book, *lines]) > asked.budget * 70 / 100:
+        if total([*asked.problem.book, *lines]) > asked.problem.budget * 70 / 100:
             continue
         premiums = [(w.bid or Decimal(0)) * n * LOT for w, n in zip(mixed, sale, strict=True) if n]
         gained = sum(p - order_charges(rates=RATES, side=Side.SELL, premium_rupees=p) for p in premiums)
