@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,6 +22,7 @@ FORGOTTEN = 0.85
 NOISE = 0.005
 """What spot and fills between two readings of funds do to a jump, as a share of it."""
 OUTLIER = 2.0
+TELLING = 0.2
 NODES = np.arange(SCAN_PCT[0], SCAN_PCT[1] + 0.5, 1.0)
 UNSEEN = {FoundBy.FILLS: (1.5, 0.4, 0.4), FoundBy.HAND: (1.5, 0.4, 0.4), FoundBy.BASKET: (0.1, 0.05, 0.05)}
 """How far scan range, ELM and deep ELM may lie from what is believed (percent of spot, one sigma), by who says so."""
@@ -36,6 +38,9 @@ class Jump:
     before: tuple[MarginLine, ...]
     after: tuple[MarginLine, ...]
     change: Decimal
+
+    def __hash__(self) -> int:
+        return hash((self.at, self.change))
 
     @property
     def premium(self) -> Decimal:
@@ -119,6 +124,7 @@ def learn(
     )
 
 
+@lru_cache(maxsize=256)
 def _row(jump: Jump, parameters: MarginParameters) -> _Row:
     def universe(scan: float, elm: float, deep: float) -> Universe:
         rates = replace(parameters, price_scan_minimum_pct=scan, elm_pct=elm, elm_deep_otm_pct=deep)
@@ -217,14 +223,22 @@ def _huber(off: FloatArray) -> FloatArray:
     return cost
 
 
-def _scale_and_error(belief: _Belief, rows: Sequence[_Row], *, counted: bool, extra: float) -> tuple[Decimal, Decimal]:
+def _scale_and_error(
+    belief: _Belief, rows: Sequence[_Row], *, counted: bool, extra: float
+) -> tuple[Decimal, Decimal | None]:
     """Return the factor on the rest, and the error in percent: what the jumps show, or what they leave open on wings."""
     changes = np.array([row.change - (row.premium if counted else 0.0) for row in rows])
-    ratios = changes / (changes + belief.misses)
+    modelled = changes + belief.misses
+    # What moved little, such as a wing on one side, tells no ratio.
+    size = np.minimum(np.abs(changes), np.abs(modelled))
+    telling = size >= TELLING * np.abs(changes).max()
+    if not telling.any():
+        return Decimal(1), None
+    ratios = changes[telling] / modelled[telling]
     scale = min(max(rupees(float(np.median(ratios)) * 10_000) / 10_000, SCALES[0]), SCALES[1]).quantize(
         Decimal("0.0001")
     )
-    missed = np.abs(float(scale) * (changes + belief.misses) - changes) / np.abs(changes)
+    missed = np.abs(float(scale) * modelled - changes)[telling] / np.abs(changes[telling])
     # A straddle with wings at 2 % is about 2 % of scan and twice the exposure rate: the scan range cancels, ELM does not.
     hedged_pct = 2.0 + 2 * (float(belief.rates[1]) + extra)
     open_on_wings = 2 * float(np.sqrt(belief.spread[1, 1])) / hedged_pct
