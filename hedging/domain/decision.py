@@ -243,19 +243,12 @@ def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> _Found:
     """
     entries = in_time_order(facts.coming)
     buffer = facts.session.budget * facts.profile.buffer_pct(facts.policy.safety_buffer_pct) / HUNDRED
-    whole = solve(_problem(facts, projection, entries))
-    if whole.status is Status.SOLVED or not entries:
-        return _Found(whole, entries, buffer)
     for count in range(len(entries), 0, -1):
         for kept in (buffer, Decimal(0)):
-            if (count, kept) == (len(entries), buffer):
-                continue  # that was the first try
-            part = solve(_problem(facts, projection, entries[:count], less=buffer - kept))
+            part = solve(_problem(facts, projection, entries[:count], less=buffer - kept), explained=False)
             if part.status is Status.SOLVED:
                 return _Found(part, entries[:count], kept)
-    if facts.policy.buy_least_utilization:
-        return _Found(solve(_problem(facts, projection, entries, least=True)), entries, buffer)
-    return _Found(whole, entries, buffer)
+    return _Found(solve(_problem(facts, projection, entries)), entries, buffer)
 
 
 def _problem(
@@ -264,13 +257,11 @@ def _problem(
     entries: tuple[ComingEntry, ...],
     *,
     less: Decimal = Decimal(0),
-    least: bool = False,
 ) -> HedgeProblem:
     book = _book_problem(facts, entries)
     return replace(
         book,
         candidates=_candidates(facts),
-        policy=facts.policy if least else replace(facts.policy, buy_least_utilization=False),
         # Without an entry there is nothing whose projection an offset could shift: the present book itself is corrected.
         used_now=book.used_now if entries else book.used_now + facts.used_correction,
         cash=book.free_margin,

@@ -50,9 +50,10 @@ __all__ = [
 HUNDRED = Decimal(100)
 
 
-def solve(problem: HedgeProblem) -> HedgeSolution:
+def solve(problem: HedgeProblem, *, explained: bool = True) -> HedgeSolution:
     """Return the cheapest sufficient action, or why there is none and what stands in the way.
 
+    Not `explained`, an answer without an action says only that no aim can be reached: a fraction of the time.
     Raises `MarketUnknown` where an index of the book has no spot, `ValueError` for a budget that is not positive.
     """
     if problem.budget <= 0:
@@ -74,6 +75,8 @@ def solve(problem: HedgeProblem) -> HedgeSolution:
             unproven |= not outcome.proven
             if outcome.lots is not None:
                 return _chosen(model, outcome.lots, level, aim, before=before, proven=not unproven)
+    if not explained:
+        return replace(unsolved, status=Status.UNREACHABLE, proven=not unproven)
     last = tried[-1] if tried else Level(Relaxation.NONE, frozenset())
     why = explain(model, last.contracts, limits_of(problem, aims[-1]))
     if problem.policy.buy_least_utilization and why.least is not None:
