@@ -152,7 +152,7 @@ def _best_sale(inputs: UnwindInputs, model: HedgeModel, room: _Room, needed: Map
         mine = model.is_right[right].astype(np.float64)
         matrix.append(np.concatenate([mine, flat, flat, flat])[None, :])
         matrix.append(np.concatenate([mine, flat, -mine, flat])[None, :])
-        spare = float(mine @ model.depth) - needed.get(right, 0)
+        spare = max(0.0, float(mine @ model.depth) - needed.get(right, 0))
         tops.append(np.array([room.each_side[right], spare]))
     for rows, bounds in _margins(model, room):
         matrix.append(np.hstack([rows, np.zeros((len(rows), 3 * count))]))

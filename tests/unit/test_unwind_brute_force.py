@@ -1,0 +1,142 @@
+"""The sale of wings against brute force: on small random books no other sale recovers more, by trying every one.
+
+The brute force shares nothing with the program but the margin engine: need, charges and limits are rebuilt from the words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache
+from itertools import product as every
+from random import Random
+
+import pytest
+
+from hedging.domain.charges import ChargeRates, order_charges, orders_for
+from hedging.domain.exposure import exposures
+from hedging.domain.instruments import Product, Right, Side
+from hedging.domain.margin import MarginLine
+from hedging.domain.optimizer import HeldWing
+from hedging.domain.policy import HedgePolicy
+from hedging.domain.unwind import UnwindInputs, choose_unwind
+from tests.unit.margin_books import LOT, SPEC, entry, fair, line, option, otm, problem, total
+
+RATES = ChargeRates()
+FREEZE = 2  # lots, so that the charges of a second order are met
+POLICY = HedgePolicy(minimum_exit_value=Decimal("0.30"))
+
+
+def random_inputs(seed):
+    """A part-stopped book with one or two kinds of wing on each side, maybe an entry in the exit buffer, maybe later need."""
+    random = Random(seed)
+    book = [
+        line(option(24_000 + 50 * random.randint(-1, 1), right), -LOT)
+        for _ in range(random.randint(0, 3))
+        for right in Right
+        if random.random() < 0.8
+    ]
+    wings = tuple(
+        HeldWing(otm(points, right), random.randint(1, 2), fair(otm(points, right)))
+        for right in Right
+        for points in random.sample(range(150, 601, 50), random.randint(1, 2))
+    )
+    soon = (entry(),) if random.random() < 0.5 else ()
+    asked = problem(book, coming=soon, wings=wings, policy=POLICY, spec=replace(SPEC, freeze_quantity=FREEZE * LOT))
+    now = asked.used_now
+    after = total([*asked.book, *(leg for due in soon for leg in due.lines)])
+    budget = max(Decimal(100_000), max(now, after) * Decimal(random.choice([95, 120, 140, 170, 300])) / 100)
+    asked = replace(asked, candidates=(), budget=budget.quantize(Decimal(1)), free_margin=Decimal(2_000_000))
+    needed = {right: random.randint(0, 3) for right in Right} if random.random() < 0.6 else dict.fromkeys(Right, 0)
+    prices = [Decimal(random.randint(2, 120)) / 20 if random.random() < 0.7 else None for _ in wings]
+    rebuy = {wing.contract: price for wing, price in zip(wings, prices, strict=True) if price is not None}
+    return UnwindInputs(asked, needed_later=needed, rebuy_prices=rebuy)
+
+
+@cache
+def charge(side, lots, price):
+    if not lots:
+        return Decimal(0)
+    orders = orders_for(lots=lots, freeze_lots=FREEZE)
+    return order_charges(rates=RATES, side=side, premium_rupees=price * lots * LOT, orders=orders)
+
+
+def bought_again(inputs, sale):
+    """The least that buying back what later entries need costs after `sale`; `None` where it cannot be bought back."""
+    wings = inputs.problem.wings
+    best = None
+    for again in every(*(range(lots + 1) for lots in sale)):
+        priced = [(w.contract, inputs.rebuy_prices.get(w.contract), n) for w, n in zip(wings, again, strict=True) if n]
+        if any(price is None for _, price, _ in priced):
+            continue
+        left = dict.fromkeys(Right, 0)
+        for wing, sold, bought in zip(wings, sale, again, strict=True):
+            left[wing.contract.right] += wing.lots - sold + bought
+        held = {right: sum(w.lots for w in wings if w.contract.right is right) for right in Right}
+        if all(left[right] >= min(held[right], inputs.needed_later[right]) for right in Right):
+            cost = sum((p * n * LOT + charge(Side.BUY, n, p) for _, p, n in priced), Decimal(0))
+            best = cost if best is None else min(best, cost)
+    return best
+
+
+def permitted(inputs, sale):
+    """Whether margin and coverage allow the sale, by the words of the rule."""
+    asked = inputs.problem
+    soon = [leg for due in asked.coming for leg in due.lines]
+    sold = [
+        MarginLine(w.contract, -n * LOT, w.bid or Decimal(0), Product.NRML)
+        for w, n in zip(asked.wings, sale, strict=True)
+        if n
+    ]
+    trigger = asked.budget * asked.policy.exit_trigger_pct / 100
+    books = [asked.book, [*asked.book, *soon]] if soon else [asked.book]
+    before = max(total(list(book)) for book in books)
+    after = max(total([*book, *sold]) for book in books)
+    if after > max(trigger, before) + 1:
+        return False
+    if before <= trigger:
+        return True
+    excess = dict.fromkeys(Right, 0)
+    for key, exposure in exposures(asked.book, soon).items():
+        excess[key.right] += exposure.excess // LOT
+    return all(
+        sum(n for w, n in zip(asked.wings, sale, strict=True) if w.contract.right is right) <= excess[right]
+        for right in Right
+    )
+
+
+def worth(inputs, sale):
+    """What a sale recovers after charges and after buying again, or `None` where it may not be made."""
+    asked = inputs.problem
+    if any(n and (w.bid or 0) < asked.policy.minimum_exit_value for w, n in zip(asked.wings, sale, strict=True)):
+        return None
+    again = bought_again(inputs, sale)
+    if again is None or not permitted(inputs, sale):
+        return None
+    gained = sum(
+        (w.bid * n * LOT - charge(Side.SELL, n, w.bid) for w, n in zip(asked.wings, sale, strict=True) if n and w.bid),
+        Decimal(0),
+    )
+    return gained - again
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_no_other_sale_recovers_more_and_the_chosen_one_is_permitted(seed):
+    inputs = random_inputs(seed)
+    choice = choose_unwind(inputs)
+    sold = {trade.contract: trade.lots for trade in choice.sells}
+    chosen = worth(inputs, tuple(sold.get(wing.contract, 0) for wing in inputs.problem.wings))
+    assert chosen is not None
+    every_sale = every(*(range(wing.lots + 1) for wing in inputs.problem.wings))
+    best = max(found for sale in every_sale if (found := worth(inputs, sale)) is not None)
+    assert float(chosen) == pytest.approx(float(best), abs=1e-6)
+
+
+def test_the_random_books_sell_everything_something_and_nothing():
+    sold = []
+    for seed in range(16):
+        inputs = random_inputs(seed)
+        lots = sum(trade.lots for trade in choose_unwind(inputs).sells)
+        held = sum(wing.lots for wing in inputs.problem.wings)
+        sold.append("nothing" if lots == 0 else "everything" if lots == held else "something")
+    assert set(sold) == {"nothing", "something", "everything"}
