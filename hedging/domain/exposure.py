@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import Protocol
 
 from hedging.domain.instruments import Contract, Index, Product, Right
@@ -65,3 +66,19 @@ def exposures(*books: Iterable[Holding]) -> Mapping[ExposureKey, Exposure]:
         so_far = found.get(key, Exposure())
         found[key] = Exposure(so_far.shorts + max(0, -quantity), so_far.longs + max(0, quantity))
     return found
+
+
+class Cover(StrEnum):
+    """How far longs cover the shorts of one expiry and product: not on both sides, just, or with longs to spare on both."""
+
+    BARE = "bare"
+    COVERED = "covered"
+    SPARE = "spare"
+
+
+def cover_of(found: Mapping[ExposureKey, Exposure], *, index: Index, expiry: date, product: Product) -> Cover:
+    """Return the cover of one expiry and product. A book without shorts there is bare: nothing of it is hedged."""
+    sides = [found.get(ExposureKey(index, expiry, right, product), Exposure()) for right in Right]
+    if not any(side.shorts for side in sides) or any(side.longs < side.shorts for side in sides):
+        return Cover.BARE
+    return Cover.SPARE if all(side.excess for side in sides) else Cover.COVERED

@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import median_high
 
 from hedging.domain.entries import ComingEntry
+from hedging.domain.exposure import Cover
 from hedging.domain.instruments import Contract, Index
 
 LEAST_SAMPLES = 3
@@ -22,7 +23,8 @@ Shape = tuple[tuple[str, Decimal, Decimal], ...]
 class PastJump:
     """One measured jump of used margin. `realized` and `forecast` in rupees of change; `None` was not foretold.
 
-    `what` is the portfolio of an entry; `shape` is empty for a hedge action, which no entry resembles. `today` tells that
+    `cover` is the state of hedge afterwards: longs to spare lower the next jump, so they are a state of their own. `what`
+    is the portfolio of an entry; `shape` is empty for a hedge action, which no entry resembles. `today` tells that
     it was measured in the present session.
     """
 
@@ -30,7 +32,7 @@ class PastJump:
     at: datetime
     index: Index
     dte: int
-    hedged: bool
+    cover: Cover
     shape: Shape
     baskets: int
     realized: Decimal
@@ -69,7 +71,7 @@ def shape_of_entry(entry: ComingEntry) -> Shape:
     return shape_of(((leg.contract, leg.side.sign * leg.quantity) for leg in entry.legs), baskets=entry.baskets)
 
 
-def experience(past: Sequence[PastJump], entry: ComingEntry, *, hedged: bool) -> Experience | None:
+def experience(past: Sequence[PastJump], entry: ComingEntry, *, cover: Cover) -> Experience | None:
     """Return what is known of `entry` from `past`, newest first, or `None` when nothing like it was ever measured.
 
     Alike are entries of the same index, DTE, shape and state of hedge; those of the same portfolio alone count where
@@ -79,7 +81,7 @@ def experience(past: Sequence[PastJump], entry: ComingEntry, *, hedged: bool) ->
     alike = [
         jump
         for jump in past
-        if (jump.index, jump.dte, jump.hedged, jump.shape) == (entry.index, entry.dte, hedged, shape)
+        if (jump.index, jump.dte, jump.cover, jump.shape) == (entry.index, entry.dte, cover, shape)
     ]
     own = [jump for jump in alike if jump.what == entry.portfolio]
     same = len(own) >= LEAST_SAMPLES

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from hedging.domain.exposure import Holding, exposures
-from hedging.domain.instruments import Contract, Index, Product, Right
+from hedging.domain.exposure import Holding
+from hedging.domain.instruments import Contract, Product
 from hedging.domain.margin import MarginLine, MarginMarket, Universe, rupees
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.risk import MarginParameters
@@ -71,18 +71,6 @@ def _grouped(units: Units, name: Callable[[Contract, Product], Hashable]) -> dic
         key = (name(contract, product), quantity > 0)  # a leg bought never makes up for one sold
         sums[key] = sums.get(key, 0) + quantity
     return sums
-
-
-def covers_shorts(book: Iterable[Holding], *, index: Index, expiry: date, product: Product) -> bool:
-    """Return whether longs cover the shorts of both sides of one expiry and product, and there are shorts at all."""
-    found = exposures(book)
-    sides = [
-        exposure
-        for right in Right
-        for key, exposure in found.items()
-        if (key.index, key.expiry, key.right, key.product) == (index, expiry, right, product)
-    ]
-    return any(side.shorts for side in sides) and all(side.longs >= side.shorts for side in sides)
 
 
 def change_of_used(

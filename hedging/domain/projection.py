@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from hedging.domain.engine_figures import EngineFigures, figures_along, units_along
 from hedging.domain.entries import ComingEntry, in_time_order, order_moments
-from hedging.domain.exposure import ExposureKey, exposures
+from hedging.domain.exposure import Cover, cover_of, exposures
 from hedging.domain.history import LAST_SAMPLES, LEAST_SAMPLES, PastJump, experience
-from hedging.domain.instruments import Index, Right
+from hedging.domain.instruments import Index
 from hedging.domain.margin import MarginLine, MarginMarket, MarginParameters, MarketUnknown, Universe
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
@@ -291,7 +291,7 @@ def _history_figure(inputs: ProjectionInputs, position: int, engine: EngineFigur
     entries = in_time_order(inputs.coming)[: position + 1]
     added, fewest = Decimal(0), LAST_SAMPLES
     for entry in entries:
-        known = experience(inputs.past, entry, hedged=_hedged(inputs, entry, entries))
+        known = experience(inputs.past, entry, cover=_cover(inputs, entry, entries))
         if known is None:
             note = f"nothing like {entry.portfolio} was measured yet"
             return SourceFigure(Source.HISTORY, None, None, plausible=False, note=note)
@@ -316,16 +316,17 @@ def _constants_figure(inputs: ProjectionInputs, position: int) -> SourceFigure:
         if constant is None:
             note = f"no fallback number for {entry.index} {entry.dte}DTE"
             return SourceFigure(Source.CONSTANTS, None, None, plausible=False, note=note)
-        added += entry.baskets * (constant.hedged if _hedged(inputs, entry, entries) else constant.unhedged)
+        added += entry.baskets * (
+            constant.unhedged if _cover(inputs, entry, entries) is Cover.BARE else constant.hedged
+        )
     return SourceFigure(
         Source.CONSTANTS, _plus(inputs.used_now, added), added, plausible=False, note="fallback numbers for a basket"
     )
 
 
-def _hedged(inputs: ProjectionInputs, entry: ComingEntry, so_far: Sequence[ComingEntry]) -> bool:
+def _cover(inputs: ProjectionInputs, entry: ComingEntry, so_far: Sequence[ComingEntry]) -> Cover:
     after = exposures(inputs.book, *(earlier.lines for earlier in so_far))
-    keys = [ExposureKey(entry.index, entry.expiry, right, entry.product) for right in Right]
-    return all(key in after and after[key].longs >= after[key].shorts for key in keys)
+    return cover_of(after, index=entry.index, expiry=entry.expiry, product=entry.product)
 
 
 def _less(figure: Decimal | None, other: Decimal | None) -> Decimal | None:

@@ -17,6 +17,7 @@ from django.db.models import Max
 
 from hedging.brokers.openalgo.symbols import format_symbol, parse_symbol
 from hedging.domain.decision import Decision, Hold
+from hedging.domain.exposure import Cover, cover_of, exposures
 from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Index, Product, Side
 from hedging.domain.jump import (
@@ -26,7 +27,6 @@ from hedging.domain.jump import (
     Units,
     change,
     change_of_used,
-    covers_shorts,
     seen_of_entry,
     seen_of_hedge,
     units_of,
@@ -285,9 +285,13 @@ def _settle(jump: MarginJump, reading: _Reading, *, at: datetime) -> bool:
     """Store the reading after; return whether this call did. The caller's alert joins the transaction."""
     session, facts = reading.session, reading.facts
     jump.at, jump.after, jump.measured_at = at, facts.used, facts.now
-    jump.hedged = covers_shorts(
-        facts.positions or (), index=facts.session.index, expiry=session.expiry, product=facts.session.product
+    cover = cover_of(
+        exposures(facts.positions or ()),
+        index=facts.session.index,
+        expiry=session.expiry,
+        product=facts.session.product,
     )
+    jump.hedged = cover is not Cover.BARE
     jump.book = jump.book | {"after": _lines(facts), "after_at": facts.now.isoformat()}
     fields = ("at", "after", "measured_at", "hedged", "book", "forecast", "note")
     changed = MarginJump.objects.filter(pk=jump.pk, after=None, note="").update(

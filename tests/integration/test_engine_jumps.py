@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from hedging.brokers.base import UnreadableAnswer
+from hedging.domain.exposure import Cover
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.projection import Source
 from hedging.domain.reasons import Reason
@@ -390,6 +391,20 @@ def test_history_is_of_this_account_and_mode_and_of_the_last_sixty_days():
     found = past_jumps(session=place.session, measured=0)
     assert [jump.realized for jump in found] == [300_000, 310_000, 320_000]
     assert not any(jump.today for jump in found)
+
+
+@pytest.mark.parametrize(
+    ("wings", "cover"),
+    [((), Cover.BARE), ((65, 65), Cover.COVERED), ((130, 65), Cover.COVERED), ((130, 130), Cover.SPARE)],
+)
+def test_the_state_of_hedge_is_read_from_the_book_after_the_jump(wings, cover):
+    place = world()
+    row = measured(place, 300_000)
+    symbols = ("NIFTY01DEC2626500CE", "NIFTY01DEC2625500PE")
+    row.book["after"] = [*row.book["legs"], *([name, "NRML", n, "4"] for name, n in zip(symbols, wings, strict=False))]
+    row.save()
+    (found,) = past_jumps(session=place.session, measured=1)
+    assert found.cover is cover
 
 
 def test_three_measured_days_make_history_a_source_of_the_decision():

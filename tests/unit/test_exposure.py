@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hedging.domain.exposure import ExposureKey, exposures
+import pytest
+
+from hedging.domain.exposure import Cover, ExposureKey, cover_of, exposures
 from hedging.domain.instruments import Index, Product, Right
 from hedging.domain.snapshot import Position
-from tests.unit.margin_books import EXPIRY, NEXT_EXPIRY, option
+from tests.unit.margin_books import EXPIRY, NEXT_EXPIRY, held, option, straddle, wing_lines
 
 CALLS = ExposureKey(Index.NIFTY, EXPIRY, Right.CE, Product.NRML)
 PUTS = ExposureKey(Index.NIFTY, EXPIRY, Right.PE, Product.NRML)
@@ -48,3 +50,24 @@ def test_longs_beyond_shorts_are_excess_and_never_negative_capacity():
 def test_selling_a_contract_that_is_held_long_shrinks_the_long_first():
     found = exposures([position(24_300, Right.CE, 65)], [position(24_300, Right.CE, -130)])[CALLS]
     assert (found.shorts, found.longs) == (65, 0)
+
+
+@pytest.mark.parametrize(
+    ("calls", "puts", "cover"),
+    [
+        (0, 0, Cover.BARE),
+        (1, 0, Cover.BARE),
+        (1, 1, Cover.COVERED),
+        (2, 1, Cover.COVERED),
+        (2, 2, Cover.SPARE),
+    ],
+)
+def test_the_cover_of_a_straddle_is_that_of_its_worse_side(calls, puts, cover):
+    wings = wing_lines([held(500, right, lots) for right, lots in ((Right.CE, calls), (Right.PE, puts)) if lots])
+    found = exposures(straddle(), wings)
+    assert cover_of(found, index=Index.NIFTY, expiry=EXPIRY, product=Product.NRML) is cover
+
+
+def test_a_book_without_shorts_is_bare():
+    found = exposures(wing_lines([held(500, right, 1) for right in Right]))
+    assert cover_of(found, index=Index.NIFTY, expiry=EXPIRY, product=Product.NRML) is Cover.BARE

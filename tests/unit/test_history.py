@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from hedging.domain.exposure import Cover
 from hedging.domain.history import LAST_SAMPLES, PastJump, experience, shape_of_entry
 from hedging.domain.instruments import Index, Right
 from hedging.domain.margin import MarginMarket
@@ -21,7 +22,7 @@ ENTRY = replace(entry(), baskets=2)
 
 def jump(realized: int, *, what: str = "E1", **changes) -> PastJump:
     made = PastJump(
-        what=what, at=MORNING, index=Index.NIFTY, dte=0, hedged=False, shape=shape_of_entry(ENTRY), baskets=2,
+        what=what, at=MORNING, index=Index.NIFTY, dte=0, cover=Cover.BARE, shape=shape_of_entry(ENTRY), baskets=2,
         realized=Decimal(realized), forecast=None, today=True,
     )  # fmt: skip
     return replace(made, **changes)
@@ -40,38 +41,38 @@ def history_of(found):
 
 
 def test_the_median_of_what_entries_like_it_took_is_scaled_to_its_baskets():
-    known = experience([jump(500_000), jump(700_000), jump(520_000)], replace(ENTRY, baskets=2), hedged=False)
+    known = experience([jump(500_000), jump(700_000), jump(520_000)], replace(ENTRY, baskets=2), cover=Cover.BARE)
     assert known is not None
     assert known.per_basket == 260_000
     assert known.plausible
 
 
 def test_of_an_even_number_the_upper_middle_counts():
-    known = experience([jump(500_000), jump(520_000)], ENTRY, hedged=False)
+    known = experience([jump(500_000), jump(520_000)], ENTRY, cover=Cover.BARE)
     assert known is not None
     assert known.per_basket == 260_000
 
 
 @pytest.mark.parametrize(
     "other",
-    [{"index": Index.SENSEX}, {"dte": 1}, {"hedged": True}, {"shape": (("CE", Decimal(0), Decimal(-65)),)}],
+    [{"index": Index.SENSEX}, {"dte": 1}, {"cover": Cover.COVERED}, {"shape": (("CE", Decimal(0), Decimal(-65)),)}],
 )
 def test_what_is_not_alike_is_no_sample(other):
-    assert experience([jump(500_000, **other)], ENTRY, hedged=False) is None
+    assert experience([jump(500_000, **other)], ENTRY, cover=Cover.BARE) is None
 
 
 def test_a_portfolios_own_samples_come_first_where_there_are_enough():
     others = [jump(900_000, what="E9")] * 4
     own = [jump(500_000, what=ENTRY.portfolio)] * 3
     for count, expected in ((2, 900_000), (3, 500_000)):
-        known = experience([*others, *own[:count]], ENTRY, hedged=False)
+        known = experience([*others, *own[:count]], ENTRY, cover=Cover.BARE)
         assert known is not None
         assert known.per_basket * 2 == expected
 
 
 def test_only_the_last_samples_count():
     old = [jump(900_000)] * 20
-    known = experience([*[jump(500_000)] * LAST_SAMPLES, *old], ENTRY, hedged=False)
+    known = experience([*[jump(500_000)] * LAST_SAMPLES, *old], ENTRY, cover=Cover.BARE)
     assert known is not None
     assert known.per_basket == 250_000
     assert known.samples == LAST_SAMPLES
@@ -112,7 +113,7 @@ def test_a_hedged_book_asks_for_hedged_samples():
     book = (*straddle(), *wing_lines([held(500, right, 2) for right in Right]))
     past = [jump(500_000)] * 3
     assert history_of(figure(past, book=book)).used_after is None
-    assert history_of(figure([*past, *[jump(200_000, hedged=True)] * 3], book=book)).used_after == 300_000
+    assert history_of(figure([*past, *[jump(200_000, cover=Cover.COVERED)] * 3], book=book)).used_after == 300_000
 
 
 def test_without_a_plausible_source_the_worse_of_engine_and_short_history_decides():

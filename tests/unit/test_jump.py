@@ -7,12 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from hedging.domain.instruments import Index, Product, Right
-from hedging.domain.jump import Seen, change, change_of_used, covers_shorts, seen_of_entry, seen_of_hedge, units_of
+from hedging.domain.instruments import Product, Right
+from hedging.domain.jump import Seen, change, change_of_used, seen_of_entry, seen_of_hedge, units_of
 from hedging.domain.margin import MarginLine
 from tests.unit.margin_books import (
     CALIBRATED,
-    EXPIRY,
     LOT,
     PARAMETERS,
     held,
@@ -66,18 +65,6 @@ def test_a_hedge_is_known_contract_by_contract():
     assert seen_of_hedge(fills, fills) is Seen.ALL
     assert seen_of_hedge(nearer, fills) is Seen.OTHER
     assert seen_of_hedge({**fills, CALL: LOT}, fills) is Seen.OTHER
-
-
-@pytest.mark.parametrize(("wings", "covered"), [((), False), ((1, 0), False), ((1, 1), True), ((2, 2), True)])
-def test_shorts_are_covered_when_both_sides_are(wings, covered):
-    bought = wing_lines([held(500, right, lots) for right, lots in zip(Right, wings, strict=False) if lots])
-    book = (*straddle(), *bought)
-    assert covers_shorts(book, index=Index.NIFTY, expiry=EXPIRY, product=Product.NRML) is covered
-
-
-def test_a_book_without_shorts_is_not_hedged():
-    longs = wing_lines([held(500, right, 1) for right in Right])
-    assert not covers_shorts(longs, index=Index.NIFTY, expiry=EXPIRY, product=Product.NRML)
 
 
 def test_the_engine_foretells_the_release_of_the_present_book():

@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 
 from hedging.domain.entries import ComingEntry, EntryLeg
+from hedging.domain.exposure import Cover
 from hedging.domain.history import PastJump, shape_of_entry
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.learning import Jump, learn, nothing_known
@@ -55,7 +56,7 @@ def past_of(first: ComingEntry, second: ComingEntry) -> tuple[PastJump, ...]:
     took = ((second, ENTRY_2 - ENTRY_1), (first, ENTRY_1 - BASELINE))
     return tuple(
         PastJump(
-            what=entry.portfolio, at=entry.at, index=Index.NIFTY, dte=0, hedged=False, shape=shape_of_entry(entry),
+            what=entry.portfolio, at=entry.at, index=Index.NIFTY, dte=0, cover=Cover.BARE, shape=shape_of_entry(entry),
             baskets=BASKETS, realized=realized, forecast=None, today=True,
         )
         for entry, realized in took
