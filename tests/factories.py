@@ -29,7 +29,7 @@ from hedging.models import (
 )
 from notifications.models import Alert, Severity
 from schedule.models import ChargeRates, ContractSpec, MarginParameters, StrategyEntry, TradingDay, Weekday
-from sessions_app.models import Account, MarginSnapshot, Mode, TradingSession
+from sessions_app.models import Account, Calibration, MarginSnapshot, Mode, TradingSession
 
 IST = ZoneInfo("Asia/Kolkata")
 TUESDAY = date(2026, 12, 1)  # a NIFTY expiry
@@ -62,6 +62,24 @@ class AccountFactory(RowFactory[Account]):
 
     name = Sequence(lambda n: f"account {n}")
     mode = Mode.LIVE
+
+
+class CalibrationFactory(RowFactory[Calibration]):
+    class Meta:
+        model = Calibration
+
+    account = SubFactory(AccountFactory)
+    index = Index.NIFTY.value
+    trading_day = TUESDAY
+    expiring = True
+    at = OPEN
+    found_by = "basket"
+    nets = True
+    scan_pct = 9.3
+    elm_pct = 2.0
+    elm_deep_pct = 3.0
+    elm_expiry_extra_pct = 2.0
+    error_pct = Decimal("0.50")
 
 
 class TradingSessionFactory(RowFactory[TradingSession]):

@@ -164,7 +164,9 @@ def calibrate(
     meanings = [
         _Meaning(figure, book_from, credit_from)
         for figure, book_from, credit_from in pairs(Figure if held else NO_BOOK_MATTERS, (1, 2), credits_from)
-        if book_from == 1 or (held and figure in {Figure.INCREMENT, Figure.TOTAL})
+        if (book_from == 1 or (held and figure in {Figure.INCREMENT, Figure.TOTAL}))
+        # Of single legs alone a credit cannot be told from a wider scan range, and no broker is known to give it there.
+        and (figure.nets or credit_from != 1)
     ]
     best = _best(ground, meanings, paid=paid, known=fixed)
     fit = min(best, key=lambda found: found.cost)

@@ -10,10 +10,11 @@ from django.urls import reverse
 
 from notifications.models import Alert
 from schedule.models import ChargeRates, ContractSpec, MarginParameters, StrategyEntry, TradingDay
-from sessions_app.models import Account, MarginSnapshot, TradingSession
+from sessions_app.models import Account, Calibration, MarginSnapshot, TradingSession
 from tests.factories import (
     AccountFactory,
     AlertFactory,
+    CalibrationFactory,
     ChargeRatesFactory,
     ContractSpecFactory,
     MarginParametersFactory,
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.django_db
 ROWS = {
     Account: AccountFactory,
     Alert: AlertFactory,
+    Calibration: CalibrationFactory,
     ChargeRates: ChargeRatesFactory,
     ContractSpec: ContractSpecFactory,
     MarginParameters: MarginParametersFactory,
@@ -35,7 +37,7 @@ ROWS = {
     TradingDay: TradingDayFactory,
     TradingSession: TradingSessionFactory,
 }
-LEDGERS = [Alert, MarginSnapshot]
+LEDGERS = [Alert, Calibration, MarginSnapshot]
 
 
 def page(model: type[Model], name: str, *args: object) -> str:
