@@ -9,7 +9,7 @@ import requests
 
 from hedging.brokers.base import MarginLeg
 from hedging.brokers.factory import build_broker
-from hedging.domain.instruments import Index, Product, Right, Side
+from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.margin import MarginLine, MarginMarket, requirement
 from hedging.domain.probes import Reading, resolve
 from hedging.domain.risk import MarginParameters
@@ -23,6 +23,7 @@ from hedging.simulator.wsgi import SimulatorApp
 from tests.unit.simulator_days import SPECS, STORY_SEED, TUESDAY, contract, ticket, tuesday, wait
 
 BELIEVED = MarginParameters()
+Units = dict[Contract, int]
 LOT = SPECS[Index.NIFTY].lot
 
 
@@ -69,7 +70,7 @@ class Probed:
             self.exchange.place(ticket(self.exchange, what, side, lots=lots, kind=PriceType.MARKET))
         wait(self.exchange, 5)
 
-    def engine_error_pct(self, calibration, units: dict) -> float:
+    def engine_error_pct(self, calibration, units: Units) -> float:
         """By how many percent our calibrated engine misses the simulator's own requirement of a book."""
         market, prices = self.look()
         lines = [MarginLine(c, quantity, prices[c], Product.NRML) for c, quantity in units.items()]
@@ -77,9 +78,9 @@ class Probed:
         true = self.exchange.risk.need({(c, Product.NRML): q for c, q in units.items()}, self.exchange.t).total
         return abs(float(ours * calibration.scale) / true - 1) * 100
 
-    def random_book(self, random, *, winged: bool) -> dict:
+    def random_book(self, random, *, winged: bool) -> Units:
         """One to four straddles near the money, some a leg short, with or without wings at 1 to 4 %."""
-        units: dict = {}
+        units: Units = {}
         for _ in range(random.randint(1, 4)):
             lots, near = random.randint(1, 5), random.randint(-4, 4)
             stopped = random.choice([None, None, None, *Right])
@@ -95,7 +96,7 @@ class Probed:
         return {c: quantity for c, quantity in units.items() if quantity}
 
 
-def _add(units: dict, what, quantity: int) -> None:
+def _add(units: Units, what, quantity: int) -> None:
     units[what] = units.get(what, 0) + quantity
 
 

@@ -11,9 +11,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from hedging import wiring
 from hedging.brokers.base import BasketScope, BrokerUnavailable, MarginLeg
 from hedging.domain.instruments import Product, Right, Side
 from hedging.engine import calibrate as calibrating
+from hedging.engine import clock
 from hedging.engine.basket import BasketCall, NoAnswer
 from hedging.engine.calibrate import CalibrationFailed, find_out, keep_calibrated
 from hedging.engine.clock import VirtualClock
@@ -137,6 +139,7 @@ def test_without_a_call_fills_teach_and_every_row_is_kept():
         place.tick(minutes=1)
         place.tick(minutes=1)
     last = place.session.calibration
+    assert last is not None
     assert (last.jumps, last.found_by) == (3, "fills")
     assert last.error_pct is not None
     # Scan range and exposure rates come as one sum from straddles; the sum is right.
@@ -144,7 +147,7 @@ def test_without_a_call_fills_teach_and_every_row_is_kept():
     assert Calibration.objects.count() >= 4
 
 
-def _card(probed: Probed, prices) -> list:
+def _card(probed: Probed, prices) -> list[list[object]]:
     from hedging.brokers.openalgo.symbols import format_symbol
 
     return [
@@ -270,9 +273,9 @@ def test_an_uncalibrated_session_and_one_of_another_day_are_amber():
 @pytest.fixture
 def at_the_desk(monkeypatch):
     place = Place("zerodha")
-    rules = replace(command.rules(), ports_for=lambda _: place.ports, plan_for=lambda _: place.plan)
+    rules = replace(wiring.rules(), ports_for=lambda _: place.ports, plan_for=lambda _: place.plan)
     monkeypatch.setattr(command, "rules", lambda: rules)
-    monkeypatch.setattr(command.clock, "market_clock", lambda: place.clock)
+    monkeypatch.setattr(clock, "market_clock", lambda: place.clock)
     return place
 
 

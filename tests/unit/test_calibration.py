@@ -9,7 +9,7 @@ import pytest
 
 from hedging.domain.calibration import FoundBy, calibrate
 from hedging.domain.funds_meaning import FundsReading, read_funds_change
-from hedging.domain.instruments import Index, Product, Right
+from hedging.domain.instruments import Contract, Index, Product, Right
 from hedging.domain.learning import nothing_known
 from hedging.domain.margin import MarginMarket, MarginParameters, requirement
 from hedging.domain.margin_profile import MarginProfile
@@ -21,7 +21,7 @@ BELIEVED = MarginParameters()
 TRUE = MarginParameters(price_scan_minimum_pct=10.4, elm_pct=2.6, elm_deep_otm_pct=4.1)
 
 
-def prices() -> dict:
+def prices() -> dict[Contract, Decimal]:
     """A whole chain, dearer towards the money."""
     return {
         option(strike, right): Decimal(max(5, 12000 - 20 * abs(strike - int(SPOT)))) / 100
@@ -72,6 +72,7 @@ def test_the_rates_of_a_broker_are_found_from_its_answers(nets):
     found = calibrate(readings(nets=nets), MARKET, BELIEVED)
     assert found.nets is nets
     assert (found.scan_pct, found.elm_pct, found.elm_deep_pct) == pytest.approx((10.4, 2.6, 4.1), abs=0.02)
+    assert found.error_pct is not None
     assert found.error_pct < Decimal("0.1")
     applied = found.applied_to(BELIEVED)
     assert applied.price_scan_fraction == pytest.approx(0.104, abs=0.0002)
@@ -103,6 +104,7 @@ def test_answers_that_no_rates_explain_leave_an_error_that_widens_the_buffer():
     spoilt = readings()
     spoilt[3] = replace(spoilt[3], answer=spoilt[3].answer * Decimal("1.5"))
     found = calibrate(spoilt, MARKET, BELIEVED)
+    assert found.error_pct is not None
     assert found.error_pct > 3
     profile = found.profile(premium_counted=True)
     assert profile.wide
