@@ -239,6 +239,7 @@ def _learn(
     # Always from what was known before any fill, so that none is counted twice.
     before = _before_fills(row)
     known = nothing_known(plan.parameters) if before is None else before.as_facts()
+    known = replace(known, premium_in_used=row.premium_in_used)  # once told, it is not forgotten
     found = learn(known, jumps, plan.parameters, premium_counted=session.account.premium_counted)
     found = replace(found, cash_is_net=row.cash_is_net, counts_book_from=row.counts_book_from, scope=Scope.NONE)
     evidence = Evidence.of(row, note="learned from fills", jumps=measured)
