@@ -206,7 +206,8 @@ class _Program:
             mine = self.model.is_right[right][self.picked] & self.is_buy
             helpful = np.minimum(rows[:, mine], 0.0)
             order = np.argsort(helpful, axis=1)
-            filled = np.minimum(np.cumsum(self.most[mine][order], axis=1), self.room[right])
+            most = self.room[right] if self.limits.capacity else INFINITE
+            filled = np.minimum(np.cumsum(self.most[mine][order], axis=1), most)
             lots = np.diff(filled, axis=1, prepend=0.0)
             least = least + (np.take_along_axis(helpful, order, axis=1) * lots).sum(axis=1)
         return least
