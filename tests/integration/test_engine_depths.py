@@ -16,7 +16,7 @@ from hedging.domain.snapshot import Level
 from hedging.engine.depths import MOST_STRIKES, ROUNDS
 from hedging.models import HedgeDecision, HedgeTransaction
 from notifications.models import Alert
-from tests.integration.engine_world import World, world
+from tests.integration.engine_world import POLICY, World, world
 from tests.integration.test_engine_cycle import cycle, entry_soon, margin
 
 pytestmark = pytest.mark.django_db
@@ -111,3 +111,16 @@ def test_a_hedge_that_was_not_proven_the_cheapest_says_so_on_card_page_and_alert
     assert "NOT PROVEN cheapest" in sentence
     proven = card.facts["chosen"] | {"proven": True}
     assert "NOT PROVEN" not in render_to_string("hedging/_chosen.html", {"chosen": proven})
+
+
+def test_a_policy_that_buys_the_least_utilization_buys_it_once_nothing_else_helps_and_is_alarmed(monkeypatch):
+    monkeypatch.setattr("tests.integration.test_engine_cycle.POLICY", replace(POLICY, buy_least_utilization=True))
+    place = world()
+    place.exchange.added_by_basket = margin(1100)
+    place.wait(30)
+    card = cycle(place, plan=entry_soon(place, lots=60))
+    assert card is not None
+    assert card.reason == Reason.ADD_LEAST_UTILIZATION
+    assert card.facts["chosen"]["aim"] == "least"
+    assert card.facts["chosen"]["buys"]
+    assert Alert.objects.filter(kind="entry_unreachable").count() == 1

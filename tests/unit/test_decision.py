@@ -14,7 +14,21 @@ from hedging.domain.instruments import Right, Side
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
 from hedging.domain.reasons import Reason
-from tests.unit.cycle_facts import NOW, WINDOW, chain, facts, later, long, option, session, short_straddle, straddle
+from hedging.domain.snapshot import Depth, Level
+from hedging.domain.worst_case import worst_cost
+from tests.unit.cycle_facts import (
+    NOW,
+    WALL,
+    WINDOW,
+    chain,
+    facts,
+    later,
+    long,
+    option,
+    session,
+    short_straddle,
+    straddle,
+)
 
 REDUCING = session(trading_state="reducing")
 MINUTE = timedelta(minutes=1)
@@ -123,6 +137,42 @@ def test_without_a_purchase_that_suffices_nothing_is_bought_and_the_floor_is_tol
     assert decision.reason is Reason.HOLD_UNREACHABLE
     assert decision.card["floor_pct"] is not None
     assert decision.card["binding"] is not None
+
+
+def test_a_policy_may_buy_the_least_utilization_where_no_entry_can_be_helped_and_only_there():
+    least = HedgePolicy(buy_least_utilization=True)
+    decision = decide(needing(60, policy=least))
+    assert isinstance(decision, AddHedge)
+    assert decision.reason is Reason.ADD_LEAST_UTILIZATION
+    assert decision.card["chosen"]["aim"] == "least"
+    assert decide(needing(policy=least)).legs == decide(needing()).legs  # type: ignore[union-attr]
+
+
+def test_what_is_chosen_near_the_cap_fits_what_its_claim_sets_aside():
+    for left in range(1_000, 4_001, 250):
+        known = needing(session=session(spent=Decimal(50_000 - left)))
+        decision = decide(known)
+        legs = decision.legs if isinstance(decision, AddHedge) else ()
+        reserve = sum(
+            worst_cost(price=leg.worst_price, lots=leg.quantity // 65, policy=known.policy, spec=known.spec,
+                       rates=known.charges)
+            for leg in legs
+        )  # fmt: skip
+        assert reserve <= left
+
+
+def test_a_strike_whose_ladder_was_read_is_offered_as_that_ladder_says():
+    first = decide(needing())
+    assert isinstance(first, AddHedge)
+    contract = first.legs[0].contract
+    dearer = first.legs[0].reference_price + 3
+    depth = Depth(contract, (), (Level(dearer, 65 * 100),), None, WALL)
+    again = decide(needing(depths={contract: depth}))
+    assert isinstance(again, AddHedge)
+    assert all(leg.reference_price == dearer for leg in again.legs if leg.contract == contract)
+    assert again.solution.cost > first.solution.cost
+    nobody = decide(needing(depths={contract: Depth(contract, (), (), None, WALL)}))
+    assert contract not in {leg.contract for leg in nobody.legs}  # type: ignore[union-attr]
 
 
 def test_without_a_strike_in_the_band_nothing_is_bought():
