@@ -112,13 +112,15 @@ class OrderRequest:
 class PlaceReply:
     """The classified reply to one order POST. `order_id` is set only for ACKED.
 
-    `needs_book_check` marks a REJECTED that wants one clean book reading before it is believed.
+    `needs_book_check` marks a REJECTED that wants one clean book reading before it is believed. `infrastructure` tells that
+    the server or the way to it failed (refused, timeout, 5xx): that, and nothing else, is what a circuit breaker counts.
     """
 
     outcome: ReplyClass
     order_id: str | None = None
     message: str = ""
     needs_book_check: bool = False
+    infrastructure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +190,23 @@ class MarginLeg:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """Who answers: the broker's name behind OpenAlgo, and whether orders there are paper (analyzer mode)."""
+    """Who answers: the broker's name behind OpenAlgo, and whether orders there are paper (analyzer mode).
+
+    `skew_seconds` is how far the server's clock is surely from ours: 0 within what the answer took, `None` when untold.
+    """
 
     broker: str
     analyze_mode: bool
+    skew_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the server's master contract says of one option. `freeze_quantity` is `None` where it is not configured."""
+
+    lot: int
+    tick: Decimal
+    freeze_quantity: int | None
 
 
 class MarketReader(Protocol):
@@ -226,6 +241,16 @@ class MarketReader(Protocol):
 
     def basket_margin(self, legs: Sequence[MarginLeg]) -> BasketMargin:
         """Return the broker's margin for 1 to 50 legs; `BrokerRefused` where the broker has no such call."""
+
+
+class SetupReader(MarketReader, Protocol):
+    """A reader that can also be asked how its server is set up, for the pre-flight."""
+
+    def listing(self, contract: Contract) -> Listing:
+        """Return the master contract's lot, tick and freeze quantity of an option; `BrokerRefused` for one not listed."""
+
+    def open_exchanges(self, day: date) -> frozenset[str]:
+        """Return the exchanges that are open on a day by the server's calendar."""
 
 
 class Broker(MarketReader, Protocol):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import requests
 
-from hedging.brokers.base import BasketScope, Broker
+from hedging.brokers.base import BasketScope, Broker, SetupReader
 from hedging.brokers.dry_run import DryRunBroker
 from hedging.brokers.openalgo.broker import OpenAlgoBroker, OpenAlgoReader
 from hedging.brokers.openalgo.client import OpenAlgoClient, OpenAlgoOrderClient
@@ -20,6 +20,31 @@ class LiveNotProven(Exception):
     """Live orders were asked for where they are not allowed yet. Stop; set AUTO_HEDGE_DRY_RUN=true."""
 
     code = "LIVE_NOT_PROVEN"
+
+
+def build_setup_reader(
+    *,
+    base_url: str,
+    api_key: str,
+    session: requests.Session | None = None,
+    wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> SetupReader:
+    """Return what the pre-flight reads an OpenAlgo server by: it has no method that writes."""
+    return OpenAlgoReader(OpenAlgoClient(base_url, api_key, session=session, clock=wall_clock, sleep=sleep))
+
+
+def build_mode_probe(
+    *,
+    base_url: str,
+    api_key: str,
+    session: requests.Session | None = None,
+    wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> Callable[[], bool | None]:
+    """Return the question whether OpenAlgo queues orders for a person, for live sessions: it asks for a cancel."""
+    client = OpenAlgoOrderClient(base_url, api_key, session=session, clock=wall_clock, sleep=sleep)
+    return OpenAlgoBroker(client).queues_orders
 
 
 def build_broker(

@@ -9,6 +9,7 @@ from decimal import Decimal
 from hedging.brokers.base import (
     BrokerError,
     CancelReply,
+    Listing,
     MarginLeg,
     NotSent,
     OrderBook,
@@ -33,8 +34,9 @@ class OpenAlgoReader:
 
     def server_status(self) -> ServerStatus:
         """Return the broker's name and OpenAlgo's mode (two calls)."""
-        broker = wire.parse_ping(self._client.read("ping"))
-        return ServerStatus(broker, wire.parse_analyzer(self._client.read("analyzer")))
+        ping = self._client.read("ping")
+        broker = wire.parse_ping(ping)
+        return ServerStatus(broker, wire.parse_analyzer(self._client.read("analyzer")), ping.skew_seconds)
 
     def funds(self) -> Funds:
         """Return the account's funds; `UnreadableAnswer` for `{}`."""
@@ -77,6 +79,14 @@ class OpenAlgoReader:
         """Return the broker's margin for 1 to 50 legs (else `ValueError`); `BrokerRefused` where there is no such call."""
         return wire.parse_margin(self._client.read("margin", wire.margin_request(legs)), legs)
 
+    def listing(self, contract: Contract) -> Listing:
+        """Return the master contract's lot, tick and freeze quantity of an option; `BrokerRefused` for one not listed."""
+        return wire.parse_listing(self._client.read("symbol", wire.listing_request(contract)))
+
+    def open_exchanges(self, day: date) -> frozenset[str]:
+        """Return the exchanges that are open on a day by OpenAlgo's calendar, which checks no key."""
+        return wire.parse_timings(self._client.read("market/timings", {"date": day.isoformat()}))
+
 
 class OpenAlgoBroker(OpenAlgoReader):
     """The live broker: every order is real."""
@@ -97,9 +107,9 @@ class OpenAlgoBroker(OpenAlgoReader):
         try:
             return wire.classify_place(self._orders.place_order(wire.place_request(request)))
         except NotSent as error:
-            return PlaceReply(ReplyClass.NOT_SENT, message=str(error))
+            return PlaceReply(ReplyClass.NOT_SENT, message=str(error), infrastructure=True)
         except Exception as error:  # noqa: BLE001 - whatever broke after the claim, the order may be out
-            return PlaceReply(ReplyClass.UNKNOWN, message=_shown(error))
+            return PlaceReply(ReplyClass.UNKNOWN, message=_shown(error), infrastructure=True)
 
     def cancel(self, order_id: str) -> CancelReply:
         """Ask for a cancel, once. The books decide what became of it."""
@@ -109,6 +119,23 @@ class OpenAlgoBroker(OpenAlgoReader):
             return CancelReply(accepted=False, message=str(error))
         except OutcomeUnknown as error:
             return CancelReply(accepted=None, message=str(error))
+
+    def queues_orders(self) -> bool | None:
+        """Return whether OpenAlgo would queue our orders for a person (semi-auto mode); `None` when nobody can say.
+
+        No endpoint tells the mode, so a cancel of an order that cannot exist is asked for: semi-auto refuses every cancel.
+        """
+        try:
+            answer = self._orders.cancel_order(wire.cancel_request(NO_ORDER_ID, "auto-hedge"))
+        except BrokerError:
+            return None
+        # Any other refusal is one of the broker's, which semi-auto would not have asked; Zerodha's comes as a 500.
+        message = wire.classify_cancel(answer).message
+        return "semi-auto" in message.lower() if wire.parse_object(answer.body) is not None else None
+
+
+NO_ORDER_ID = "auto-hedge-preflight"
+"""No broker numbers an order like this."""
 
 
 def _shown(error: Exception) -> str:

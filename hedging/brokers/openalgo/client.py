@@ -14,7 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
@@ -34,11 +35,13 @@ READ_ENDPOINTS = frozenset(
         "expiry",
         "funds",
         "margin",
+        "market/timings",
         "optionchain",
         "orderbook",
         "ping",
         "positionbook",
         "quotes",
+        "symbol",
         "tradebook",
     }
 )
@@ -140,15 +143,15 @@ class OpenAlgoClient:
         body = json.dumps({"apikey": self._key, **payload}, allow_nan=False).encode()
         asked_at = self._clock()
         try:
-            status, content = self._exchange(f"{self._root}/api/v1/{endpoint}", body, seconds)
+            status, content, date = self._exchange(f"{self._root}/api/v1/{endpoint}", body, seconds)
         except _TRANSPORT_ERRORS as error:
             # Raised anew by the caller, outside of this handler: `error.request` holds the body, and so the key.
             return _Lost(before_sending=_never_sent(error), text=self.redact(_shown(error)))
         if len(self._key) >= _SHORTEST_SECRET:
             content = content.replace(self._key.encode(), b"***")
-        return Answer(status, content, asked_at)
+        return Answer(status, content, asked_at, _skew(date, asked_at, self._clock()))
 
-    def _exchange(self, url: str, body: bytes, seconds: float) -> tuple[int, bytes]:
+    def _exchange(self, url: str, body: bytes, seconds: float) -> tuple[int, bytes, str | None]:
         ends = self._monotonic() + seconds
         # The type of `timeout` leaves out urllib3's own, which the adapter passes on unchanged.
         timeout: object = urllib3.Timeout(total=seconds, connect=min(CONNECT_SECONDS, seconds), read=seconds)
@@ -168,7 +171,7 @@ class OpenAlgoClient:
                     raise requests.exceptions.ContentDecodingError(f"an answer of more than {MAX_BODY_BYTES} bytes")
                 if self._monotonic() > ends:
                     raise requests.exceptions.ReadTimeout("the answer took longer than its total deadline")
-            return response.status_code, bytes(content)
+            return response.status_code, bytes(content), response.headers.get("Date")
 
     def _session(self) -> requests.Session:
         if self._given_session is not None:
@@ -264,6 +267,20 @@ def _harden(session: requests.Session) -> requests.Session:
     session.trust_env = False  # no proxy, no .netrc and no CA bundle from the environment
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
+
+
+def _skew(date: str | None, asked_at: datetime, answered_at: datetime) -> float | None:
+    """Return the seconds by which a `Date` header is surely ahead of our clock, negative behind; 0 is no proof of either.
+
+    The header has whole seconds, and was written at some moment between the request and the end of the answer.
+    """
+    try:
+        server = parsedate_to_datetime(date or "").astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    ahead = (server - answered_at).total_seconds()
+    behind = (server + timedelta(seconds=1) - asked_at).total_seconds()
+    return ahead if ahead > 0 else min(0.0, behind)
 
 
 def _never_sent(error: BaseException) -> bool:

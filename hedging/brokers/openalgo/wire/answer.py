@@ -36,11 +36,15 @@ DEAD_SESSION_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer as it came. `asked_at` is the wall time of the request: the age of a reading counts from there."""
+    """One HTTP answer as it came. `asked_at` is the wall time of the request: the age of a reading counts from there.
+
+    `skew_seconds` is how far the clock of the `Date` header surely is from ours, `None` without such a header.
+    """
 
     status: int
     body: bytes
     asked_at: datetime
+    skew_seconds: float | None = None
 
 
 def parse_object(body: bytes) -> Json | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from hedging.brokers.base import UnreadableAnswer
+from hedging.brokers.base import Listing, UnreadableAnswer
 from hedging.brokers.openalgo.symbols import UnknownSymbol, format_expiry, format_symbol, parse_expiry
 from hedging.brokers.openalgo.wire.answer import Answer, success_body
 from hedging.brokers.openalgo.wire.values import (
@@ -16,6 +16,8 @@ from hedging.brokers.openalgo.wire.values import (
     as_object,
     as_open_quantity,
     as_price,
+    as_quantity,
+    as_text,
     contract_or_none,
 )
 from hedging.domain.instruments import INDEX_EXCHANGE, OPTION_EXCHANGE, Contract, Index, Right
@@ -45,6 +47,31 @@ def parse_expiries(answer: Answer) -> tuple[date, ...]:
     if not texts:
         raise UnreadableAnswer("no expiries: OpenAlgo's master contract is not loaded")
     return tuple(sorted({_expiry(text) for text in texts}))
+
+
+def listing_request(contract: Contract) -> Json:
+    """Return the body of /symbol."""
+    return {"symbol": format_symbol(contract), "exchange": contract.exchange.value}
+
+
+def parse_listing(answer: Answer) -> Listing:
+    """Parse /symbol. A freeze quantity below one lot (1 on BFO) means that nobody configured it."""
+    data = as_object(success_body(answer).get("data"), "symbol data")
+    lot = as_quantity(data.get("lotsize"), "lotsize")
+    if lot < 1:
+        raise UnreadableAnswer(f"lotsize is {lot}")
+    freeze = as_open_quantity(data.get("freeze_qty"), "freeze_qty")
+    return Listing(
+        lot=lot,
+        tick=as_known_price(data.get("tick_size"), "tick_size"),
+        freeze_quantity=freeze if freeze is not None and freeze >= lot else None,
+    )
+
+
+def parse_timings(answer: Answer) -> frozenset[str]:
+    """Parse /market/timings: the names of the open exchanges. Its instants depend on the server's time zone: not read."""
+    rows = as_list(success_body(answer).get("data"), "timings data")
+    return frozenset(as_text(as_object(row, "a timing").get("exchange"), 20) for row in rows)
 
 
 def chain_request(index: Index, expiry: date, strikes_each_side: int) -> Json:

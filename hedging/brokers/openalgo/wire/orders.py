@@ -66,12 +66,13 @@ class _Rule:
     applies: Callable[[_Reply], bool]
     outcome: ReplyClass
     needs_book_check: bool = False
+    infrastructure: bool = False
 
 
 _U, _R = ReplyClass.UNKNOWN, ReplyClass.REJECTED
 PLACE_RULES: tuple[_Rule, ...] = (
     # The first rule that applies decides; what none knows is UNKNOWN.
-    _Rule(lambda r: r.status >= 500 or r.body is None, _U),
+    _Rule(lambda r: r.status >= 500 or r.body is None, _U, infrastructure=True),
     _Rule(lambda r: r.fields.get("mode") == "analyze", ReplyClass.MODE_MISMATCH),
     _Rule(
         lambda r: r.status == 200 and (r.fields.get("mode") == "semi_auto" or "pending_order_id" in r.fields),
@@ -87,7 +88,7 @@ PLACE_RULES: tuple[_Rule, ...] = (
         ReplyClass.ACKED,
     ),
     _Rule(lambda r: not r.client_error or r.status == 408 or "orderid" in r.fields, _U),
-    _Rule(lambda r: r.says(*_TIMEOUT_WORDS), _U),
+    _Rule(lambda r: r.says(*_TIMEOUT_WORDS), _U, infrastructure=True),
     # OpenAlgo's own 429 has no `status`, and its own 404 a `path`; with other bodies they are the broker's.
     _Rule(lambda r: r.status == 429 and "status" not in r.fields, _R),
     _Rule(lambda r: r.status in {401, 403} and r.says(*BAD_KEY_WORDS), _R),
@@ -119,7 +120,7 @@ def classify_place(answer: Answer) -> PlaceReply:
     else:
         return PlaceReply(_U, message=message)
     order_id = reply.order_id if rule.outcome is ReplyClass.ACKED else None
-    return PlaceReply(rule.outcome, order_id, message, rule.needs_book_check)
+    return PlaceReply(rule.outcome, order_id, message, rule.needs_book_check, rule.infrastructure)
 
 
 def classify_cancel(answer: Answer) -> CancelReply:
