@@ -174,6 +174,8 @@ def _need_gate(facts: CycleFacts, projection: Projection | None) -> Gate:
         worst = projection.worst
         projected = projection.utilization_now_pct if worst is None else worst.utilization_after_pct
         detail = f"{_pct(projected)} projected against a trigger of {trigger} %. {projection.reason}"
+        if facts.waiting:
+            detail += f" Judged after the exit before it: {', '.join(facts.waiting)}."
         reason = Reason.HOLD_WITHIN_BUDGET if projection.need is not None else Reason.HOLD_DATA_UNKNOWN
         return Gate("projection", projection.need is True, detail, reason)
     detail = f"{_pct(facts.utilization_pct)} used, nothing due within {facts.policy.lookahead_minutes} minutes"
@@ -481,6 +483,8 @@ def _card(
     card["margin_model"] = {"error_pct": _text(facts.profile.error_pct), "doubled": facts.profile.wide}
     if facts.unknown:
         card["unknown"] = facts.unknown
+    if facts.waiting:
+        card["waiting_for_exit"] = list(facts.waiting)
     forecasts = [_forecast(jump, facts.session.budget) for jump in facts.past if jump.today][:FORECASTS_ON_CARD]
     if forecasts:
         card["forecasts"] = forecasts

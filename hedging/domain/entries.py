@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from hedging.domain.instruments import Contract, Index, Product, Side
 from hedging.domain.margin import MarginLine
+
+EXIT_SETTLES = timedelta(seconds=20)
+"""How long after its time a scheduled exit may take until funds and positions show it."""
+
+TIME_TO_HEDGE = timedelta(seconds=30)
+"""What must be left before an entry: three projections of ten seconds, and the fills of a set."""
+
+
+def waits_for_exit(entry_at: datetime, exits: Iterable[datetime], *, now: datetime) -> bool:
+    """Return whether an entry is judged only once a scheduled exit before it has shown what it releases.
+
+    A hedge bought minutes before an exit that makes it needless is money lost; and if the exit does not come, the book
+    still shows its shorts, and there is time left to buy. Without that time nothing waits.
+    """
+    return any(now < gone + EXIT_SETTLES <= entry_at - TIME_TO_HEDGE for gone in exits)
 
 
 @dataclass(frozen=True, slots=True)
