@@ -80,10 +80,11 @@ class LaterEntry:
 class CycleFacts:
     """One cycle's knowledge. A reading that failed is `None`, and `unknown` says which and why.
 
-    `coming` are entries due within the lookahead, `soon` those within the exit buffer (a superset of `coming`), `later`
-    all entries still to come today. `just_due` tells that an entry fell due so recently that its orders may still be on
-    the way, `just_exited` that one was to leave the book in the last minutes. `used_correction` (rupees) is what the
-    broker's basket call found the engine to underestimate; `past` are measured jumps of used margin, newest first;
+    `coming` are entries due within the lookahead but for those (`waiting`, by name) that a scheduled exit comes before,
+    `soon` those within the exit buffer, waiting ones too, `later` all entries still to come today. `just_due` tells that an
+    entry fell due so recently that its orders may still be on the way, `just_exited` that one was to leave the book in the
+    last minutes. `used_correction` (rupees) is what the broker's basket call found the engine to underestimate; `past` are
+    measured jumps of used margin, newest first;
     `chain` is `None` when no price was needed, and `chain_age_seconds` is wall time from its request to the decision.
     `depths` are the ladders of strikes that were chosen, `None` where one could not be read; `needed_until` is the last
     exit of the timetable, `None` when it is at expiry. `needed_later` are the lots of our wings on each side that the rest
@@ -120,6 +121,7 @@ class CycleFacts:
     needed_later: Mapping[Right, int] | None = None
     used_correction: Decimal = Decimal(0)
     past: tuple[PastJump, ...] = ()
+    waiting: tuple[str, ...] = ()
     unknown: str = ""
 
     @property

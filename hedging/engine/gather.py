@@ -11,7 +11,7 @@ from typing import Any
 
 from hedging.brokers.base import BrokerError, BrokerUnavailable, MarginLeg
 from hedging.brokers.openalgo.symbols import parse_symbol
-from hedging.domain.entries import ComingEntry, in_time_order
+from hedging.domain.entries import ComingEntry, in_time_order, waits_for_exit
 from hedging.domain.facts import CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
 from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
@@ -132,11 +132,14 @@ class Gatherer:
             return replace(facts, unknown=self._unknown)
         facts = replace(facts, chain_age_seconds=self._age_seconds(chain.read_at))
         try:
-            coming = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.lookahead_minutes))
+            due = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.lookahead_minutes))
             soon = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.exit_buffer_minutes))
         except ValueError as error:
             return replace(facts, chain=chain, unknown=str(error))
-        return replace(facts, chain=chain, coming=coming, soon=soon)
+        exits = [e.exit_at for e in self._plan.entries if e.exit_at is not None and e.entry_at <= facts.now]
+        waiting = {e.portfolio for e in due if waits_for_exit(e.at, exits, now=facts.now)}
+        coming = tuple(entry for entry in due if entry.portfolio not in waiting)
+        return replace(facts, chain=chain, coming=coming, soon=soon, waiting=tuple(sorted(waiting)))
 
     def depth(self, contract: Contract) -> Depth | None:
         """Read the price ladder of one contract; `None` when it cannot be read."""
