@@ -246,10 +246,81 @@ class PaperOrder(models.Model):
         return f"{self.order_id} {self.side} {self.quantity} {self.symbol}"
 
 
-class AuditEvent(models.Model):
-    """One line of the audit trail. Append-only: a trigger of the database refuses UPDATE and DELETE."""
+class AdjustmentKind(StrEnum):
+    """Why what we hold changed without an order of ours."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="audit_events")
+    SOLD_BY_HAND = "sold_by_hand"
+    SQUARED_OFF = "squared_off"
+    EXPIRED = "expired"
+    GONE = "gone"
+
+
+class Adjustment(models.Model):
+    """Units of a hedge that are no longer ours although we sold none. Append-only; holdings count it like a sale.
+
+    `quantity` units left the account; `kind` and `detail` say how that was concluded. It is no trade of ours: no spend, no
+    recovery, no charges come of it.
+    """
+
+    session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="adjustments")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="adjustments")
+    mode = models.CharField(max_length=10, choices=Mode)
+    index = models.CharField(max_length=12, choices=INDEX_CHOICES)
+    expiry = models.DateField()
+    strike = models.DecimalField(max_digits=10, decimal_places=2)
+    right = models.CharField(max_length=2, choices=choices_of(Right))
+    product = models.CharField(max_length=8, choices=choices_of(Product))
+    symbol = models.CharField(max_length=40)
+    side = models.CharField(max_length=4, choices=choices_of(Side), default=Side.SELL)
+    quantity = models.PositiveIntegerField()
+    kind = models.CharField(max_length=16, choices=choices_of(AdjustmentKind))
+    detail = models.CharField(max_length=300)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="adjustment_quantity_positive"),
+            models.CheckConstraint(condition=Q(side=Side.SELL.value), name="adjustment_only_takes_away"),
+            models.CheckConstraint(condition=Q(kind__in=values_of(AdjustmentKind)), name="adjustment_kind_known"),
+            models.CheckConstraint(condition=Q(mode__in=sorted(m.value for m in Mode)), name="adjustment_mode_known"),
+        ]
+        indexes = [models.Index(fields=["account", "mode", "expiry"], name="adjustment_held")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} {self.symbol} {self.kind}"
+
+
+class BookCheck(models.Model):
+    """The last comparison of a session's ledger with the broker's books. One row for each session.
+
+    `read_wall` is the wall time of the last comparison for which every book was read, `None` before the first: nothing is
+    decided then. `found` are its findings as stored values, `watched` what is waiting for a second equal reading (key and
+    wall time of the first), `blocked` the symbols that are not bought automatically, `told` the keys an alert was sent for.
+    `requested_wall` asks for another comparison, `error` says why the last attempt failed.
+    """
+
+    session = models.OneToOneField(TradingSession, on_delete=models.PROTECT, related_name="book_check")
+    read_at = models.DateTimeField(null=True, blank=True)
+    read_wall = models.DateTimeField(null=True, blank=True)
+    found = models.JSONField(default=list)
+    watched = models.JSONField(default=dict)
+    blocked = models.JSONField(default=list)
+    told = models.JSONField(default=list)
+    requested_wall = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"{len(self.found)} findings"
+
+
+class AuditEvent(models.Model):
+    """One line of the audit trail. Append-only: a trigger of the database refuses UPDATE and DELETE.
+
+    `account` is null for what concerns the whole installation. `digest` is the SHA-256 of the line's canonical content
+    (`domain/audit_chain.py`); another trigger links it into the chain when its transaction commits.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="audit_events")
     session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, null=True, related_name="audit_events")
     at = models.DateTimeField()
     wall_at = models.DateTimeField()
@@ -258,15 +329,34 @@ class AuditEvent(models.Model):
     subject_kind = models.CharField(max_length=40)
     subject_id = models.BigIntegerField()
     facts = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64)
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="audit_digest_whole"),
+        ]
         indexes = [
             models.Index(fields=["subject_kind", "subject_id"], name="audit_subject"),
             models.Index(fields=["session", "-id"], name="audit_latest"),
+            models.Index(fields=["wall_at", "id"], name="audit_by_time"),
         ]
 
     def __str__(self) -> str:
         return f"{self.event} {self.subject_kind} {self.subject_id}"
+
+
+class AuditLink(models.Model):
+    """An audit event's place in the hash chain, written by the database alone. Append-only.
+
+    `hash` = SHA-256 of the hash before it and the event's digest, both in hexadecimal; `sequence` counts from 1.
+    """
+
+    event = models.OneToOneField(AuditEvent, on_delete=models.PROTECT, primary_key=True, related_name="link")
+    sequence = models.BigIntegerField(unique=True)
+    hash = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.hash[:12]}"
 
 
 class JumpKind(StrEnum):

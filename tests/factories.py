@@ -12,12 +12,16 @@ from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Seq
 from factory.django import DjangoModelFactory
 
 from hedging.brokers.openalgo.symbols import format_symbol
+from hedging.domain.audit_chain import AuditLine, digest_of
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
 from hedging.models import (
     Action,
+    Adjustment,
+    AdjustmentKind,
     AuditEvent,
+    BookCheck,
     CycleKind,
     Fill,
     Heartbeat,
@@ -302,6 +306,44 @@ class AuditEventFactory(RowFactory[AuditEvent]):
     event = "intent_claimed"
     subject_kind = "transaction"
     subject_id = Sequence(lambda n: n)
+    facts: Any = LazyFunction(dict)
+    digest = LazyAttribute(
+        lambda o: digest_of(
+            AuditLine(
+                o.account.pk, o.session.pk, o.at, o.wall_at, o.actor, o.event, o.subject_kind, o.subject_id, o.facts
+            )
+        )
+    )
+
+
+class AdjustmentFactory(RowFactory[Adjustment]):
+    class Meta:
+        model = Adjustment
+
+    session = SubFactory(TradingSessionFactory)
+    account = SelfAttribute("session.account")
+    mode = SelfAttribute("session.mode")
+    index = SelfAttribute("session.index")
+    expiry = SelfAttribute("session.expiry")
+    strike = Decimal(26500)
+    right = Right.CE.value
+    symbol = LazyAttribute(
+        lambda o: format_symbol(Contract(Index(o.index), o.expiry, Decimal(o.strike), Right(o.right)))
+    )
+    product = SelfAttribute("session.account.product")
+    quantity = 130
+    kind = AdjustmentKind.SOLD_BY_HAND.value
+    detail = "sold by order 5"
+    at = ist(11)
+
+
+class BookCheckFactory(RowFactory[BookCheck]):
+    class Meta:
+        model = BookCheck
+
+    session = SubFactory(TradingSessionFactory)
+    read_at = OPEN
+    read_wall = OPEN
 
 
 class HeartbeatFactory(RowFactory[Heartbeat]):

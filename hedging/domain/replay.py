@@ -1,0 +1,134 @@
+"""Replay: rebuild sessions, intents and orders from the `changes` of audit lines alone, and compare with today's rows.
+
+A line's changes map a row's name ("hedgeorder:7") to `set` (columns and their new values) and `add` (decimal columns and
+what was added to them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Any
+
+SESSION_IDENTITY = ("account", "trading_day", "mode", "index", "expiry", "dte")
+SESSION_POLICY = (
+    "baskets",
+    "budget_per_basket",
+    "lots_per_basket",
+    "trigger_pct",
+    "target_pct",
+    "exit_trigger_pct",
+    "lookahead_minutes",
+    "exit_buffer_minutes",
+    "min_premium",
+    "max_premium",
+    "max_cost_per_day",
+    "cooldown_seconds",
+)
+SESSION_STATE = ("automation", "trading_state", "state_reason")
+SESSION_BASELINE = ("baseline", "baseline_at", "baseline_source")
+SESSION_COUNTERS = ("spent", "reserved")
+SESSION = (
+    *SESSION_IDENTITY,
+    *SESSION_POLICY,
+    *SESSION_STATE,
+    *SESSION_BASELINE,
+    *SESSION_COUNTERS,
+    "last_action_at",
+    "quarantine",
+    "opened_at",
+    "closed_at",
+)
+INTENT_CLAIM = (
+    "decision",
+    "session",
+    "mode",
+    "index",
+    "expiry",
+    "strike",
+    "right",
+    "product",
+    "symbol",
+    "side",
+    "quantity",
+    "lot",
+    "reference_price",
+    "worst_price",
+    "reserve",
+    "reason",
+    "origin",
+    "due_by_clock",
+    "created_at",
+    "valid_until",
+)
+INTENT_OUTCOME = ("is_live", "ended_at", "filled_quantity", "average_price", "charges")
+INTENT = (*INTENT_CLAIM, *INTENT_OUTCOME)
+ORDER_CLAIM = ("transaction", "account", "trading_day", "mode", "slice", "attempt", "quantity", "created_at")
+ORDER_STATE = ("status", "limit_price", "broker_order_id", "sent_at")
+ORDER = (*ORDER_CLAIM, *ORDER_STATE)
+FILLS = "fills"
+"""An order's fills as [units, rupees] in order of arrival; kept beside its columns."""
+
+Rows = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A column in which the replayed row and today's row differ; `None` as a whole row means that it is not there."""
+
+    row: str
+    column: str
+    replayed: Any
+    stored: Any
+
+
+class Replay:
+    """The state of every row that audit lines tell of, built line by line in the order of the chain."""
+
+    def __init__(self) -> None:
+        self.rows: Rows = {}
+        self.lines = 0
+
+    def apply(self, facts: Mapping[str, Any]) -> None:
+        """Apply the changes of one line."""
+        self.lines += 1
+        for name, change in facts.get("changes", {}).items():
+            row = self.rows.setdefault(name, {})
+            row.update(change.get("set", {}))
+            for column, amount in change.get("add", {}).items():
+                row[column] = plain(Decimal(row.get(column, "0")) + Decimal(amount), places=2)
+
+    def differences(self, stored: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterable[Difference]:
+        """Yield every difference from the rows of today, and what is on one side only."""
+        unseen = set(self.rows)
+        for name, columns in stored:
+            row = self.rows.get(name)
+            if row is None:
+                yield Difference(name, "", None, "a row")
+                continue
+            unseen.discard(name)
+            for column, value in columns.items():
+                if row.get(column) != value:
+                    yield Difference(name, column, row.get(column), value)
+        for name in sorted(unseen):
+            yield Difference(name, "", "a row", None)
+
+
+def plain(value: Any, *, places: int | None = None) -> Any:
+    """Return a column's value as JSON. Decimals keep `places` digits, rounded half away from zero as PostgreSQL does."""
+    if isinstance(value, Decimal | int | float) and not isinstance(value, bool) and places is not None:
+        return str(Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP))
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
