@@ -133,7 +133,10 @@ class CancelReply:
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """One row of the broker's order book. `contract` is `None` where the symbol is null or not an option of ours."""
+    """One row of the broker's order book. `contract` is `None` where the symbol is null or not an option of ours.
+
+    `paper`: it is in a dry run's own book, and at no broker. Orders of one kind are never looked for among the other.
+    """
 
     order_id: str
     symbol: str
@@ -146,6 +149,7 @@ class OrderRow:
     status_text: str
     timestamp_text: str
     rejection_reason: str = ""
+    paper: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hedging.brokers.base import BrokerStatus, OrderBook, OrderRow, TradeBook
 from hedging.domain.lifecycle import BookRow, BooksRead, OrderStatus, Trade
 from hedging.models import HedgeOrder
+from sessions_app.models import Mode
 
 _TERMINAL = {
     BrokerStatus.COMPLETE: OrderStatus.FILLED,
@@ -35,6 +36,7 @@ def lookalikes_of(order: HedgeOrder, orders: OrderBook) -> tuple[str, ...]:
         row.order_id
         for row in orders.rows
         if row.order_id not in seen
+        and row.paper == (order.mode == Mode.DRY_RUN)  # a dry run shows the live book too, and owns nothing there
         # A row without a symbol may be ours: the broker has not named it yet. Better one look too many than one too few.
         and (row.contract == tx.contract or not row.symbol)
         and row.product == tx.product

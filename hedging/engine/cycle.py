@@ -42,7 +42,9 @@ def run_cycle(
     `plan` is the day's timetable and dated facts, `policy` the figures in force before the session's own, `enabled` the lid.
     """
     account_id, day = session.account_id, session.trading_day
-    pulse = take_pulse(session_id=session.pk, account_id=account_id, day=day, kind=kind, slot=slot, now=now)
+    pulse = take_pulse(
+        session_id=session.pk, account_id=account_id, day=day, mode=session.mode, kind=kind, slot=slot, now=now
+    )
     if pulse.decided:
         return None
     books = reconcile(account_id=account_id, day=day, ports=ports, watched=pulse.watched)

@@ -35,7 +35,8 @@ def end_day(*, session: TradingSession, hours: SessionHours, now: datetime, port
     of an hour after the close it is closed all the same, or tomorrow's could not open; what is unresolved is told, and stays so.
     """
     read = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports).books_read
-    live = list(HedgeOrder.objects.live().filter(account_id=session.account_id, trading_day=session.trading_day))
+    orders = HedgeOrder.objects.live().filter(account_id=session.account_id, mode=session.mode)
+    live = list(orders.filter(trading_day=session.trading_day))
     if (live or not read) and now < hours.closes + GIVE_UP_AFTER:
         return False
     summary = summarize(session) | ({"unresolved_orders": [order.pk for order in live]} if live else {})

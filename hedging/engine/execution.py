@@ -161,6 +161,7 @@ def _own_prices(tx: HedgeTransaction, quantity: int) -> set[Decimal]:
     prices = HedgeOrder.objects.filter(
         account_id=tx.session.account_id,
         trading_day=tx.session.trading_day,
+        mode=tx.mode,
         transaction__symbol=tx.symbol,
         transaction__side=tx.side,
         quantity=quantity,

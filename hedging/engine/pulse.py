@@ -22,7 +22,7 @@ _LATE_NEWS = values_of((OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus
 _JUMPS = MarginJump._meta.db_table
 _ORDERS = f"""
     SELECT id FROM {HedgeOrder._meta.db_table}
-    WHERE account_id = %s AND trading_day = %s
+    WHERE account_id = %s AND trading_day = %s AND mode = %s
       AND (status = ANY(%s) OR (status = ANY(%s) AND sent_at >= %s))
     ORDER BY id
 """  # noqa: S608 - names of our own tables; every value is a parameter
@@ -52,22 +52,25 @@ class Pulse:
 
 
 def take_pulse(
-    *, session_id: int, account_id: int, day: date, kind: CycleKind, slot: int | None, now: datetime
+    *, session_id: int, account_id: int, day: date, mode: str, kind: CycleKind, slot: int | None, now: datetime
 ) -> Pulse:
     """Return the pulse of a session at market time `now`. One round trip."""
     with connection.cursor() as cursor:
-        asked = [session_id, kind.value, slot, *_watching(account_id, day, now), session_id, now, session_id]
+        asked = [session_id, kind.value, slot, *_watching(account_id, day, mode, now), session_id, now, session_id]
         cursor.execute(_PULSE, asked)
         decided, watched, newest_fill, jumps_due, jumps_measured = cursor.fetchone()
     return Pulse(decided, tuple(watched), newest_fill, tuple(jumps_due), jumps_measured)
 
 
-def watched_orders(*, account_id: int, day: date, now: datetime) -> tuple[int, ...]:
-    """Return the ids of the day's orders that may still change, oldest first. One round trip."""
+def watched_orders(*, account_id: int, day: date, mode: str, now: datetime) -> tuple[int, ...]:
+    """Return the ids of the day's orders of one mode that may still change, oldest first. One round trip.
+
+    Orders on paper and orders at the broker are in different books, so neither is ever looked for with the other.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_ORDERS, _watching(account_id, day, now))
+        cursor.execute(_ORDERS, _watching(account_id, day, mode, now))
         return tuple(row[0] for row in cursor.fetchall())
 
 
-def _watching(account_id: int, day: date, now: datetime) -> list[Any]:
-    return [account_id, day, _WATCHED, _LATE_NEWS, now - LATE_NEWS_WINDOW]
+def _watching(account_id: int, day: date, mode: str, now: datetime) -> list[Any]:
+    return [account_id, day, str(mode), _WATCHED, _LATE_NEWS, now - LATE_NEWS_WINDOW]

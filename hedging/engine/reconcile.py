@@ -28,8 +28,9 @@ from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import watched_orders
+from hedging.engine.standing import halted_everywhere
 from hedging.models import HedgeOrder
-from sessions_app.models import TradingState
+from sessions_app.models import Mode, TradingState
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +50,13 @@ class Reconciled:
 def reconcile(*, account_id: int, day: date, ports: Ports, watched: tuple[int, ...] | None = None) -> Reconciled:
     """Look at every slice of the day that may still change. A failed read infers nothing and changes nothing.
 
+    Slices of the broker's own kind only, on paper or real: those of the other are in another book, and block nothing here.
     `watched` are the ids of those slices where the caller knows them. No read is made while there are none, and none
     after the day itself: the books are about another one then.
     """
     now = ports.clock.now()
     if watched is None:
-        watched = watched_orders(account_id=account_id, day=day, now=now)
+        watched = watched_orders(account_id=account_id, day=day, mode=_mode_of(ports), now=now)
     if not watched:
         return Reconciled(watched=0, books_read=True)
     whole = HedgeOrder.objects.filter(pk__in=watched).select_related("transaction__session", "transaction__decision")
@@ -76,10 +78,15 @@ def reconcile(*, account_id: int, day: date, ports: Ports, watched: tuple[int, .
         else:
             hours = acting_hours(day)
             day_over = hours is not None and now > hours.closes + timedelta(minutes=1)
+            halted = halted_everywhere()
             for row in waiting:
-                _bring_up_to_date(row, evidence_for(row, orders, trades), ports, day_over=day_over)
+                _bring_up_to_date(row, evidence_for(row, orders, trades), ports, day_over=day_over, halted=halted)
     _sweep(account_id=account_id, day=day, ports=ports)
     return Reconciled(watched=len(rows), books_read=books_read)
+
+
+def _mode_of(ports: Ports) -> Mode:
+    return Mode.DRY_RUN if ports.broker.paper else Mode.LIVE
 
 
 def _books_tell_of(row: HedgeOrder) -> bool:
@@ -87,7 +94,7 @@ def _books_tell_of(row: HedgeOrder) -> bool:
     return row.status != OrderStatus.NEW and (row.status != OrderStatus.SENDING or row.refused_by_reply)
 
 
-def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day_over: bool) -> None:
+def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day_over: bool, halted: bool) -> None:
     ended = row.status not in LIVE and row.status != OrderStatus.LOST
     if ended and not evidence.lookalikes and len(evidence.trades) == row.fills.count():
         return  # nothing new about an order that is over
@@ -101,7 +108,7 @@ def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day
         row.refresh_from_db(fields=["status"])
     if day_over:
         _advance(row, DayEnded(), ports)
-    elif _wants_cancel(row, ports.clock.now()):
+    elif _wants_cancel(row, ports.clock.now(), halted=halted):
         _advance(row, CancelRequested(), ports)
 
 
@@ -124,7 +131,7 @@ def _sweep(*, account_id: int, day: date, ports: Ports) -> None:
     """Nudge what was committed and not sent yet: a lost nudge, another attempt of a slice, a sale that waited for its buy."""
     now, wall_now = ports.clock.now(), ports.wall()
     rows = HedgeOrder.objects.filter(
-        account_id=account_id, trading_day=day, status=OrderStatus.NEW.value
+        account_id=account_id, trading_day=day, mode=_mode_of(ports), status=OrderStatus.NEW.value
     ).select_related("transaction__session", "transaction__decision")
     for row in rows.order_by("id"):
         followed = row.attempt > 1 or row.transaction.reason == Reason.UNWIND_REPLACED
@@ -135,10 +142,10 @@ def _sweep(*, account_id: int, day: date, ports: Ports) -> None:
             ports.nudge_send(row.pk)
 
 
-def _wants_cancel(row: HedgeOrder, now: datetime) -> bool:
+def _wants_cancel(row: HedgeOrder, now: datetime, *, halted: bool) -> bool:
     if row.status not in {OrderStatus.ACKED, OrderStatus.PARTIAL} or row.sent_at is None:
         return False
-    if row.transaction.session.trading_state == TradingState.HALTED:
+    if halted or row.transaction.session.trading_state == TradingState.HALTED:
         return True
     patience = timedelta(seconds=int(row.transaction.decision.policy.get("chase_after_seconds", 10)))
     return now - row.sent_at > patience
