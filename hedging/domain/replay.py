@@ -1,7 +1,7 @@
 """Replay: rebuild sessions, intents and orders from the `changes` of audit lines alone, and compare with today's rows.
 
-A line's changes map a row's name ("hedgeorder:7") to `set` (columns and their new values) and `add` (decimal columns and
-what was added to them).
+A line's changes map a row's name ("hedgeorder:7") to its columns as they were when the line's transaction held the row's
+lock. Lines are applied in the order of the chain, which is that of the commits: the last word on a row is its state.
 """
 
 from __future__ import annotations
@@ -9,15 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-SESSION_IDENTITY = ("account", "trading_day", "mode", "index", "expiry", "dte")
-SESSION_POLICY = (
+SESSION = (
+    "account",
+    "trading_day",
+    "mode",
+    "index",
+    "expiry",
+    "dte",
     "baskets",
     "budget_per_basket",
     "lots_per_basket",
+    "automation",
+    "trading_state",
+    "state_reason",
+    "baseline",
+    "baseline_at",
+    "baseline_source",
+    "spent",
+    "reserved",
+    "last_action_at",
+    "quarantine",
     "trigger_pct",
     "target_pct",
     "exit_trigger_pct",
@@ -27,22 +42,10 @@ SESSION_POLICY = (
     "max_premium",
     "max_cost_per_day",
     "cooldown_seconds",
-)
-SESSION_STATE = ("automation", "trading_state", "state_reason")
-SESSION_BASELINE = ("baseline", "baseline_at", "baseline_source")
-SESSION_COUNTERS = ("spent", "reserved")
-SESSION = (
-    *SESSION_IDENTITY,
-    *SESSION_POLICY,
-    *SESSION_STATE,
-    *SESSION_BASELINE,
-    *SESSION_COUNTERS,
-    "last_action_at",
-    "quarantine",
     "opened_at",
     "closed_at",
 )
-INTENT_CLAIM = (
+INTENT = (
     "decision",
     "session",
     "mode",
@@ -63,12 +66,42 @@ INTENT_CLAIM = (
     "due_by_clock",
     "created_at",
     "valid_until",
+    "is_live",
+    "ended_at",
+    "filled_quantity",
+    "average_price",
+    "charges",
 )
-INTENT_OUTCOME = ("is_live", "ended_at", "filled_quantity", "average_price", "charges")
-INTENT = (*INTENT_CLAIM, *INTENT_OUTCOME)
-ORDER_CLAIM = ("transaction", "account", "trading_day", "mode", "slice", "attempt", "quantity", "created_at")
-ORDER_STATE = ("status", "limit_price", "broker_order_id", "sent_at")
-ORDER = (*ORDER_CLAIM, *ORDER_STATE)
+ORDER = (
+    "transaction",
+    "account",
+    "trading_day",
+    "mode",
+    "slice",
+    "attempt",
+    "quantity",
+    "created_at",
+    "status",
+    "limit_price",
+    "broker_order_id",
+    "sent_at",
+)
+ADJUSTMENT = (
+    "session",
+    "account",
+    "mode",
+    "index",
+    "expiry",
+    "strike",
+    "right",
+    "product",
+    "symbol",
+    "side",
+    "quantity",
+    "kind",
+    "detail",
+    "at",
+)
 FILLS = "fills"
 """An order's fills as [units, rupees] in order of arrival; kept beside its columns."""
 
@@ -95,11 +128,8 @@ class Replay:
     def apply(self, facts: Mapping[str, Any]) -> None:
         """Apply the changes of one line."""
         self.lines += 1
-        for name, change in facts.get("changes", {}).items():
-            row = self.rows.setdefault(name, {})
-            row.update(change.get("set", {}))
-            for column, amount in change.get("add", {}).items():
-                row[column] = plain(Decimal(row.get(column, "0")) + Decimal(amount), places=2)
+        for name, columns in facts.get("changes", {}).items():
+            self.rows.setdefault(name, {}).update(columns)
 
     def differences(self, stored: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterable[Difference]:
         """Yield every difference from the rows of today, and what is on one side only."""
@@ -117,14 +147,12 @@ class Replay:
             yield Difference(name, "", "a row", None)
 
 
-def plain(value: Any, *, places: int | None = None) -> Any:
-    """Return a column's value as JSON. Decimals keep `places` digits, rounded half away from zero as PostgreSQL does."""
-    if isinstance(value, Decimal | int | float) and not isinstance(value, bool) and places is not None:
-        return str(Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP))
-    if isinstance(value, Decimal):
-        return str(value)
+def plain(value: Any) -> Any:
+    """Return a column's value as JSON."""
     if isinstance(value, StrEnum):
         return value.value
+    if isinstance(value, Decimal):
+        return str(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     if isinstance(value, date):
