@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from hedging.domain.lifecycle import LIVE, OrderStatus
 from hedging.models import CycleKind, Fill, HedgeDecision, HedgeOrder, MarginJump, values_of
@@ -63,13 +64,10 @@ def take_pulse(
 
 
 def watched_orders(*, account_id: int, day: date, mode: str, now: datetime) -> tuple[int, ...]:
-    """Return the ids of the day's orders of one mode that may still change, oldest first. One round trip.
-
-    Orders on paper and orders at the broker are in different books, so neither is ever looked for with the other.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_ORDERS, _watching(account_id, day, mode, now))
-        return tuple(row[0] for row in cursor.fetchall())
+    """Return the ids of the day's orders of one mode that may still change, oldest first. One round trip."""
+    still_news = Q(status__in=_LATE_NEWS, sent_at__gte=now - LATE_NEWS_WINDOW)
+    of_the_day = HedgeOrder.objects.filter(account_id=account_id, trading_day=day, mode=mode)
+    return tuple(of_the_day.filter(Q(status__in=_WATCHED) | still_news).order_by("id").values_list("id", flat=True))
 
 
 def _watching(account_id: int, day: date, mode: str, now: datetime) -> list[Any]:
