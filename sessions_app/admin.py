@@ -22,11 +22,10 @@ else:  # Django's own class takes no type parameter at run time
 class AccountAdmin(_AccountAdmin):
     """Broker accounts and what their broker's numbers contain."""
 
-    list_display = ["name", "mode", "product", "basket_scope", "free_margin", "premium_counted", "breaker_open_until"]
+    list_display = ["name", "mode", "product", "basket_scope", "free_margin", "premium_counted"]
     list_filter = ["mode", "product"]
     search_fields = ["name"]
     ordering = ["name", "id"]
-    readonly_fields = ["breaker_failures", "breaker_open_until"]
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Account | None = None) -> bool:
         """Refuse: the audit trail names the account for years."""

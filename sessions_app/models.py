@@ -10,21 +10,24 @@ from django.db.models import F, Q
 
 from hedging.domain.calibration import Calibration as CalibrationFacts
 from hedging.domain.calibration import FoundBy, Scope
+from sessions_app.choices import Mode, TradingState
+from sessions_app.controls import AccountLease, AccountLimits, Breaker, BreakerKind, Installation
 
-
-class Mode(models.TextChoices):
-    """Whether orders are real. A column of every row that is ever summed."""
-
-    LIVE = "live", "live"
-    DRY_RUN = "dry_run", "dry run"
-
-
-class TradingState(models.TextChoices):
-    """What the session may do: everything, sells only, or nothing new."""
-
-    ACTIVE = "active", "ACTIVE"
-    REDUCING = "reducing", "REDUCING"
-    HALTED = "halted", "HALTED"
+__all__ = [
+    "Account",
+    "AccountLease",
+    "AccountLimits",
+    "BasketScope",
+    "Breaker",
+    "BreakerKind",
+    "Calibration",
+    "FreeMargin",
+    "Installation",
+    "MarginSnapshot",
+    "Mode",
+    "TradingSession",
+    "TradingState",
+]
 
 
 class BasketScope(models.TextChoices):
@@ -82,10 +85,6 @@ class Account(models.Model):
     premium_counted = models.BooleanField(
         default=True,
         help_text="The broker's used margin contains premium paid, less received. Stands until it is learned.",
-    )
-    breaker_failures = models.PositiveIntegerField(default=0)
-    breaker_open_until = models.DateTimeField(
-        null=True, blank=True, help_text="Wall time until which no new order is claimed."
     )
 
     class Meta:

@@ -31,6 +31,11 @@ class Places:
         return self.var / "log"
 
     @property
+    def halt(self) -> Path:
+        """A file whose mere existence halts all trading: for when nothing else answers any more."""
+        return self.var / "HALT"
+
+    @property
     def postgres_sockets(self) -> Path:
         """Folder of PostgreSQL's socket; libpq calls it the host."""
         return self.runtime / "pg"

@@ -162,11 +162,23 @@ class CostOutput(Output):
 
 
 class BreakerOutput(Output):
-    """The circuit breaker."""
+    """The circuit breakers: of purchases, and of exits."""
 
     is_open = serializers.BooleanField()
     open_until = serializers.DateTimeField()
     failures = serializers.IntegerField()
+    exits_open = serializers.BooleanField()
+    exits_open_until = serializers.DateTimeField()
+
+
+class InstallationOutput(Output):
+    """The trading state of the whole installation; `halt_file`: a file halts it as well."""
+
+    trading_state = serializers.CharField()
+    reason = serializers.CharField()
+    by = serializers.CharField()
+    at = serializers.DateTimeField()
+    halt_file = serializers.BooleanField()
 
 
 class MarginModelOutput(Output):
@@ -236,6 +248,7 @@ class StatusOutput(Output):
     cost = CostOutput()
     margin_model = MarginModelOutput()
     breaker = BreakerOutput()
+    installation = InstallationOutput()
     heartbeats = BeatOutput(many=True)
     live_orders = LiveOrderOutput(many=True)
     forecasts = ForecastOutput(many=True)

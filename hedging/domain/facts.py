@@ -24,7 +24,10 @@ HUNDRED = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """The session's row as the decision sees it. Money in rupees; `last_action_at` is market time."""
+    """The session's row as the decision sees it. Money in rupees; `last_action_at` is market time.
+
+    `trading_state` is the one in force, the tighter of the session's and the installation's; `state_reason` says why.
+    """
 
     index: Index
     expiry: date
@@ -38,6 +41,7 @@ class SessionFacts:
     reserved: Decimal
     last_action_at: datetime | None
     quarantine: frozenset[Contract]
+    state_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ class CycleFacts:
     past: tuple[PastJump, ...] = ()
     waiting: tuple[str, ...] = ()
     unknown: str = ""
+    exit_breaker_open: bool = False
 
     @property
     def utilization_pct(self) -> Decimal | None:

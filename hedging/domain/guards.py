@@ -41,8 +41,9 @@ def _toggle(facts: CycleFacts) -> Gate:
 
 
 def _trading_state(facts: CycleFacts) -> Gate:
-    state = facts.session.trading_state
-    return Gate("trading state", state == ACTIVE, state.upper(), Reason.HOLD_TRADING_STATE)
+    state, why = facts.session.trading_state, facts.session.state_reason
+    detail = f"{state.upper()}: {why}" if why and state != ACTIVE else state.upper()
+    return Gate("trading state", state == ACTIVE, detail, Reason.HOLD_TRADING_STATE)
 
 
 def _hours(facts: CycleFacts) -> Gate:
@@ -112,6 +113,11 @@ def _breaker(facts: CycleFacts) -> Gate:
     return Gate("breaker", not facts.breaker_open, detail, Reason.HOLD_BREAKER_OPEN)
 
 
+def _exit_breaker(facts: CycleFacts) -> Gate:
+    detail = "Circuit breaker OPEN for exits" if facts.exit_breaker_open else "closed for exits"
+    return Gate("breaker", not facts.exit_breaker_open, detail, Reason.HOLD_BREAKER_OPEN)
+
+
 def _cooldown(facts: CycleFacts) -> Gate:
     left = facts.cooldown_left_seconds
     return Gate("cooldown", left == 0, f"{left} s left" if left else "over", Reason.HOLD_COOLDOWN)
@@ -137,7 +143,7 @@ KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
 ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown, _cap)
 """Gates between a known need and a purchase."""
 
-UNWINDING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight_beside_sale, _breaker, _cooldown)
+UNWINDING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight_beside_sale, _exit_breaker, _cooldown)
 """Gates before a sale that nothing hurries; it costs nothing of the cap."""
 
 SELLING: tuple[Callable[[CycleFacts], Gate], ...] = (_lid, _toggle, _hours, _reconciled)

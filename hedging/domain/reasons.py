@@ -36,6 +36,7 @@ class Reason(StrEnum):
     DENY_COST_CAP = "DENY_COST_CAP"
     DENY_COOLDOWN = "DENY_COOLDOWN"
     DENY_BREAKER_OPEN = "DENY_BREAKER_OPEN"
+    DENY_LEASE_LOST = "DENY_LEASE_LOST"
     DENY_LIVE_INTENT = "DENY_LIVE_INTENT"
     DENY_BEYOND_HELD = "DENY_BEYOND_HELD"
     DENY_STALE_QUOTE = "DENY_STALE_QUOTE"
@@ -52,7 +53,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_WITHIN_BUDGET: "The projection stays under the trigger, so nothing is bought.",
     Reason.HOLD_NOTHING_DUE: "No entry is due within the lookahead and margin is under the trigger.",
     Reason.HOLD_AUTOMATION_OFF: "Automation is off: AUTO_HEDGE_ENABLED, or the session's toggle.",
-    Reason.HOLD_TRADING_STATE: "The session is HALTED, or REDUCING (sells only).",
+    Reason.HOLD_TRADING_STATE: "The session or the whole installation is HALTED, or REDUCING (sells only).",
     Reason.HOLD_OUT_OF_HOURS: "Outside the hours in which we act, or the calendar does not know the day.",
     Reason.HOLD_DATA_UNKNOWN: "Funds, positions or prices could not be read; unknown is not zero.",
     Reason.HOLD_NO_BASELINE: "No baseline: the margin used before today's first short is not known.",
@@ -77,6 +78,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DENY_COST_CAP: "The order's worst cost does not fit under the day's cost cap.",
     Reason.DENY_COOLDOWN: "Another action took the cooldown first.",
     Reason.DENY_BREAKER_OPEN: "Circuit breaker OPEN: no new order is claimed.",
+    Reason.DENY_LEASE_LOST: "Another worker has taken the account over since; its decision counts.",
     Reason.DENY_LIVE_INTENT: "An intent on this contract and side is already live.",
     Reason.DENY_BEYOND_HELD: "The sale is larger than what is surely held.",
     Reason.DENY_STALE_QUOTE: "The quote is too old or absent.",

@@ -82,6 +82,14 @@ def market_clock() -> MarketClock:
     return _simulator_clocks.setdefault(url, SimulatorClock(url))
 
 
+def market_time_or(wall: datetime) -> datetime:
+    """Return market time, or `wall` where no clock answers: a halt must not wait for the server that has failed."""
+    try:
+        return market_clock().now()
+    except ClockUnavailable:
+        return wall
+
+
 def wall_now() -> datetime:
     """Return wall time, aware UTC: for deadlines, ages of readings, heartbeats and the outbox."""
     return datetime.now(UTC)

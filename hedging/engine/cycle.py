@@ -36,10 +36,12 @@ def run_cycle(
     plan: DayPlan,
     policy: HedgePolicy,
     enabled: bool,
+    lease: int | None = None,
 ) -> HedgeDecision | None:
     """Run one cycle of a session at market time `now`; return its card, or `None` when this slot was decided before.
 
-    `plan` is the day's timetable and dated facts, `policy` the figures in force before the session's own, `enabled` the lid.
+    `plan` is the day's timetable and dated facts, `policy` the figures in force before the session's own, `enabled` the lid;
+    `lease` the fencing number under which the account was taken, `None` where nobody else can be deciding.
     """
     account_id, day = session.account_id, session.trading_day
     pulse = take_pulse(
@@ -47,6 +49,8 @@ def run_cycle(
     )
     if pulse.decided:
         return None
+    standing = breaker.probe_if_due(account_id=account_id, standing=pulse.standing, now=now, ports=ports)
+    pulse = replace(pulse, standing=standing)
     books = reconcile(account_id=account_id, day=day, ports=ports, watched=pulse.watched)
     gatherer = Gatherer(session=session, plan=plan, base_policy=policy, enabled=enabled, ports=ports)
     facts = _gather(gatherer, session, plan, now=now, books=books, pulse=pulse, ports=ports)
@@ -54,12 +58,18 @@ def run_cycle(
     decision = _decide(gatherer, facts)
     if day_ahead.is_due(kind=kind, facts=facts, plan=plan):
         decision.card["day"] = day_ahead.day_card(gatherer=gatherer, session=session, plan=plan, facts=facts)
-    recorded = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports)
+    recorded = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports, lease=lease)
     if recorded is None:
         return None
     _execute(recorded, ports)
     foretell(session=session, facts=facts, card=decision.card)
-    breaker.note(account=session.account, failed=gatherer.infrastructure_failed, now=now, ports=ports)
+    breaker.note_cycle(
+        account_id=account_id,
+        failed=gatherer.infrastructure_failed,
+        standing=standing,
+        now=now,
+        wall_now=ports.wall(),
+    )
     return recorded.card
 
 

@@ -9,7 +9,15 @@ from decimal import Decimal
 from django.conf import settings
 from django.db.models import F, QuerySet
 
-from hedging.brokers.base import BrokerError, OrderBook, OrderRequest, PlaceReply, ReplyClass, TradeBook
+from hedging.brokers.base import (
+    BrokerError,
+    BrokerUnavailable,
+    OrderBook,
+    OrderRequest,
+    PlaceReply,
+    ReplyClass,
+    TradeBook,
+)
 from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import (
     BooksRead,
@@ -27,13 +35,16 @@ from hedging.domain.lifecycle import (
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.domain.snapshot import Depth, Position
+from hedging.engine import breaker
 from hedging.engine.books import lookalikes_of
 from hedging.engine.hours import acting_hours
 from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
+from hedging.engine.shared_limits import reserve_order_turn
+from hedging.engine.standing import standing_of
 from hedging.models import HedgeOrder, HedgeTransaction, Origin
 from schedule.models import ContractSpec
-from sessions_app.models import Mode, TradingSession, TradingState
+from sessions_app.models import Mode
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +109,8 @@ def _preflight(order: HedgeOrder, ports: Ports) -> tuple[PreflightPassed | Prefl
         depth = ports.broker.depth(tx.contract)
     except BrokerError as error:
         log.warning("pre-flight reads failed: %s", error)
+        if isinstance(error, BrokerUnavailable):
+            _note_for_breaker(order, ports, failed=True)
         return PreflightFailed(Reason.DENY_READS_FAILED), ports.wall()
     denied = _position_forbids(order, positions, trades)
     if denied is None and _is_stale(tx, depth.read_at, ports.wall()):
@@ -171,12 +184,11 @@ def _own_prices(tx: HedgeTransaction, quantity: int) -> set[Decimal]:
 
 def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, ports: Ports) -> OrderStatus:
     tx = order.transaction
+    _wait_for_turn(order.account_id, ports)
     status = HedgeOrder.objects.values_list("status", flat=True).get(pk=order.pk)
     if status != OrderStatus.SENDING:  # we slept so long that reconcile gave us up: what it watches, we may not send
         return OrderStatus(status)
-    closed = _fence(tx, ports.clock.now())
-    if closed is None and _is_stale(tx, quoted_at, ports.wall()):
-        closed = Reason.DENY_STALE_QUOTE
+    closed = _fence(tx, ports.clock.now(), stale=_is_stale(tx, quoted_at, ports.wall()))
     if closed is not None:
         return _apply(order.pk, FenceClosed(closed), ports)
     reply = ports.broker.place(
@@ -189,6 +201,7 @@ def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, ports: P
         )
     )
     status = _apply(order.pk, _replied(reply), ports)
+    _note_for_breaker(order, ports, failed=reply.infrastructure)
     if reply.outcome is ReplyClass.REJECTED and reply.needs_book_check:
         status = _confirm_refusal(order, ports)
     return status
@@ -218,27 +231,47 @@ def _apply(order_id: int, event: FenceClosed | Replied | BooksRead, ports: Ports
     return apply_event(order_id=order_id, event=event, now=ports.clock.now(), wall_now=ports.wall())[0]
 
 
-def _fence(tx: HedgeTransaction, now: datetime) -> Reason | None:
-    """Look once more, after SENDING is committed and before the socket is touched."""
+def _wait_for_turn(account_id: int, ports: Ports) -> None:
+    """Wait until one more order request keeps all processes together under the server's rate."""
+    seconds = reserve_order_turn(account_id=account_id, wall_now=ports.wall())
+    if seconds > 0:
+        ports.pause(seconds)
+
+
+def _note_for_breaker(order: HedgeOrder, ports: Ports, *, failed: bool) -> None:
+    breaker.note_order(
+        account_id=order.account_id,
+        side=Side(order.transaction.side),
+        failed=failed,
+        now=ports.clock.now(),
+        wall_now=ports.wall(),
+    )
+
+
+def _fence(tx: HedgeTransaction, now: datetime, *, stale: bool) -> Reason | None:
+    """Look once more, after SENDING is committed and before the socket is touched.
+
+    The rows that a halt changes are read last: nothing that takes time may come between them and the socket.
+    """
     if tx.mode == Mode.LIVE and settings.AUTO_HEDGE_DRY_RUN:
         return Reason.DENY_LIVE_NOT_ALLOWED
-    session = TradingSession.objects.get(pk=tx.session_id)
-    allowed = {TradingState.ACTIVE} if tx.side == Side.BUY else {TradingState.ACTIVE, TradingState.REDUCING}
-    if session.trading_state not in allowed or not session.is_open:
+    hours = acting_hours(tx.session.trading_day)
+    standing = standing_of(tx.session_id)
+    if not standing.allows(Side(tx.side)):
         return Reason.DENY_TRADING_STATE
-    automatic = session.automation and settings.AUTO_HEDGE_ENABLED
+    automatic = standing.automation and settings.AUTO_HEDGE_ENABLED
     if tx.origin == Origin.AUTO and not tx.due_by_clock and not automatic:
         return Reason.DENY_AUTOMATION_OFF
     if now > tx.valid_until:
         return Reason.DENY_EXPIRED_INTENT
-    hours = acting_hours(session.trading_day)
     if hours is None or not hours.act_from <= now < hours.act_until:
         return Reason.DENY_OUT_OF_HOURS
-    return None
+    return Reason.DENY_STALE_QUOTE if stale else None
 
 
 def cancel_order(*, order_id: int, broker_order_id: str, ports: Ports) -> None:
     """Ask the broker to cancel. Whatever it answers, the books decide; a refusal puts the slice back to work."""
+    _wait_for_turn(HedgeOrder.objects.values_list("account_id", flat=True).get(pk=order_id), ports)
     reply = ports.broker.cancel(broker_order_id)
     if reply.accepted is False:
         apply_event(order_id=order_id, event=CancelRefused(), now=ports.clock.now(), wall_now=ports.wall())

@@ -26,6 +26,7 @@ from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import Pulse
 from hedging.engine.reconcile import Reconciled
+from hedging.engine.standing import Standing
 from hedging.models import HedgeTransaction
 from hedging.selectors import Holding, holdings
 from schedule.entries import ScheduledEntry
@@ -88,11 +89,11 @@ class Gatherer:
             free = self._meaning.free(funds)
             used = None if session.baseline is None else funds.utilised - session.baseline
         later = tuple(e for e in self._plan.entries if e.entry_at > now)
-        breaker = self._account.breaker_open_until
+        standing = pulse.standing
         live = _live_intents(session) if books.watched else ()
         return CycleFacts(
             now=now,
-            session=_session_facts(session),
+            session=_session_facts(session, standing),
             policy=self._policy,
             spec=spec,
             parameters=self._meaning.parameters(self._plan.parameters),
@@ -100,7 +101,8 @@ class Gatherer:
             profile=self._meaning.profile(),
             enabled=self._enabled,
             window=None if hours is None else Window(hours.act_from, hours.act_until, hours.closes),
-            breaker_open=breaker is not None and breaker > self._ports.wall(),
+            breaker_open=standing.orders_until is not None,
+            exit_breaker_open=standing.exits_until is not None,
             reconciled=books.books_read,
             funds=funds,
             used=used,
@@ -260,7 +262,7 @@ def book_legs(facts: CycleFacts) -> list[MarginLeg]:
     ]
 
 
-def _session_facts(session: TradingSession) -> SessionFacts:
+def _session_facts(session: TradingSession, standing: Standing) -> SessionFacts:
     return SessionFacts(
         index=Index(session.index),
         expiry=session.expiry,
@@ -268,8 +270,9 @@ def _session_facts(session: TradingSession) -> SessionFacts:
         product=Product(session.account.product),
         budget=session.budget,
         baseline=session.baseline,
-        automation=session.automation,
-        trading_state=session.trading_state,
+        automation=standing.automation,
+        trading_state=standing.state.value,
+        state_reason=standing.reason,
         spent=session.spent,
         reserved=session.reserved,
         last_action_at=session.last_action_at,

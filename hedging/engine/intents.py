@@ -23,11 +23,13 @@ from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.domain.worst_case import worst_cost as worst_cost_of
 from hedging.engine import alerts, audit, day_ahead, jumps
+from hedging.engine.breaker import kind_of
 from hedging.engine.ports import Ports
+from hedging.engine.standing import Standing, standing_of
 from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from hedging.selectors import holdings
 from schedule.calendar import IST
-from sessions_app.models import MarginSnapshot, TradingSession, TradingState
+from sessions_app.models import MarginSnapshot, TradingSession
 
 
 class Denied(Exception):
@@ -57,10 +59,12 @@ def record(
     ports: Ports,
     origin: Origin = Origin.AUTO,
     actor: str = "engine",
+    lease: int | None = None,
 ) -> Recorded | None:
     """Store the card and the claim. Return `None` when this slot was decided before: the second nudge is a no-op.
 
-    A claim that is denied becomes a Hold card with the denial as its reason; nothing was reserved then.
+    A claim that is denied becomes a Hold card with the denial as its reason; nothing was reserved then. `lease` is the
+    fencing number of the account lease under which the decision was made, `None` for what a person decided.
     """
     try:
         with transaction.atomic():
@@ -69,7 +73,7 @@ def record(
             order_ids = (
                 ()
                 if isinstance(decision, Hold)
-                else _claim(card, decision.legs, facts, ports, origin=origin, actor=actor)
+                else _claim(card, decision.legs, facts, ports, origin=origin, actor=actor, lease=lease)
             )
             jumps.expect_release(card=card, decision=decision, facts=facts, session=session)
             alerts.about(card, wall_now=ports.wall())
@@ -128,15 +132,24 @@ def _policy_card(policy: HedgePolicy) -> dict[str, Any]:
 
 
 def _claim(
-    card: HedgeDecision, legs: Sequence[LegOrder], facts: CycleFacts, ports: Ports, *, origin: Origin, actor: str
+    card: HedgeDecision,
+    legs: Sequence[LegOrder],
+    facts: CycleFacts,
+    ports: Ports,
+    *,
+    origin: Origin,
+    actor: str,
+    lease: int | None,
 ) -> tuple[int, ...]:
     now, wall_now = facts.now, ports.wall()
-    locked = TradingSession.objects.select_for_update(of=("self",)).select_related("account")
-    session = locked.get(pk=card.session_id)
+    session = TradingSession.objects.select_for_update(of=("self",)).get(pk=card.session_id)
     by_clock = all(leg.due_by_clock for leg in legs)
-    _check_session(session, legs, facts, origin, wall_now=wall_now, by_clock=by_clock)
+    # Asked after the lock was granted: what was committed while we waited for it counts.
+    _check_standing(standing_of(session.pk), legs, lease=lease, by_clock=by_clock)
+    _check_session(session, legs, facts, origin, by_clock=by_clock)
     _check_held(session, legs)
     _reserve(session, legs, facts)
+    TradingSession.objects.filter(pk=session.pk).update(last_action_at=now)
     order_ids: list[int] = []
     for leg in legs:
         tx = _intent(card, session, leg, facts, origin)
@@ -150,32 +163,31 @@ def _claim(
             event="intent_claimed",
             subject=tx,
             facts={"side": leg.side.value, "symbol": tx.symbol, "quantity": leg.quantity, "reserve": str(tx.reserve)},
+            also=(session, *tx.orders.all()),
         )
-    TradingSession.objects.filter(pk=session.pk).update(last_action_at=now)
     return tuple(order_ids)
 
 
+def _check_standing(standing: Standing, legs: Sequence[LegOrder], *, lease: int | None, by_clock: bool) -> None:
+    """Refuse by the rows that all processes share: trading states, breaker, and who holds the account."""
+    side = Side.BUY if any(leg.side is Side.BUY for leg in legs) else Side.SELL
+    if not standing.allows(side):
+        raise Denied(Reason.DENY_TRADING_STATE, f"{standing.state.label} {standing.reason}".strip())
+    if lease is not None and standing.lease_number != lease:
+        raise Denied(Reason.DENY_LEASE_LOST, f"taken as number {lease}, now {standing.lease_number}")
+    broken_until = standing.open_until(kind_of(side))
+    # What the clock wants sold is sold into a failing server too: tomorrow is too late for it.
+    if not by_clock and broken_until is not None:
+        raise Denied(Reason.DENY_BREAKER_OPEN, f"until {broken_until.astimezone(IST):%H:%M:%S} IST, wall time")
+
+
 def _check_session(
-    session: TradingSession,
-    legs: Sequence[LegOrder],
-    facts: CycleFacts,
-    origin: Origin,
-    *,
-    wall_now: datetime,
-    by_clock: bool,
+    session: TradingSession, legs: Sequence[LegOrder], facts: CycleFacts, origin: Origin, *, by_clock: bool
 ) -> None:
-    buying = any(leg.side is Side.BUY for leg in legs)
-    allowed = {TradingState.ACTIVE} if buying else {TradingState.ACTIVE, TradingState.REDUCING}
-    if session.trading_state not in allowed or not session.is_open:
-        raise Denied(Reason.DENY_TRADING_STATE, session.trading_state)
     if origin is Origin.AUTO and not by_clock and not session.automation:
         raise Denied(Reason.DENY_AUTOMATION_OFF)
     if facts.window is None or not facts.window.act_from <= facts.now < facts.window.act_until:
         raise Denied(Reason.DENY_OUT_OF_HOURS)
-    broken_until = session.account.breaker_open_until
-    urgent = by_clock or (not buying and origin is not Origin.AUTO)
-    if not urgent and broken_until is not None and broken_until > wall_now:
-        raise Denied(Reason.DENY_BREAKER_OPEN)
     if not by_clock and session.last_action_at is not None:
         ready = session.last_action_at + timedelta(seconds=facts.policy.cooldown_seconds)
         if facts.now < ready:

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Model
 
 from hedging.domain.charges import ChargeRates, order_charges
 from hedging.domain.instruments import Exchange, Side
@@ -31,6 +31,7 @@ from hedging.domain.lifecycle import (
     step,
 )
 from hedging.engine import audit
+from hedging.engine.standing import standing_of
 from hedging.models import Fill, HedgeOrder, HedgeTransaction
 from notifications.models import Severity, queue_alert
 from schedule.models import ChargeRates as ChargeRow
@@ -96,7 +97,15 @@ def apply_event(
         _store(row, after, wall_now, message=getattr(event, "message", ""))
         for effect in effects:
             _perform(row, effect, now=now, wall_now=wall_now)
-        if after.status is not before.status:
+        touched = settle(
+            tx_id=row.transaction_id,
+            fresh=after.trades[len(before.trades) :],
+            now=now,
+            wall_now=wall_now,
+        )
+        if after.status is not before.status or after.trades != before.trades:
+            if any(isinstance(effect, Quarantine) for effect in effects):
+                touched = (*touched, row.transaction.session)
             audit.append(
                 account_id=row.account_id,
                 session_id=row.transaction.session_id,
@@ -106,13 +115,8 @@ def apply_event(
                 event=f"order_{after.status}",
                 subject=row,
                 facts=_facts(before, after, event),
+                also=(row.transaction, *touched),
             )
-        settle(
-            tx_id=row.transaction_id,
-            fresh=after.trades[len(before.trades) :],
-            now=now,
-            wall_now=wall_now,
-        )
     return after.status, tuple(e for e in effects if isinstance(e, Post | SendCancel))
 
 
@@ -228,10 +232,11 @@ def charge_rates(*, exchange: Exchange, day: date) -> ChargeRates:
     return facts
 
 
-def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datetime) -> None:
+def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datetime) -> tuple[Model, ...]:
     """Bring an intent's totals up to its fills, and end it when nothing of it can fill any more.
 
     Spend is booked and the reserve released when the intent ends; `fresh` fills that arrive later are booked on top.
+    Returns the other rows that were changed or made: the session, another attempt of a slice.
     """
     tx = HedgeTransaction.objects.select_for_update(of=("self",)).select_related("session").get(pk=tx_id)
     orders = list(tx.orders.order_by("id"))
@@ -252,14 +257,17 @@ def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datet
     )
     charges_before = tx.charges
     was_live = tx.is_live
+    again: tuple[HedgeOrder, ...] = ()
     tx.filled_quantity = filled
     tx.average_price = premium / filled if filled else None
     tx.charges = charges
     if was_live and all(OrderStatus(order.status) in TERMINAL for order in orders):
-        tx.is_live = _try_again(tx, orders, now=now, wall_now=wall_now)
+        again = _try_again(tx, orders, now=now, wall_now=wall_now)
+        tx.is_live = bool(again)
     if tx.is_live:
         tx.save(update_fields=["filled_quantity", "average_price", "charges"])
-        return
+        return again
+    booked = True
     if was_live:
         tx.ended_at = now
         _book(tx, spent=premium + charges if tx.side == Side.BUY else Decimal(0), released=tx.reserve)
@@ -267,7 +275,10 @@ def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datet
     elif tx.side == Side.BUY and fresh:
         late = sum((trade.price * trade.quantity for trade in fresh), Decimal(0))
         _book(tx, spent=late + charges - charges_before, released=Decimal(0))
+    else:
+        booked = False
     tx.save(update_fields=["filled_quantity", "average_price", "charges", "is_live", "ended_at"])
+    return (tx.session,) if booked else ()
 
 
 def _book(tx: HedgeTransaction, *, spent: Decimal, released: Decimal) -> None:
@@ -276,20 +287,20 @@ def _book(tx: HedgeTransaction, *, spent: Decimal, released: Decimal) -> None:
     )
 
 
-def _try_again(tx: HedgeTransaction, orders: list[HedgeOrder], *, now: datetime, wall_now: datetime) -> bool:
-    """Open the next attempt of a slice that we cancelled because it rested too long; return whether there is one."""
-    state = TradingSession.objects.values_list("trading_state", flat=True).get(pk=tx.session_id)
-    allowed = state == TradingState.ACTIVE or (state == TradingState.REDUCING and tx.side == Side.SELL)
-    if not allowed or now > tx.valid_until:
-        return False
+def _try_again(
+    tx: HedgeTransaction, orders: list[HedgeOrder], *, now: datetime, wall_now: datetime
+) -> tuple[HedgeOrder, ...]:
+    """Open the next attempt of each slice that we cancelled because it rested too long; return the attempts."""
+    if not standing_of(tx.session_id).allows(Side(tx.side)) or now > tx.valid_until:
+        return ()
     policy_chases = int(tx.decision.policy.get("max_chases", 0))
     latest = {order.slice: order for order in orders}
-    opened = False
+    opened: list[HedgeOrder] = []
     for order in latest.values():
         done = sum(fill.quantity for fill in order.fills.all())
         rest = order.quantity - done
         if order.status == OrderStatus.CANCELLED and rest > 0 and order.attempt <= policy_chases:
-            HedgeOrder.objects.create(
+            attempt = HedgeOrder.objects.create(
                 transaction=tx,
                 account_id=order.account_id,
                 trading_day=order.trading_day,
@@ -300,8 +311,8 @@ def _try_again(tx: HedgeTransaction, orders: list[HedgeOrder], *, now: datetime,
                 created_at=now,
                 touched_wall=wall_now,
             )
-            opened = True
-    return opened
+            opened.append(attempt)
+    return tuple(opened)
 
 
 def _announce(tx: HedgeTransaction, *, now: datetime, wall_now: datetime) -> None:

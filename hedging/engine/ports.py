@@ -6,6 +6,7 @@ the follow-up directly. The engine cannot tell the difference.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +19,12 @@ from hedging.engine.clock import MarketClock
 class Ports:
     """One account's broker, the two clocks, and the nudge that gets a committed order sent.
 
-    `nudge_send` takes a HedgeOrder id; it may be lost or repeated, since the row is the truth.
+    `nudge_send` takes a HedgeOrder id; it may be lost or repeated, since the row is the truth. `pause` sleeps some seconds
+    of wall time, where an order must wait for its turn.
     """
 
     broker: Broker
     clock: MarketClock
     wall: Callable[[], datetime]
     nudge_send: Callable[[int], None]
+    pause: Callable[[float], None] = time.sleep

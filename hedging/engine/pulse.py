@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Q
 
 from hedging.domain.lifecycle import LIVE, OrderStatus
+from hedging.engine.standing import STANDING, Standing, standing_from
 from hedging.models import CycleKind, Fill, HedgeDecision, HedgeOrder, MarginJump, values_of
 
 LATE_NEWS_WINDOW = timedelta(minutes=10)  # market time in which an ended order may still show a fill
@@ -32,7 +33,9 @@ _PULSE = f"""
            ARRAY ({_ORDERS}),
            (SELECT coalesce(max(id), 0) FROM {Fill._meta.db_table}),
            ARRAY (SELECT id FROM {_JUMPS} WHERE session_id = %s AND at < %s AND after IS NULL AND note = '' ORDER BY id),
-           (SELECT count(*) FROM {_JUMPS} WHERE session_id = %s AND after IS NOT NULL)
+           (SELECT count(*) FROM {_JUMPS} WHERE session_id = %s AND after IS NOT NULL),
+           standing.*
+    FROM ({STANDING}) standing
 """  # noqa: S608 - names of our own tables; every value is a parameter
 
 
@@ -42,12 +45,13 @@ class Pulse:
 
     `decided`: this slot was decided before. `watched`: ids of the day's orders that may still change. `newest_fill` names
     the state of the ledger: as long as it stays, so do all holdings. `jumps_due`: ids of the session's margin jumps that
-    are to be measured; `jumps_measured`: how many were.
+    are to be measured; `jumps_measured`: how many were. `standing`: what the rows shared by all processes allow.
     """
 
     decided: bool
     watched: tuple[int, ...]
     newest_fill: int
+    standing: Standing
     jumps_due: tuple[int, ...] = ()
     jumps_measured: int = 0
 
@@ -57,10 +61,12 @@ def take_pulse(
 ) -> Pulse:
     """Return the pulse of a session at market time `now`. One round trip."""
     with connection.cursor() as cursor:
-        asked = [session_id, kind.value, slot, *_watching(account_id, day, mode, now), session_id, now, session_id]
+        watching = _watching(account_id, day, mode, now)
+        asked = [session_id, kind.value, slot, *watching, session_id, now, session_id, session_id]
         cursor.execute(_PULSE, asked)
-        decided, watched, newest_fill, jumps_due, jumps_measured = cursor.fetchone()
-    return Pulse(decided, tuple(watched), newest_fill, tuple(jumps_due), jumps_measured)
+        decided, watched, newest_fill, jumps_due, jumps_measured, *standing = cursor.fetchone()
+    known = standing_from(tuple(standing))
+    return Pulse(decided, tuple(watched), newest_fill, known, tuple(jumps_due), jumps_measured)
 
 
 def watched_orders(*, account_id: int, day: date, mode: str, now: datetime) -> tuple[int, ...]:

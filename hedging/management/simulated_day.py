@@ -122,6 +122,7 @@ class SimulatedRun:
                 clock=clock,
                 wall=lambda: datetime.now(UTC),
                 nudge_send=lambda order_id: self._send(order_id, ports),
+                pause=lambda _: None,
             )
             return ports
 

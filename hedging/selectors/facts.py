@@ -110,11 +110,24 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """The circuit breaker of the account, in wall time."""
+    """The circuit breakers of the account, in wall time: the one for purchases, and the one for exits."""
 
     is_open: bool
     open_until: datetime | None
     failures: int
+    exits_open: bool = False
+    exits_open_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The trading state of the whole installation: who set it, why and when (wall time), and whether the file halts."""
+
+    trading_state: str
+    reason: str
+    by: str
+    at: datetime | None
+    halt_file: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +174,7 @@ class Status:
     cost: Cost
     margin_model: MarginModel
     breaker: Breaker
+    installation: Installation
     heartbeats: tuple[Beat, ...]
     live_orders: tuple[LiveOrder, ...]
     forecasts: tuple[Forecast, ...]

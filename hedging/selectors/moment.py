@@ -13,6 +13,7 @@ from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.engine.hours import trading_day_of
+from hedging.engine.standing import Standing, standing_of
 from hedging.models import CycleKind, Fill, Heartbeat, HedgeDecision, HedgeOrder, HedgeTransaction
 from hedging.selectors.cards import DecisionCard, card_of, verdict
 from hedging.selectors.facts import (
@@ -20,6 +21,7 @@ from hedging.selectors.facts import (
     Beat,
     Breaker,
     Cost,
+    Installation,
     LiveOrder,
     Margin,
     NextEntry,
@@ -57,9 +59,10 @@ def _sessions(account: str | None) -> QuerySet[TradingSession]:
 def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Status:
     """Return where `session` stands at market time `now`, with a fixed number of queries.
 
-    Ages of workers and the breaker are judged at `wall_now`; `session` comes with its account loaded.
+    Ages of workers are judged at `wall_now`; `session` comes with its account loaded.
     """
-    facts = session_facts(session)
+    standing = standing_of(session.pk)
+    facts = session_facts(session, standing)
     latest = HedgeDecision.objects.filter(session=session).exclude(kind=CycleKind.MANUAL).order_by("-id").first()
     card = None if latest is None else card_of(latest)
     orders = _live_orders(session)
@@ -76,7 +79,8 @@ def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Sta
         active_hedges=_active_hedges(session, now=now),
         cost=_cost(session),
         margin_model=margin_model(session),
-        breaker=_breaker(session, wall_now=wall_now),
+        breaker=_breaker(standing),
+        installation=installation_facts(standing),
         heartbeats=heartbeats(wall_now=wall_now),
         live_orders=orders,
         forecasts=forecasts(session=session, now=now),
@@ -84,8 +88,12 @@ def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Sta
     )
 
 
-def session_facts(session: TradingSession) -> SessionFacts:
-    """Return a session as it stands, with the environment's lid and the policy in force. No query."""
+def session_facts(session: TradingSession, standing: Standing | None = None) -> SessionFacts:
+    """Return a session as it stands, with the environment's lid, the trading state and the policy in force.
+
+    The trading state is the tighter of its own and the installation's. One query, none where `standing` is given.
+    """
+    known = standing or standing_of(session.pk)
     policy = settings.HEDGE_POLICY
     lid_open = bool(settings.AUTO_HEDGE_ENABLED)
     return SessionFacts(
@@ -98,11 +106,11 @@ def session_facts(session: TradingSession) -> SessionFacts:
         mode=session.mode,
         mode_words=mode_words(mode=session.mode),
         world=settings.WORLD,
-        trading_state=session.trading_state,
-        state_reason=session.state_reason,
+        trading_state=known.state,
+        state_reason=known.reason,
         enabled=session.automation,
         lid_open=lid_open,
-        automatic=lid_open and session.automation and session.is_open and session.trading_state == TradingState.ACTIVE,
+        automatic=lid_open and session.automation and session.is_open and known.state == TradingState.ACTIVE,
         baskets=session.baskets,
         budget=session.budget,
         baseline=session.baseline,
@@ -114,6 +122,17 @@ def session_facts(session: TradingSession) -> SessionFacts:
         lookahead_minutes=policy.lookahead_minutes if session.lookahead_minutes is None else session.lookahead_minutes,
         opened_at=session.opened_at,
         closed_at=session.closed_at,
+    )
+
+
+def installation_facts(standing: Standing) -> Installation:
+    """Return the installation's trading state as a session's standing knows it. No query."""
+    return Installation(
+        trading_state=standing.installation_state,
+        reason=standing.installation_reason,
+        by=standing.installation_by,
+        at=standing.installation_at,
+        halt_file=standing.halt_file,
     )
 
 
@@ -238,10 +257,13 @@ def _cost(session: TradingSession) -> Cost:
     )
 
 
-def _breaker(session: TradingSession, *, wall_now: datetime) -> Breaker:
-    until = session.account.breaker_open_until
+def _breaker(standing: Standing) -> Breaker:
     return Breaker(
-        is_open=until is not None and until > wall_now, open_until=until, failures=session.account.breaker_failures
+        is_open=standing.orders_until is not None,
+        open_until=standing.orders_until,
+        failures=max(standing.order_failures, standing.failed_cycles),
+        exits_open=standing.exits_until is not None,
+        exits_open_until=standing.exits_until,
     )
 
 

@@ -45,7 +45,9 @@ class World:
 
     @property
     def ports(self) -> Ports:
-        return Ports(broker=self.exchange, clock=self.clock, wall=self.wall.now, nudge_send=self.nudges.append)
+        return Ports(
+            broker=self.exchange, clock=self.clock, wall=self.wall.now, nudge_send=self.nudges.append, pause=self.wait
+        )
 
     def wait(self, seconds: float) -> None:
         self.clock.moment += timedelta(seconds=seconds)

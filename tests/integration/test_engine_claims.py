@@ -20,7 +20,7 @@ from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.engine.intents import Recorded, record, worst_cost
 from hedging.models import AuditEvent, CycleKind, Fill, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
-from sessions_app.models import Account, MarginSnapshot, TradingSession, TradingState
+from sessions_app.models import Breaker, BreakerKind, MarginSnapshot, TradingSession, TradingState
 from tests import factories as make
 from tests.integration.engine_world import CALL, POLICY, PUT, World, add, facts, hold, leg, unwind, world
 
@@ -155,7 +155,10 @@ def set_session(**fields: Any) -> Callable[[World], None]:
 
 
 def breaker_open(place: World) -> None:
-    Account.objects.update(breaker_failures=3, breaker_open_until=place.wall.now() + timedelta(seconds=1))
+    for kind in BreakerKind:
+        Breaker.objects.create(
+            account_id=place.session.account_id, kind=kind, open_until=place.wall.now() + timedelta(seconds=1)
+        )
 
 
 BUY, SALE = add(leg(CALL)), unwind(leg(CALL, side=Side.SELL))

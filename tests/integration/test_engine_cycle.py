@@ -33,7 +33,7 @@ from hedging.engine.ticks import slot_of
 from hedging.models import CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
 from schedule.entries import ScheduledEntry
-from sessions_app.models import Account, MarginSnapshot, TradingSession, TradingState
+from sessions_app.models import Account, Breaker, BreakerKind, MarginSnapshot, TradingSession, TradingState
 from tests import factories as make
 from tests.integration import fake_exchange as fake
 from tests.integration.engine_world import CALL, POLICY, World, hold, intent, slice_of, world
@@ -285,8 +285,13 @@ def test_a_baseline_is_set_by_the_first_who_comes():
 # --- the breaker ------------------------------------------------------------------------------------------------------
 
 
-def account(place: World) -> Account:
-    return Account.objects.get(pk=place.session.account_id)
+def breaker_of(place: World, kind: BreakerKind = BreakerKind.ORDERS) -> Breaker:
+    return Breaker.objects.get(account_id=place.session.account_id, kind=kind)
+
+
+def open_breaker(place: World, kind: BreakerKind = BreakerKind.ORDERS, *, seconds: int = 60) -> None:
+    until = place.wall.now() + timedelta(seconds=seconds)
+    Breaker.objects.create(account_id=place.session.account_id, kind=kind, failures=3, open_until=until)
 
 
 def test_three_failures_in_a_row_open_the_breaker_with_one_alert():
@@ -294,12 +299,14 @@ def test_three_failures_in_a_row_open_the_breaker_with_one_alert():
     place.exchange.failing["funds"] = BrokerUnavailable("gone")
     for failures in (1, 2):
         reason(place)
-        assert (account(place).breaker_failures, account(place).breaker_open_until) == (failures, None)
+        assert (breaker_of(place).failed_cycles, breaker_of(place).open_until) == (failures, None)
     reason(place)
-    assert account(place).breaker_open_until == place.wall.now() + timedelta(seconds=60)
+    assert breaker_of(place).open_until == place.wall.now() + timedelta(seconds=60)
     for _ in range(5):
         reason(place)
-    assert Alert.objects.filter(kind="breaker_open").count() == 1
+    alert = Alert.objects.get(kind="breaker_open")
+    assert alert.title.startswith("Circuit breaker OPEN")
+    assert not Breaker.objects.filter(kind=BreakerKind.EXITS).exists()
 
 
 def test_a_good_cycle_between_failures_forgets_them():
@@ -310,7 +317,7 @@ def test_a_good_cycle_between_failures_forgets_them():
         reason(place)
         place.exchange.failing.clear()
         reason(place)
-    assert account(place).breaker_failures == 0
+    assert breaker_of(place).failed_cycles == 0
     assert not Alert.objects.filter(kind="breaker_open").exists()
 
 
@@ -320,26 +327,30 @@ def test_the_breaker_counts_infrastructure_and_nothing_else(error: BrokerError):
     place.exchange.failing["funds"] = error
     for _ in range(4):
         reason(place)
-    assert account(place).breaker_failures == 0
+    assert not Breaker.objects.exists()
 
 
-def test_an_open_breaker_holds_a_need_until_a_good_cycle_closes_it():
+def test_an_open_breaker_holds_a_need_until_its_minute_is_over_and_a_read_succeeds():
     place = world()
-    Account.objects.update(breaker_failures=3, breaker_open_until=place.wall.now() + timedelta(seconds=60))
+    open_breaker(place)
     plan = entry_soon(place)
     place.exchange.added_by_basket = margin(1100)
-    assert reason(place, plan=plan) == Reason.HOLD_BREAKER_OPEN  # its reads were good: that was the probe
-    assert (account(place).breaker_failures, account(place).breaker_open_until) == (0, None)
+    assert reason(place, plan=plan) == Reason.HOLD_BREAKER_OPEN  # its reads were good, and close nothing yet
+    assert breaker_of(place).open_until is not None
+    place.wall.moment += timedelta(seconds=60)
     assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    assert (breaker_of(place).failures, breaker_of(place).open_until) == (0, None)
+    assert place.alerts().count("breaker_closed") == 1
 
 
 def test_a_breaker_stays_open_while_its_probes_fail():
     place = world()
+    open_breaker(place, seconds=0)
     place.exchange.failing["funds"] = BrokerUnavailable("gone")
-    for _ in range(10):
+    for _ in range(3):
         reason(place)
-        until = account(place).breaker_open_until
-        assert account(place).breaker_failures < 3 or (until is not None and until > place.wall.now())
+        assert breaker_of(place).open_until == place.wall.now() + timedelta(seconds=60)
+        place.wall.moment += timedelta(seconds=60)
 
 
 # --- a need -----------------------------------------------------------------------------------------------------------

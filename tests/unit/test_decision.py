@@ -289,7 +289,7 @@ def test_nothing_is_sold_while_an_entry_may_still_be_on_its_way():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"breaker_open": True},
+        {"exit_breaker_open": True},
         {"session": session(last_action_at=NOW - timedelta(seconds=100))},
         {"in_flight": (InFlight(option(26500), Side.BUY, 65, uncertain=False),)},
         {"in_flight": (InFlight(option(26500), Side.SELL, 65, uncertain=True),)},

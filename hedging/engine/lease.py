@@ -1,0 +1,50 @@
+"""The account lease: one conditional UPDATE says who decides for an account now. It makes double work rare.
+
+Any worker may take any account; a crashed holder's lease expires after 45 seconds of wall time. Each taking has a higher
+number, and the claim refuses a decision that was made under an older one. What would be harmful is refused by constraints.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from django.db import connection
+
+from sessions_app.models import AccountLease
+
+HELD_FOR = timedelta(seconds=45)
+
+_TAKE = f"""
+    INSERT INTO {AccountLease._meta.db_table} AS l (account_id, number, holder, until)
+    VALUES (%(account)s, 1, %(holder)s, %(until)s)
+    ON CONFLICT (account_id) DO UPDATE
+    SET number = l.number + 1, holder = excluded.holder, until = excluded.until
+    WHERE l.until <= %(now)s
+    RETURNING number
+"""  # noqa: S608 - the name of our own table; every value is a parameter
+
+
+def take(*, account_id: int, wall_now: datetime, holder: str = "") -> int | None:
+    """Take the lease for 45 seconds and return its fencing number, or `None` while another holds it."""
+    values = {"account": account_id, "holder": holder or _me(), "until": wall_now + HELD_FOR, "now": wall_now}
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, values)
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+def give_back(*, account_id: int, number: int, wall_now: datetime) -> None:
+    """Let the next one take the account at once; a lease that was taken over meanwhile is left alone."""
+    AccountLease.objects.filter(account_id=account_id, number=number).update(until=wall_now)
+
+
+@lru_cache(maxsize=4)
+def _name_of(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}"[:80]
+
+
+def _me() -> str:
+    return _name_of(os.getpid())  # not computed once: a worker forks after it has imported this
