@@ -12,6 +12,7 @@ from hedging.domain.calibration import Calibration as CalibrationFacts
 from hedging.domain.calibration import FoundBy, Scope
 from sessions_app.choices import Mode, TradingState
 from sessions_app.controls import AccountLease, AccountLimits, Breaker, BreakerKind, Installation
+from sessions_app.preflight import VERDICTS, PreflightRun
 
 __all__ = [
     "Account",
@@ -25,6 +26,7 @@ __all__ = [
     "Installation",
     "MarginSnapshot",
     "Mode",
+    "PreflightRun",
     "TradingSession",
     "TradingState",
 ]
@@ -85,6 +87,11 @@ class Account(models.Model):
     premium_counted = models.BooleanField(
         default=True,
         help_text="The broker's used margin contains premium paid, less received. Stands until it is learned.",
+    )
+    expected_broker = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text="What OpenAlgo must call the broker behind it; kept from the first pre-flight that was not red.",
     )
 
     class Meta:
@@ -246,6 +253,11 @@ class TradingSession(models.Model):
     max_cost_per_day = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
     cooldown_seconds = models.PositiveIntegerField(null=True, blank=True)
 
+    preflight = models.CharField(max_length=5, blank=True, choices=[(verdict, verdict) for verdict in VERDICTS])
+    cleared_at = models.DateTimeField(
+        null=True, blank=True, help_text="Market time of the last pre-flight that was not red."
+    )
+
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
     summary = models.JSONField(default=dict, blank=True)
@@ -264,6 +276,11 @@ class TradingSession(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(baskets__gte=1, budget_per_basket__gt=0), name="session_budget_positive"
+            ),
+            models.CheckConstraint(condition=Q(preflight__in=["", *VERDICTS]), name="session_preflight_known"),
+            models.CheckConstraint(
+                condition=Q(cleared_at__isnull=False) | ~Q(preflight__in=["amber", "green"]),
+                name="session_cleared_when_not_red",
             ),
             models.CheckConstraint(condition=Q(spent__gte=0, reserved__gte=0), name="session_counters_not_negative"),
         ]
