@@ -10,6 +10,7 @@ class Reason(StrEnum):
 
     HOLD_WITHIN_BUDGET = "HOLD_WITHIN_BUDGET"
     HOLD_NOTHING_DUE = "HOLD_NOTHING_DUE"
+    HOLD_NOT_YET = "HOLD_NOT_YET"
     HOLD_AUTOMATION_OFF = "HOLD_AUTOMATION_OFF"
     HOLD_TRADING_STATE = "HOLD_TRADING_STATE"
     HOLD_OUT_OF_HOURS = "HOLD_OUT_OF_HOURS"
@@ -52,6 +53,7 @@ class Reason(StrEnum):
 REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_WITHIN_BUDGET: "The projection stays under the trigger, so nothing is bought.",
     Reason.HOLD_NOTHING_DUE: "No entry is due within the lookahead and margin is under the trigger.",
+    Reason.HOLD_NOT_YET: "A coming entry would breach, and it is early: a stop or exit before it may still free the margin.",
     Reason.HOLD_AUTOMATION_OFF: "Automation is off: AUTO_HEDGE_ENABLED, or the session's toggle.",
     Reason.HOLD_TRADING_STATE: "The session or the whole installation is HALTED, or REDUCING (sells only).",
     Reason.HOLD_OUT_OF_HOURS: "Outside the hours in which we act, or the calendar does not know the day.",
