@@ -182,8 +182,20 @@ def _need_gate(facts: CycleFacts, projection: Projection | None) -> Gate:
     return Gate("projection", passed=False, detail=detail, reason=Reason.HOLD_NOTHING_DUE)
 
 
+def _time_gate(facts: CycleFacts, projection: Projection | None) -> Gate:
+    """Let a purchase pass when the first breach is near, or has come: what is bought earlier is often not needed then."""
+    over = [] if projection is None else [e.entry for e in projection.entries if e.over_trigger or e.over_free_margin]
+    utilization = facts.utilization_pct
+    if not over or utilization is None or utilization > facts.policy.utilization_trigger_pct:
+        return Gate("time", passed=True, detail="margin is over the trigger now", reason=Reason.HOLD_NOT_YET)
+    first = min(over, key=lambda entry: entry.at)
+    left, within = int((first.at - facts.now).total_seconds()), facts.policy.buy_within_seconds
+    detail = f"{first.portfolio} is due in {left} s, bought for within {within} s"
+    return Gate("time", left <= within, detail, Reason.HOLD_NOT_YET)
+
+
 def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ...]) -> Decision:
-    gates = (*gates, *(gate(facts) for gate in ACTING))
+    gates = (*gates, _time_gate(facts, projection), *(gate(facts) for gate in ACTING))
     closed = first_closed(gates)
     if closed is not None:
         return Hold(closed.reason, gates, _card(facts, projection))
