@@ -9,12 +9,13 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
-from hedging.brokers.base import BasketScope, Broker
+from hedging.brokers.base import Broker
 from hedging.brokers.factory import build_broker
+from hedging.brokers.paper_margin import PaperMeaning
 from hedging.engine.clock import market_clock, wall_now
 from hedging.engine.meaning import meaning_of
 from hedging.engine.paper import StoredPaperBook
-from hedging.engine.plan import plan_of
+from hedging.engine.plan import dated_parameters, plan_of
 from hedging.engine.ports import Ports
 from hedging.engine.ticks import Rules
 from sessions_app.models import Mode, TradingSession
@@ -24,12 +25,7 @@ SEND_ORDER = "hedging.tasks.send_order"
 
 def ports_for(session: TradingSession) -> Ports:
     """Return the ports of a session's account in this process. Raises `LiveNotProven` where live is not allowed."""
-    broker = _broker(
-        live=session.mode == Mode.LIVE,
-        account_id=session.account_id,
-        day=session.trading_day,
-        **meaning_of(session).for_paper(),
-    )
+    broker = _broker(account_id=session.account_id, day=session.trading_day, paper=_paper_meaning(session))
     return Ports(broker=broker, clock=market_clock(), wall=wall_now, nudge_send=nudge_send)
 
 
@@ -49,25 +45,22 @@ def nudge_send(order_id: int) -> None:
     transaction.on_commit(lambda: current_app.send_task(SEND_ORDER, args=[order_id]), robust=True)
 
 
+def _paper_meaning(session: TradingSession) -> PaperMeaning | None:
+    """Return what the paper of a dry run is laid over; `None` for a session whose orders are real."""
+    if session.mode == Mode.LIVE:
+        return None
+    return meaning_of(session).for_paper(dated_parameters(session))
+
+
 @lru_cache(maxsize=64)
-def _broker(
-    *,
-    live: bool,
-    account_id: int,
-    day: date,
-    scope: BasketScope,
-    premium_in_basket: bool,
-    cash_falls_with_margin: bool,
-) -> Broker:
+def _broker(*, account_id: int, day: date, paper: PaperMeaning | None) -> Broker:
     return build_broker(
-        live=live,
+        live=paper is None,
         simulated=settings.WORLD == "simulator",
         base_url=settings.OPENALGO_BASE_URL,
         api_key=settings.OPENALGO_API_KEY,
         paper_book=StoredPaperBook(account_id=account_id, day=day),
-        scope=scope,
-        premium_in_basket=premium_in_basket,
-        cash_falls_with_margin=cash_falls_with_margin,
+        meaning=paper,
         market_clock=market_clock().now,
         wall_clock=wall_now,
     )

@@ -14,9 +14,7 @@ from uuid import uuid4
 
 from hedging.brokers.base import (
     AuthenticationFailed,
-    BasketScope,
     BrokerError,
-    BrokerRefused,
     BrokerStatus,
     BrokerUnavailable,
     CancelReply,
@@ -35,26 +33,31 @@ from hedging.brokers.base import (
 from hedging.brokers.paper import (
     Ladder,
     PaperBook,
+    PaperFill,
     PaperHolding,
     PaperOrder,
     holdings_of,
     net_premium_paid,
 )
-from hedging.domain.instruments import Contract, Index, Product, Side
+from hedging.brokers.paper_margin import PaperMargin, PaperMeaning
+from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.snapshot import BasketMargin, Chain, Depth, Funds, Position
 
+SQUARE_OFF = timedelta(minutes=5)
+"""How long before the close brokers square off intraday (MIS) positions: 15:25 on an ordinary day."""
+
 _IST = timezone(timedelta(hours=5, minutes=30))
-_MOST_LEGS = 50
 _WHOLE_CHAIN = 100
 _STATUS_TEXT = {BrokerStatus.WORKING: "open"}
+_SQUARED_OFF, _SETTLED = "PAPER-SQUAREOFF-", "PAPER-SETTLED-"
+_ANY_PRICE = {Side.BUY: Decimal(1_000_000), Side.SELL: Decimal(0)}
 
 
 class DryRunBroker:
     """A `Broker` whose orders fill on paper.
 
-    `symbol_of` writes a contract as the live books do. `scope` says what the broker's basket answer covers,
-    `premium_in_basket` whether it contains the premium of long legs, and `cash_falls_with_margin` whether available cash
-    is already net of margin used (Dhan, Upstox) or gross (Zerodha, our simulator).
+    `symbol_of` writes a contract as the live books do; `meaning` says what the live broker's margin figures contain;
+    `clock` is market time.
     """
 
     def __init__(
@@ -64,19 +67,17 @@ class DryRunBroker:
         *,
         clock: Callable[[], datetime],
         symbol_of: Callable[[Contract], str],
-        scope: BasketScope = BasketScope.INCREMENT,
-        premium_in_basket: bool = True,
-        cash_falls_with_margin: bool = False,
+        meaning: PaperMeaning,
         new_id: Callable[[], str] | None = None,
     ) -> None:
         self._reader = reader
         self._book = book
         self._clock = clock
         self._symbol_of = symbol_of
-        self._scope = scope
-        self._premium_in_basket = premium_in_basket
-        self._cash_falls = cash_falls_with_margin
+        self._meaning = meaning
+        self._margin = PaperMargin(reader=reader, meaning=meaning, clock=clock)
         self._new_id = new_id or _fresh_id
+        self._known_carried: tuple[PaperHolding, ...] | None = None
 
     @property
     def paper(self) -> bool:
@@ -104,7 +105,8 @@ class DryRunBroker:
             limit_price=request.limit_price,
             placed_at=self._clock(),
         )
-        self._book.append(order)
+        if not self._book.append(order):
+            return PlaceReply(ReplyClass.NOT_SENT, message=f"the paper book has an order {order.order_id} already")
         self._match()
         return PlaceReply(ReplyClass.ACKED, order.order_id, "on paper")
 
@@ -115,61 +117,45 @@ class DryRunBroker:
         return CancelReply(accepted=False, message=f"{order_id} is no working paper order")
 
     def order_book(self) -> OrderBook:
-        """Return today's live orders, then the paper ones."""
-        self._match()
+        """Return today's live orders, then the paper ones, each marked as such. A settlement is no order."""
+        paper = tuple(self._order_row(order) for order in self._match() if not order.order_id.startswith(_SETTLED))
         live = self._reader.order_book()
-        return replace(live, rows=(*live.rows, *(self._order_row(order) for order in self._book.orders())))
+        return replace(live, rows=(*live.rows, *paper))
 
     def trade_book(self) -> TradeBook:
         """Return today's live trades, then the paper fills."""
-        self._match()
+        paper = [order for order in self._match() if not order.order_id.startswith(_SETTLED)]
         live = self._reader.trade_book()
-        return replace(live, rows=(*live.rows, *(row for order in self._book.orders() for row in self._trades(order))))
+        return replace(live, rows=(*live.rows, *(row for order in paper for row in self._trades(order))))
 
     def positions(self) -> tuple[Position, ...]:
         """Return the net of live and paper holdings, without contracts in which both cancel out."""
-        self._match()
+        held = self._holdings(self._match())
         net = {(row.contract, row.product): row for row in self._reader.positions()}
-        for held in self._holdings():
-            key = (held.contract, held.product)
+        for one in held:
+            key = (one.contract, one.product)
             live = net.get(key)
-            net[key] = _paper_position(held) if live is None else _merged(live, held)
+            net[key] = _paper_position(one) if live is None else _merged(live, one)
         return tuple(row for row in net.values() if row.quantity)
 
     def funds(self) -> Funds:
-        """Return live funds as they would read with the paper holdings in the book.
+        """Return live funds as they would read with the paper holdings in the book: premium and margin, used and free.
 
-        `utilised` moves by the premium paid on paper and by the margin that the broker says they release (or need).
-        Where the broker has no basket call, by the premium alone: that understates what a hedge gains, never its cost.
+        Margin is what the broker says the holdings release (or need), or what our engine says where it cannot be asked.
         """
         live = self._reader.funds()
-        orders = self._book.orders()
-        moved = net_premium_paid(orders)
-        holdings = holdings_of(orders)
-        if holdings:
-            moved += self._margin_moved(holdings)
-        if not moved:
-            return live
-        cash = live.available_cash - moved if self._cash_falls else live.available_cash
-        return replace(live, utilised=live.utilised + moved, available_cash=cash)
+        orders = self._match()
+        holdings = self._holdings(orders)
+        return self._meaning.overlaid(
+            live,
+            margin=self._margin.change(holdings) if holdings else Decimal(0),
+            premium=net_premium_paid(orders),
+            paid_before=sum((held.premium for held in self._carried()), Decimal(0)),
+        )
 
     def basket_margin(self, legs: Sequence[MarginLeg]) -> BasketMargin:
-        """Return what the broker would answer for these legs with the paper holdings in its book.
-
-        LEGS_ONLY, and a single leg under INCREMENT (Zerodha then leaves the book out): the book does not matter, so the
-        live answer stands. INCREMENT: M(paper + legs) - M(paper). TOTAL: M(paper + legs), less the premium of the paper
-        holdings where the answer contains it: holdings in the book are paid for already.
-        """
-        holdings = self._holdings()
-        held = _legs_of(holdings)
-        alone = self._scope is BasketScope.INCREMENT and len(legs) < 2
-        if not held or alone or self._scope is BasketScope.LEGS_ONLY:
-            return self._reader.basket_margin(legs)
-        answer = self._ask((*held, *legs))
-        if self._scope is BasketScope.INCREMENT:
-            return _less(answer, self._ask(held))
-        paid = sum((one.premium for one in holdings), Decimal(0)) if self._premium_in_basket else Decimal(0)
-        return replace(answer, total=answer.total - paid)
+        """Return what the broker would answer for these legs with the paper holdings in its book."""
+        return self._margin.basket(legs, self._holdings(self._match()))
 
     def server_status(self) -> ServerStatus:
         """Return the live server's status."""
@@ -191,21 +177,80 @@ class DryRunBroker:
         """Return the live ladder."""
         return self._reader.depth(contract)
 
-    def _holdings(self) -> tuple[PaperHolding, ...]:
-        return holdings_of(self._book.orders())
+    # --- the paper exchange ---------------------------------------------------------------------------------------------
 
-    def _match(self) -> None:
-        """Fill working paper orders against live ladders, oldest first; an unread ladder leaves its orders resting."""
+    def _holdings(self, orders: Sequence[PaperOrder]) -> tuple[PaperHolding, ...]:
+        return holdings_of(orders, carried=self._carried())
+
+    def _carried(self) -> tuple[PaperHolding, ...]:
+        if self._known_carried is None:
+            self._known_carried = self._book.carried()
+        return self._known_carried
+
+    def _match(self) -> tuple[PaperOrder, ...]:
+        """Bring the paper book up to the live market and the clock; return its orders.
+
+        Working orders fill against live ladders, oldest first; an unread ladder leaves its orders resting. What brokers
+        and exchanges do by the clock is done here too: intraday squared off, orders lapsed, expired options settled.
+        """
+        orders = self._book.orders()
+        working = [order for order in orders if order.status is BrokerStatus.WORKING]
+        if not working and not self._holdings(orders):
+            return orders
+        closes, now = self._book.closes_at(), self._clock()
+        if closes is not None and now >= closes - SQUARE_OFF:
+            changed = self._end_of_day(working, orders, closes=closes, now=now)
+        else:
+            changed = self._fill(working)
+        return self._book.orders() if changed else orders
+
+    def _fill(self, working: Sequence[PaperOrder]) -> bool:
         ladders: dict[tuple[Contract, Side], Ladder] = {}
-        for order in self._book.orders():
-            if order.status is not BrokerStatus.WORKING:
-                continue
+        changed = False
+        for order in working:
             key = (order.contract, order.side)
             if key not in ladders:
                 ladders[key] = self._ladder(*key)
             fills = ladders[key].fill(order)
             if fills:
+                changed = True
                 self._book.fill(order.order_id, fills, filled_before=order.filled)
+        return changed
+
+    def _end_of_day(
+        self, working: Sequence[PaperOrder], orders: Sequence[PaperOrder], *, closes: datetime, now: datetime
+    ) -> bool:
+        """Do what the last minutes and the close bring; each step by an id of its own, so that no two processes do it twice."""
+        over = now >= closes
+        lapsing = [order for order in working if over or order.product is Product.MIS]
+        changed = sum(self._book.cancel(order.order_id) for order in lapsing) > 0
+        if not over:
+            changed |= self._fill([order for order in working if order not in lapsing])
+        for held in self._holdings(orders):
+            if over and held.contract.expiry <= closes.astimezone(_IST).date():
+                changed |= self._settle(held, now)
+            elif not over and held.product is Product.MIS:
+                changed |= self._square_off(held, now, number=len(orders))
+        return changed
+
+    def _settle(self, held: PaperHolding, now: datetime) -> bool:
+        """Pay an expired option its intrinsic value at the index's last price; wait while that cannot be read."""
+        try:
+            spot = self._reader.spot(held.contract.index)
+        except BrokerError:
+            return False
+        sign = 1 if held.contract.right is Right.CE else -1
+        worth = max(Decimal(0), sign * (spot - held.contract.strike))
+        name = f"{_SETTLED}{self._symbol_of(held.contract)}-{held.product}"
+        return self._book.append(_closing(name, held, (PaperFill(abs(held.quantity), worth),), now))
+
+    def _square_off(self, held: PaperHolding, now: datetime, *, number: int) -> bool:
+        """Close an intraday holding at whatever the market pays, as far as somebody trades."""
+        name = f"{_SQUARED_OFF}{number}-{self._symbol_of(held.contract)}"
+        side = Side.SELL if held.quantity > 0 else Side.BUY
+        wanted = replace(_closing(name, held, (), now), limit_price=_ANY_PRICE[side])
+        fills = self._ladder(held.contract, side).fill(wanted)
+        return bool(fills) and self._book.append(_closing(name, held, fills, now))
 
     def _ladder(self, contract: Contract, side: Side) -> Ladder:
         """Return the other side of the live market; the chain's touch where the depth cannot be read."""
@@ -230,35 +275,7 @@ class DryRunBroker:
         price, quantity = (quote.ask, quote.ask_quantity) if side is Side.BUY else (quote.bid, quote.bid_quantity)
         return Ladder(() if price is None else ((price, quantity),))
 
-    def _margin_moved(self, holdings: tuple[PaperHolding, ...]) -> Decimal:
-        """Return by how much the requirement would change, premium not counted; negative is a release."""
-        try:
-            change = self._requirement_with(holdings)
-        except (AuthenticationFailed, RateLimited):
-            raise
-        except BrokerRefused:
-            return Decimal(0)
-        return change - sum(held.premium for held in holdings) if self._premium_in_basket else change
-
-    def _requirement_with(self, holdings: tuple[PaperHolding, ...]) -> Decimal:
-        held = _legs_of(holdings)
-        match self._scope:
-            case BasketScope.INCREMENT:
-                return self._ask(held).total
-            case BasketScope.TOTAL:
-                # The book alone cannot be asked for; a leg and its opposite add nothing to it.
-                one = held[0]
-                other = Side.SELL if one.side is Side.BUY else Side.BUY
-                return self._ask(held).total - self._ask((one, replace(one, side=other))).total
-            case BasketScope.LEGS_ONLY:
-                indices = {leg.contract.index for leg in held}
-                book = tuple(_leg_of(row) for row in self._reader.positions() if row.contract.index in indices)
-                return self._ask((*book, *held)).total - (self._ask(book).total if book else Decimal(0))
-
-    def _ask(self, legs: Sequence[MarginLeg]) -> BasketMargin:
-        if len(legs) > _MOST_LEGS:
-            raise BrokerRefused(f"{len(legs)} legs with the paper holdings; the broker takes {_MOST_LEGS}")
-        return self._reader.basket_margin(legs)
+    # --- as the live books show it --------------------------------------------------------------------------------------
 
     def _order_row(self, order: PaperOrder) -> OrderRow:
         return OrderRow(
@@ -272,6 +289,7 @@ class DryRunBroker:
             status=order.status,
             status_text=_STATUS_TEXT.get(order.status, order.status.value),
             timestamp_text=_stamp(order.placed_at),
+            paper=True,
         )
 
     def _trades(self, order: PaperOrder) -> tuple[TradeRow, ...]:
@@ -289,30 +307,17 @@ class DryRunBroker:
         )
 
 
-def _legs_of(holdings: Sequence[PaperHolding]) -> tuple[MarginLeg, ...]:
-    """Return the holdings as margin legs, a single one in two halves: one leg alone is answered without the book."""
-    legs = [_leg(held.contract, held.product, held.quantity, held.average_price) for held in holdings]
-    if len(legs) == 1 and legs[0].quantity > 1:
-        half = legs[0].quantity // 2
-        legs = [replace(legs[0], quantity=half), replace(legs[0], quantity=legs[0].quantity - half)]
-    return tuple(legs)
-
-
-def _leg_of(row: Position) -> MarginLeg:
-    return _leg(row.contract, row.product, row.quantity, row.last or row.average_price)
-
-
-def _leg(contract: Contract, product: Product, quantity: int, price: Decimal) -> MarginLeg:
-    side = Side.BUY if quantity > 0 else Side.SELL
-    return MarginLeg(contract, product, side, abs(quantity), price)
-
-
-def _less(whole: BasketMargin, part: BasketMargin) -> BasketMargin:
-    return BasketMargin(
-        total=whole.total - part.total,
-        span=whole.span - part.span,
-        exposure=whole.exposure - part.exposure,
-        read_at=min(whole.read_at, part.read_at),
+def _closing(name: str, held: PaperHolding, fills: tuple[PaperFill, ...], now: datetime) -> PaperOrder:
+    """Return an order that closes a holding, filled whole by `fills` where there are any."""
+    return PaperOrder(
+        order_id=name,
+        contract=held.contract,
+        product=held.product,
+        side=Side.SELL if held.quantity > 0 else Side.BUY,
+        quantity=sum(fill.quantity for fill in fills) or abs(held.quantity),
+        limit_price=fills[-1].price if fills else Decimal(0),
+        placed_at=now,
+        fills=fills,
     )
 
 
@@ -322,10 +327,10 @@ def _paper_position(held: PaperHolding) -> Position:
 
 def _merged(live: Position, held: PaperHolding) -> Position:
     quantity = live.quantity + held.quantity
-    if (live.quantity > 0) == (held.quantity > 0):
-        average = (live.quantity * live.average_price + held.premium) / quantity
-    else:
+    if not quantity or (live.quantity > 0) != (held.quantity > 0):
         average = live.average_price if abs(live.quantity) >= abs(held.quantity) else held.average_price
+    else:
+        average = (live.quantity * live.average_price + held.premium) / quantity
     return replace(live, quantity=quantity, average_price=average)
 
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 import requests
 
-from hedging.brokers.base import BasketScope, Broker, SetupReader
+from hedging.brokers.base import Broker, SetupReader
 from hedging.brokers.dry_run import DryRunBroker
 from hedging.brokers.openalgo.broker import OpenAlgoBroker, OpenAlgoReader
 from hedging.brokers.openalgo.client import OpenAlgoClient, OpenAlgoOrderClient
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.brokers.paper import PaperBook
+from hedging.brokers.paper_margin import PaperMeaning
 
 
 class LiveNotProven(Exception):
@@ -54,9 +55,7 @@ def build_broker(
     base_url: str,
     api_key: str,
     paper_book: PaperBook | None = None,
-    scope: BasketScope = BasketScope.INCREMENT,
-    premium_in_basket: bool = True,
-    cash_falls_with_margin: bool = False,
+    meaning: PaperMeaning | None = None,
     session: requests.Session | None = None,
     market_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -65,7 +64,8 @@ def build_broker(
     """Return the broker of one account.
 
     Live orders are sent to the simulator's world only (`simulated`); anywhere else raises `LiveNotProven`. A dry run needs
-    a `paper_book` (else `ValueError`) and gets a client that knows no order endpoint. `session` is for a transport in
+    a `paper_book` (else `ValueError`) and gets a client that knows no order endpoint; `meaning` says what the figures
+    contain that the paper is laid over. `session` is for a transport in
     process; `market_clock` stamps paper orders, `wall_clock` readings; both give aware UTC.
     """
     if live and not simulated:
@@ -81,7 +81,5 @@ def build_broker(
         paper_book,
         clock=market_clock,
         symbol_of=format_symbol,
-        scope=scope,
-        premium_in_basket=premium_in_basket,
-        cash_falls_with_margin=cash_falls_with_margin,
+        meaning=meaning or PaperMeaning(),
     )

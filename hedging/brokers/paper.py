@@ -52,10 +52,16 @@ class PaperBook(Protocol):
     """The paper orders of one account and one trading day. Several processes may read and fill them at once."""
 
     def orders(self) -> tuple[PaperOrder, ...]:
-        """Return every order, oldest first."""
+        """Return every order of the day, oldest first."""
 
-    def append(self, order: PaperOrder) -> None:
-        """Add a new order; its id must be new to the book."""
+    def carried(self) -> tuple[PaperHolding, ...]:
+        """Return what earlier days left: bought for carrying, not sold, not expired. It does not change during the day."""
+
+    def closes_at(self) -> datetime | None:
+        """Return the end of the day's trading; `None` when nobody knows it."""
+
+    def append(self, order: PaperOrder) -> bool:
+        """Add a new order; return False, and change nothing, when the book has its id already."""
 
     def fill(self, order_id: str, fills: Sequence[PaperFill], *, filled_before: int) -> bool:
         """Add fills if the order is still working with exactly `filled_before` units; return whether it was.
@@ -68,22 +74,33 @@ class PaperBook(Protocol):
 
 
 class InMemoryPaperBook:
-    """A paper book that lives as long as its process: simulated days and tests."""
+    """A paper book that lives as long as its process: for tests of every kind of broker."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, carried: Sequence[PaperHolding] = (), closes_at: datetime | None = None) -> None:
         self._orders: dict[str, PaperOrder] = {}
         self._lock = threading.Lock()
+        self._carried = tuple(carried)
+        self._closes_at = closes_at
 
     def orders(self) -> tuple[PaperOrder, ...]:
         """Return every order, oldest first."""
         return tuple(self._orders.values())
 
-    def append(self, order: PaperOrder) -> None:
-        """Add a new order; `ValueError` when its id is taken."""
+    def carried(self) -> tuple[PaperHolding, ...]:
+        """Return what earlier days left."""
+        return self._carried
+
+    def closes_at(self) -> datetime | None:
+        """Return the end of the day's trading."""
+        return self._closes_at
+
+    def append(self, order: PaperOrder) -> bool:
+        """Add a new order; return False when its id is taken."""
         with self._lock:
             if order.order_id in self._orders:
-                raise ValueError(f"paper order {order.order_id} exists")
+                return False
             self._orders[order.order_id] = order
+            return True
 
     def fill(self, order_id: str, fills: Sequence[PaperFill], *, filled_before: int) -> bool:
         """Add fills if the order is still working with exactly `filled_before` units."""
@@ -148,10 +165,13 @@ class PaperHolding:
         return self.quantity * self.average_price
 
 
-def holdings_of(orders: Iterable[PaperOrder]) -> tuple[PaperHolding, ...]:
-    """Net the fills into open holdings, ordered by contract. The average is that of the fills on the open side."""
+def holdings_of(orders: Iterable[PaperOrder], *, carried: Iterable[PaperHolding] = ()) -> tuple[PaperHolding, ...]:
+    """Net what was `carried` and the fills into open holdings, ordered by contract, at the open side's average price."""
     bought: dict[tuple[Contract, Product], list[tuple[int, Decimal]]] = {}
     sold: dict[tuple[Contract, Product], list[tuple[int, Decimal]]] = {}
+    for held in carried:
+        side = bought if held.quantity > 0 else sold
+        side.setdefault((held.contract, held.product), []).append((abs(held.quantity), held.average_price))
     for order in orders:
         side = bought if order.side is Side.BUY else sold
         side.setdefault((order.contract, order.product), []).extend((f.quantity, f.price) for f in order.fills)
@@ -168,5 +188,10 @@ def holdings_of(orders: Iterable[PaperOrder]) -> tuple[PaperHolding, ...]:
 
 
 def net_premium_paid(orders: Iterable[PaperOrder]) -> Decimal:
-    """Return the premium paid less the premium received over all fills, rupees."""
-    return sum((o.side.sign * f.quantity * f.price for o in orders for f in o.fills), Decimal(0))
+    """Return the premium paid less the premium received over all fills, rupees, and what working buys block of it."""
+    premium = Decimal(0)
+    for order in orders:
+        premium += sum((order.side.sign * f.quantity * f.price for f in order.fills), Decimal(0))
+        if order.side is Side.BUY and order.status is BrokerStatus.WORKING:
+            premium += (order.quantity - order.filled) * order.limit_price
+    return premium

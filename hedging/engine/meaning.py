@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypedDict
 
 from hedging.brokers.base import BasketScope
+from hedging.brokers.paper_margin import PaperMeaning
 from hedging.domain.calibration import Calibration as CalibrationFacts
 from hedging.domain.calibration import Scope
 from hedging.domain.margin import MarginLine, MarginParameters
@@ -15,14 +15,6 @@ from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.snapshot import Funds
 from sessions_app.models import Account, FreeMargin, TradingSession
 from sessions_app.models import BasketScope as BasketScopeChoice
-
-
-class PaperMeaning(TypedDict):
-    """What a dry run must know to lay paper holdings over the broker's figures; arguments of `build_broker`."""
-
-    scope: BasketScope
-    premium_in_basket: bool
-    cash_falls_with_margin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +43,20 @@ class Meaning:
             return net_premium(lines) if self.premium_in_used else Decimal(0)
         return self.calibration.premium_in_answer(lines)
 
-    def for_paper(self) -> PaperMeaning:
-        """Return what a dry run needs. While the scope is not known, the legs sent are all that surely count."""
-        paid = self.premium_in_used if self.calibration is None else self.calibration.paid_in_answer
+    def for_paper(self, dated: MarginParameters) -> PaperMeaning:
+        """Return what a dry run needs to lay paper holdings over the figures; `dated` are the rates of the day."""
+        found = self.calibration
+        net = 1 if self.premium_in_used else None
         return PaperMeaning(
-            scope=self.scope or BasketScope.LEGS_ONLY, premium_in_basket=paid, cash_falls_with_margin=self.cash_is_net
+            usable=self.usable,
+            scope=self.scope,
+            counts_book_from=2 if found is None else found.counts_book_from or 2,
+            paid_in_answer=self.premium_in_used if found is None else found.paid_in_answer,
+            credit_from_legs=net if found is None else found.credit_from_legs,
+            premium_in_used=self.premium_in_used,
+            cash_is_net=self.cash_is_net,
+            parameters=self.parameters(dated),
+            scale=self.profile().scale,
         )
 
     def profile(self) -> MarginProfile:

@@ -39,10 +39,16 @@ def plan_of(session: TradingSession) -> DayPlan:
     return DayPlan(
         entries=entries,
         spec=_in_force(rows.ContractSpec, session, index=session.index),
-        parameters=_in_force(rows.MarginParameters, session, index=session.index),
+        parameters=dated_parameters(session),
         charges=_in_force(rows.ChargeRates, session, exchange=OPTION_EXCHANGE[Index(session.index)].value),
         hours=acting_hours(session.trading_day),
     )
+
+
+def dated_parameters(session: TradingSession) -> MarginParameters:
+    """Return the margin parameters in force on a session's day. Raises `ReferenceMissing`. One query."""
+    parameters: MarginParameters = _in_force(rows.MarginParameters, session, index=session.index)
+    return parameters
 
 
 def _in_force(model: Any, session: TradingSession, **keys: str) -> Any:

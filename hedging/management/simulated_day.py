@@ -16,13 +16,14 @@ import requests
 
 from hedging.brokers.base import Broker
 from hedging.brokers.factory import build_broker
+from hedging.brokers.paper_margin import PaperMeaning
 from hedging.domain.policy import HedgePolicy
 from hedging.engine import ticks
 from hedging.engine.clock import VirtualClock
 from hedging.engine.execution import send_order
 from hedging.engine.meaning import meaning_of
 from hedging.engine.paper import StoredPaperBook
-from hedging.engine.plan import DayPlan, plan_of
+from hedging.engine.plan import DayPlan, dated_parameters, plan_of
 from hedging.engine.ports import Ports
 from hedging.engine.sessions import open_session, set_automation
 from hedging.management.worlds import day_of
@@ -101,7 +102,7 @@ class SimulatedRun:
         mount(transport, BASE_URL, app)
 
         @cache
-        def broker(meaning: tuple[tuple[str, Any], ...]) -> Broker:
+        def broker(meaning: PaperMeaning | None) -> Broker:
             return build_broker(
                 live=not self.dry_run,
                 simulated=True,
@@ -111,12 +112,12 @@ class SimulatedRun:
                 session=transport,
                 market_clock=clock.now,
                 sleep=lambda _: None,  # in process nothing is rate-limited
-                **dict(meaning),
+                meaning=meaning,
             )
 
         def ports_for(session: TradingSession) -> Ports:
             # As in production, calibration decides how paper holdings are laid over the broker's figures.
-            meaning = tuple(meaning_of(session).for_paper().items()) if self.dry_run else ()
+            meaning = meaning_of(session).for_paper(dated_parameters(session)) if self.dry_run else None
             ports = Ports(
                 broker=broker(meaning),
                 clock=clock,
