@@ -94,8 +94,9 @@ class Verifier:
                 yield Break(stored.event_id, "the line is not part of the chain")
                 continue
             if stored.sequence != self.head.sequence + 1:
-                missing = stored.sequence - self.head.sequence - 1
-                yield Break(stored.event_id, f"{missing} lines are missing before it")
+                yield Break(
+                    stored.event_id, f"its place is {stored.sequence}, the next one was {self.head.sequence + 1}"
+                )
             elif stored.hash != linked(self.head.hash, stored.digest):
                 yield Break(stored.event_id, "its hash does not follow from the line before it")
             self.head = Head(stored.sequence, stored.hash)

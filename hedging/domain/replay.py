@@ -131,6 +131,19 @@ class Replay:
         for name, columns in facts.get("changes", {}).items():
             self.rows.setdefault(name, {}).update(columns)
 
+    def keep_sessions(self, ids: Iterable[int]) -> None:
+        """Forget the rows of other sessions: those whose beginning is not in the trail cannot be judged."""
+        kept = set(ids)
+        intents = {name for name, row in self.rows.items() if row.get("session") in kept}
+
+        def is_kept(name: str, row: Mapping[str, Any]) -> bool:
+            kind, _, pk = name.partition(":")
+            if kind == "tradingsession":
+                return int(pk) in kept
+            return name in intents or f"hedgetransaction:{row.get('transaction')}" in intents
+
+        self.rows = {name: row for name, row in self.rows.items() if is_kept(name, row)}
+
     def differences(self, stored: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterable[Difference]:
         """Yield every difference from the rows of today, and what is on one side only."""
         unseen = set(self.rows)

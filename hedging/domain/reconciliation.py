@@ -1,0 +1,283 @@
+"""Reconciliation: our ledger against the broker's books, and what follows from each difference. Pure.
+
+`compare` names differences; `settle` says which of them have been seen twice and may be acted on: a broker's books lag
+behind each other, so one reading proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from hedging.domain.instruments import Contract, Product, Side
+from hedging.domain.snapshot import Position
+
+SECOND_LOOK = timedelta(seconds=5)
+"""Market time between two equal readings, before anything is done about a difference that a trade explains."""
+
+UNEXPLAINED_LOOK = timedelta(seconds=60)
+"""The same where nothing in the trade book explains it: an empty book may be a lie."""
+
+
+class Kind(StrEnum):
+    """What a difference is."""
+
+    FOREIGN_POSITION = "foreign_position"
+    FOREIGN_ORDER = "foreign_order"
+    SOLD_BY_HAND = "sold_by_hand"
+    BOUGHT_BY_HAND = "bought_by_hand"
+    SQUARED_OFF = "squared_off"
+    EXPIRED = "expired"
+    GONE = "gone"
+    UNKNOWN_FILL = "unknown_fill"
+    LOST_FOUND = "lost_found"
+
+
+KIND_TEXT: dict[Kind, str] = {
+    Kind.FOREIGN_POSITION: "Not ours: shown, and blocks nothing.",
+    Kind.FOREIGN_ORDER: "A working order that is not ours: shown, and blocks nothing.",
+    Kind.SOLD_BY_HAND: "Somebody else sold our hedge: it is taken off our holdings and never sold again.",
+    Kind.BOUGHT_BY_HAND: "The broker holds more than we bought: nothing is bought there automatically until that is gone.",
+    Kind.SQUARED_OFF: "The broker squared our hedge off: it is taken off our holdings.",
+    Kind.EXPIRED: "The contract has expired: the hedge is taken off our holdings.",
+    Kind.GONE: "The hedge is not at the broker and no trade says why: it is taken off our holdings after a minute.",
+    Kind.UNKNOWN_FILL: "The trade book has a fill of our order that we did not know: it is booked.",
+    Kind.LOST_FOUND: "An order believed lost shows in the positions: nothing is bought there automatically.",
+}
+
+FOREIGN = frozenset({Kind.FOREIGN_POSITION, Kind.FOREIGN_ORDER})
+"""Facts about others, no discrepancy of ours."""
+
+BLOCKS_BUYS = frozenset({Kind.BOUGHT_BY_HAND, Kind.LOST_FOUND})
+"""Kinds for which automatic buys of that contract wait until the difference is gone."""
+
+REMOVES = frozenset({Kind.SOLD_BY_HAND, Kind.SQUARED_OFF, Kind.EXPIRED, Kind.GONE})
+"""Kinds that take units off our holdings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What we hold of one contract and product by our own fills and adjustments, in units."""
+
+    contract: Contract
+    product: Product
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrder:
+    """A slice of ours of today. `filled` are the units that we know of, `lost` that it was given up without a trace."""
+
+    number: int
+    order_id: str | None
+    contract: Contract
+    product: Product
+    side: Side
+    quantity: int
+    filled: int
+    live: bool
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerOrder:
+    """A row of the order book. `contract` is None for what we cannot name."""
+
+    order_id: str
+    symbol: str
+    contract: Contract | None
+    side: Side
+    quantity: int
+    working: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerTrade:
+    """A row of the trade book."""
+
+    order_id: str
+    contract: Contract | None
+    side: Side
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the broker says, each part read successfully. `paper`: orders fill on paper, where nobody else can trade."""
+
+    positions: tuple[Position, ...]
+    orders: tuple[BrokerOrder, ...]
+    trades: tuple[BrokerTrade, ...]
+    paper: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When the books are judged: market time, the trading day, its close and the broker's square-off, where known."""
+
+    now: datetime
+    day: date
+    closes_at: datetime | None
+    squares_off_at: datetime | None = None
+
+    def has_expired(self, contract: Contract) -> bool:
+        """Return whether a contract can no longer be traded."""
+        closed = self.closes_at is not None and self.now >= self.closes_at
+        return contract.expiry < self.day or (contract.expiry == self.day and closed)
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """One difference. `quantity` is in units and positive, except for a foreign position, where it is signed.
+
+    `order` is the number of our order for UNKNOWN_FILL and LOST_FOUND, `order_id` the broker's id where one is meant.
+    """
+
+    kind: Kind
+    contract: Contract | None
+    product: Product | None
+    quantity: int
+    ours: int = 0
+    broker: int = 0
+    detail: str = ""
+    order: int | None = None
+    order_id: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return a name under which two equal readings of the same difference are the same."""
+        what = self.order_id or (f"{self.contract} {self.product}" if self.order is None else f"order {self.order}")
+        return f"{self.kind}|{what}|{self.quantity}"
+
+    @property
+    def patience(self) -> timedelta:
+        """Return how long it must be seen before anything is done about it; an expiry needs no second look."""
+        if self.kind is Kind.EXPIRED:
+            return timedelta(0)
+        return UNEXPLAINED_LOOK if self.kind is Kind.GONE else SECOND_LOOK
+
+
+def compare(
+    *, held: Iterable[Held], own: Sequence[OwnOrder], books: Books, moment: Moment, unsettled: frozenset[Contract]
+) -> tuple[Discrepancy, ...]:
+    """Return every difference between our ledger and the broker's books, ours first, in a stable order.
+
+    `unsettled` are contracts in which something of ours is live or has just filled: the position book may be a moment
+    behind the trade book there, so nothing is said about them.
+    """
+    found = list(_unknown_fills(own, books))
+    unbooked = {(d.contract, d.product) for d in found}
+    ours = {(row.contract, row.product): row.quantity for row in held}
+    theirs = {(row.contract, row.product): row.quantity for row in books.positions}
+    for key in sorted({*ours, *theirs}):
+        if moment.has_expired(key[0]):
+            found += _expired(key, ours.get(key, 0))
+        elif key not in unbooked and key[0] not in unsettled:
+            found += _difference(key, ours.get(key, 0), theirs.get(key, 0), own, books, moment)
+    found += _foreign_orders(own, books)
+    return tuple(sorted(found, key=lambda d: d.kind in FOREIGN))
+
+
+def settle(
+    found: Sequence[Discrepancy], *, seen: Mapping[str, datetime], now: datetime
+) -> tuple[tuple[Discrepancy, ...], dict[str, datetime]]:
+    """Return which differences have been seen long enough to act on, and the first sight of each that is still there."""
+    ours = [difference for difference in found if difference.kind not in FOREIGN]
+    first = {difference.key: min(seen.get(difference.key, now), now) for difference in ours}
+    return tuple(d for d in ours if now - first[d.key] >= d.patience), first
+
+
+def _unknown_fills(own: Sequence[OwnOrder], books: Books) -> Iterable[Discrepancy]:
+    traded: dict[str, int] = {}
+    for trade in books.trades:
+        traded[trade.order_id] = traded.get(trade.order_id, 0) + trade.quantity
+    for order in own:
+        fresh = traded.get(order.order_id or "", 0) - order.filled
+        if fresh > 0 and not order.live:  # of a live one the order's own reconciliation takes care
+            yield Discrepancy(
+                Kind.UNKNOWN_FILL,
+                order.contract,
+                order.product,
+                fresh,
+                ours=order.filled,
+                broker=order.filled + fresh,
+                detail=f"order {order.order_id}, which we believe over",
+                order=order.number,
+            )
+
+
+def _expired(key: tuple[Contract, Product], held: int) -> Iterable[Discrepancy]:
+    contract, product = key
+    if held > 0:
+        yield Discrepancy(Kind.EXPIRED, contract, product, held, ours=held, detail=f"expired on {contract.expiry}")
+
+
+def _difference(
+    key: tuple[Contract, Product], held: int, net: int, own: Sequence[OwnOrder], books: Books, moment: Moment
+) -> Iterable[Discrepancy]:
+    contract, product = key
+    if net == held:
+        return
+    if books.paper:
+        # Nobody else can touch paper: whatever is beside our holdings is the account's own book.
+        yield Discrepancy(Kind.FOREIGN_POSITION, contract, product, net - held, ours=held, broker=net)
+        return
+    lost = [o for o in own if o.lost and (o.contract, o.product) == key and (o.side is Side.BUY) == (net > held)]
+    if lost:
+        yield _lost_found(lost[0], held, net)
+        return
+    if net < held and held > 0:
+        yield _shortage(key, held, net, own, books, moment)
+        if net < 0:
+            yield Discrepancy(Kind.FOREIGN_POSITION, contract, product, net, broker=net)
+        return
+    touched = held > 0 or any((order.contract, order.product) == key and order.filled for order in own)
+    if touched and net > 0:
+        yield Discrepancy(Kind.BOUGHT_BY_HAND, contract, product, net - max(held, 0), ours=held, broker=net)
+        return
+    yield Discrepancy(Kind.FOREIGN_POSITION, contract, product, net - max(held, 0), ours=held, broker=net)
+
+
+def _lost_found(order: OwnOrder, held: int, net: int) -> Discrepancy:
+    return Discrepancy(
+        Kind.LOST_FOUND,
+        order.contract,
+        order.product,
+        min(order.quantity, abs(net - held)),
+        ours=held,
+        broker=net,
+        detail=f"our {order.side} of {order.quantity} was given up as lost",
+        order=order.number,
+    )
+
+
+def _shortage(
+    key: tuple[Contract, Product], held: int, net: int, own: Sequence[OwnOrder], books: Books, moment: Moment
+) -> Discrepancy:
+    contract, product = key
+    missing = held - max(net, 0)
+    our_ids = {order.order_id for order in own}
+    sales = [t for t in books.trades if t.contract == contract and t.side is Side.SELL and t.order_id not in our_ids]
+    kind, detail = Kind.GONE, "no trade explains it"
+    if sum(trade.quantity for trade in sales) >= missing:
+        ids = ", ".join(sorted({trade.order_id for trade in sales})[:5])
+        late = moment.squares_off_at is not None and moment.now >= moment.squares_off_at
+        kind = Kind.SQUARED_OFF if product is Product.MIS and late else Kind.SOLD_BY_HAND
+        detail = f"sold by order {ids}"
+    return Discrepancy(kind, contract, product, missing, ours=held, broker=net, detail=detail)
+
+
+def _foreign_orders(own: Sequence[OwnOrder], books: Books) -> Iterable[Discrepancy]:
+    our_ids = {order.order_id for order in own}
+    for row in books.orders:
+        if row.working and row.order_id not in our_ids:
+            yield Discrepancy(
+                Kind.FOREIGN_ORDER,
+                row.contract,
+                None,
+                row.quantity,
+                detail=f"{row.side} {row.symbol}".strip(),
+                order_id=row.order_id,
+            )
