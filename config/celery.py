@@ -25,6 +25,9 @@ TASKS = {
     "hedging.tasks.calibrate": (IO, 60, 70),
     "hedging.tasks.deliver_alerts": (IO, 60, 70),
     "hedging.tasks.heartbeat": (IO, 10, 15),
+    "hedging.tasks.heartbeat_orders": (ORDERS, 10, 15),
+    "hedging.tasks.heartbeat_books": (BOOKS, 10, 15),
+    "hedging.tasks.run_preflights": (IO, 60, 70),
     "schedule.tasks.import_margin_file": (IO, 240, 300),
 }
 # Far above every limit: Redis hands a task out again after this time, and nothing here may run twice for that reason.

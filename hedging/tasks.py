@@ -8,6 +8,7 @@ from celery import shared_task
 from django.conf import settings
 
 from config.servers import SIMULATOR
+from hedging import preflights
 from hedging.engine import ticks, watchdog
 from hedging.engine.clock import market_clock, wall_now
 from hedging.engine.execution import send_order as send
@@ -75,6 +76,31 @@ def deliver_alerts() -> None:
 
 @shared_task(name="hedging.tasks.heartbeat")
 def heartbeat() -> None:
-    """Write a sign of life, and tell when the margin checks give none."""
-    watchdog.beat(name=watchdog.WORKER, wall_now=wall_now())
+    """Write the sign of life of the queue io, and tell when the margin checks give none."""
+    _live(watchdog.IO)
     watchdog.bark(now=market_clock().now(), wall_now=wall_now())
+
+
+@shared_task(name="hedging.tasks.heartbeat_orders")
+def heartbeat_orders() -> None:
+    """Write the sign of life of the queue orders."""
+    _live(watchdog.ORDERS)
+
+
+@shared_task(name="hedging.tasks.heartbeat_books")
+def heartbeat_books() -> None:
+    """Write the sign of life of the queue books."""
+    _live(watchdog.BOOKS)
+
+
+def _live(queue: str) -> None:
+    watchdog.beat(name=queue, wall_now=wall_now())
+    watchdog.beat(name=watchdog.BEAT, wall_now=wall_now())
+
+
+@shared_task(name="hedging.tasks.run_preflights")
+def run_preflights() -> None:
+    """Run the pre-flights that are due."""
+    done = preflights.run_due(now=market_clock().now(), wall_now=wall_now())
+    if done:
+        log.info("pre-flights: %s", done)

@@ -92,7 +92,8 @@ class CycleFacts:
     `chain` is `None` when no price was needed, and `chain_age_seconds` is wall time from its request to the decision.
     `depths` are the ladders of strikes that were chosen, `None` where one could not be read; `needed_until` is the last
     exit of the timetable, `None` when it is at expiry. `needed_later` are the lots of our wings on each side that the rest
-    of the day needs by its timeline, `None` where that was not drawn.
+    of the day needs by its timeline, `None` where that was not drawn. `cleared` tells that the pre-flight lets us act, and
+    `preflight` what it said; `still_seconds` how long the index price has not moved.
     """
 
     now: datetime
@@ -128,6 +129,9 @@ class CycleFacts:
     waiting: tuple[str, ...] = ()
     unknown: str = ""
     exit_breaker_open: bool = False
+    cleared: bool = True
+    preflight: str = ""
+    still_seconds: float = 0.0
 
     @property
     def utilization_pct(self) -> Decimal | None:

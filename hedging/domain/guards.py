@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 
 from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Side
@@ -14,6 +14,10 @@ from hedging.domain.risk import IST
 ACTIVE, REDUCING = "active", "reducing"
 LAST_CHANCE = timedelta(seconds=90)
 """How close to an entry a hedge is bought although an earlier one is still unknown (design: in flight)."""
+STILL_FOR = timedelta(seconds=60)
+"""How long an index price may stand still in market hours before nobody believes that the market is open."""
+INDEX_IN_AUCTION = time(15, 15)
+"""From here on (IST) the index is in its closing auction, while options trade on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ def _trading_state(facts: CycleFacts) -> Gate:
     return Gate("trading state", state == ACTIVE, detail, Reason.HOLD_TRADING_STATE)
 
 
+def _preflight(facts: CycleFacts) -> Gate:
+    return Gate("pre-flight", facts.cleared, facts.preflight or "in order", Reason.HOLD_PREFLIGHT)
+
+
 def _hours(facts: CycleFacts) -> Gate:
     window = facts.window
     if window is None:
@@ -73,6 +81,14 @@ def _data(facts: CycleFacts) -> Gate:
         )
     known = not facts.unknown and facts.funds is not None and facts.positions is not None
     return Gate("data", known, facts.unknown or "funds and positions are fresh", Reason.HOLD_DATA_UNKNOWN)
+
+
+def _market_moves(facts: CycleFacts) -> Gate:
+    """Hold while the index price stands still: the calendar's word that the market is open wants a second opinion."""
+    auction = facts.now.astimezone(IST).time() >= INDEX_IN_AUCTION
+    moves = facts.still_seconds < STILL_FOR.total_seconds() or auction
+    seen = f"the index has stood still for {facts.still_seconds:.0f} s" if facts.still_seconds else "the index moves"
+    return Gate("market moves", moves, seen, Reason.HOLD_MARKET_STILL)
 
 
 def _baseline(facts: CycleFacts) -> Gate:
@@ -132,9 +148,11 @@ KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
     _lid,
     _toggle,
     _trading_state,
+    _preflight,
     _hours,
     _reconciled,
     _data,
+    _market_moves,
     _baseline,
     _margin_model,
 )

@@ -23,6 +23,8 @@ class Reason(StrEnum):
     HOLD_NO_CANDIDATE_IN_BAND = "HOLD_NO_CANDIDATE_IN_BAND"
     HOLD_UNREACHABLE = "HOLD_UNREACHABLE"
     HOLD_NOT_RECONCILED = "HOLD_NOT_RECONCILED"
+    HOLD_PREFLIGHT = "HOLD_PREFLIGHT"
+    HOLD_MARKET_STILL = "HOLD_MARKET_STILL"
     ADD_PROJECTION_OVER_TRIGGER = "ADD_PROJECTION_OVER_TRIGGER"
     ADD_FREE_MARGIN_SHORT = "ADD_FREE_MARGIN_SHORT"
     ADD_LEAST_UTILIZATION = "ADD_LEAST_UTILIZATION"
@@ -48,6 +50,9 @@ class Reason(StrEnum):
     DENY_SHORT_CONTRACT = "DENY_SHORT_CONTRACT"
     DENY_REPLACEMENT_UNFILLED = "DENY_REPLACEMENT_UNFILLED"
     DENY_LIVE_NOT_ALLOWED = "DENY_LIVE_NOT_ALLOWED"
+    DENY_PREFLIGHT = "DENY_PREFLIGHT"
+    DENY_ABSURD_QUOTE = "DENY_ABSURD_QUOTE"
+    DENY_OTHER_PRODUCT = "DENY_OTHER_PRODUCT"
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -66,6 +71,8 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_NO_CANDIDATE_IN_BAND: "No strike satisfies premium band and distance, even with every allowed relaxation.",
     Reason.HOLD_UNREACHABLE: "No purchasable set brings margin under any aim; the floor is on the card.",
     Reason.HOLD_NOT_RECONCILED: "Nothing is decided at start-up until the books have been reconciled.",
+    Reason.HOLD_PREFLIGHT: "Today's pre-flight was red, or has not been run: nothing is automatic until one is not red.",
+    Reason.HOLD_MARKET_STILL: "The calendar says open and the index price stands still: nothing is done on such a market.",
     Reason.ADD_PROJECTION_OVER_TRIGGER: "The projection passes the trigger: the cheapest sufficient hedge is bought.",
     Reason.ADD_FREE_MARGIN_SHORT: "The broker's free margin would not cover the next entry: a hedge is bought.",
     Reason.ADD_LEAST_UTILIZATION: "No aim can be reached; the policy buys what brings margin lowest. Refusals remain likely.",
@@ -91,4 +98,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DENY_SHORT_CONTRACT: "The account is short in this contract: a buy would close the short.",
     Reason.DENY_REPLACEMENT_UNFILLED: "The hedge that was to replace this one was not bought whole, so this one stays.",
     Reason.DENY_LIVE_NOT_ALLOWED: "AUTO_HEDGE_DRY_RUN is true: a live session may not send orders.",
+    Reason.DENY_PREFLIGHT: "No pre-flight of today lets this order go.",
+    Reason.DENY_ABSURD_QUOTE: "The price is far from the one that was decided on, or bid and ask are far apart.",
+    Reason.DENY_OTHER_PRODUCT: "The shorts have another product than the hedge: it would release nothing.",
 }

@@ -34,17 +34,19 @@ from hedging.domain.lifecycle import (
 )
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
+from hedging.domain.sanity import absurdity
 from hedging.domain.snapshot import Depth, Position
 from hedging.engine import breaker
 from hedging.engine.books import lookalikes_of
 from hedging.engine.hours import acting_hours
 from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
+from hedging.engine.preflight import gate
 from hedging.engine.shared_limits import reserve_order_turn
 from hedging.engine.standing import standing_of
 from hedging.models import HedgeOrder, HedgeTransaction, Origin
 from schedule.models import ContractSpec
-from sessions_app.models import Mode
+from sessions_app.models import Mode, TradingSession
 
 log = logging.getLogger(__name__)
 
@@ -134,9 +136,23 @@ def _position_forbids(order: HedgeOrder, positions: tuple[Position, ...], trades
     net = sum(p.quantity for p in positions if p.contract == tx.contract and p.product == Product(tx.product))
     if tx.side == Side.BUY and net < 0:
         return Reason.DENY_SHORT_CONTRACT
+    if tx.side == Side.BUY and _shorts_have_another_product(tx, positions):
+        return Reason.DENY_OTHER_PRODUCT
     if tx.side == Side.SELL and net < order.quantity + _still_selling(order, trades):
         return Reason.DENY_BEYOND_HELD
     return None
+
+
+def _shorts_have_another_product(tx: HedgeTransaction, positions: tuple[Position, ...]) -> bool:
+    """Return whether all shorts that this wing could cover have another product; before the day's first, there are none."""
+    bought = tx.contract
+    covered = {
+        p.product
+        for p in positions
+        if p.quantity < 0
+        and (p.contract.index, p.contract.expiry, p.contract.right) == (bought.index, bought.expiry, bought.right)
+    }
+    return bool(covered) and Product(tx.product) not in covered
 
 
 def _still_selling(order: HedgeOrder, trades: TradeBook) -> int:
@@ -157,6 +173,8 @@ def _limit_price(tx: HedgeTransaction, quantity: int, books: OrderBook, depth: D
     if depth.bids and depth.asks and depth.bids[0].price > depth.asks[0].price:
         return Reason.DENY_CROSSED_QUOTE
     touch = ladder[0].price
+    if absurdity(side=side, depth=depth, reference=tx.reference_price):
+        return Reason.DENY_ABSURD_QUOTE
     if (tx.worst_price - touch) * side.sign < 0:
         return Reason.DENY_PRICE_MOVED
     taken = {
@@ -255,6 +273,10 @@ def _fence(tx: HedgeTransaction, now: datetime, *, stale: bool) -> Reason | None
     """
     if tx.mode == Mode.LIVE and settings.AUTO_HEDGE_DRY_RUN:
         return Reason.DENY_LIVE_NOT_ALLOWED
+    if tx.mode == Mode.LIVE and gate.is_asked_for():
+        session = TradingSession.objects.get(pk=tx.session_id)
+        if not gate.may_go_live(session, Side(tx.side)):
+            return Reason.DENY_PREFLIGHT
     hours = acting_hours(tx.session.trading_day)
     standing = standing_of(tx.session_id)
     if not standing.allows(Side(tx.side)):

@@ -18,12 +18,14 @@ from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
 from hedging.domain.snapshot import BasketMargin, Chain, Depth, Funds, Position
+from hedging.domain.stillness import still_seconds
 from hedging.domain.templates import resolve_legs, short_units
 from hedging.engine.basket import BasketCall, NoAnswer
 from hedging.engine.meaning import meaning_of
 from hedging.engine.past import past_jumps
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
+from hedging.engine.preflight import gate
 from hedging.engine.pulse import Pulse
 from hedging.engine.reconcile import Reconciled
 from hedging.engine.standing import Standing
@@ -72,6 +74,7 @@ class Gatherer:
         self._enabled = enabled
         self._ports = ports
         self._unknown = ""
+        self._spots: tuple[tuple[datetime, Decimal], ...] = ()
         self.infrastructure_failed = False
         self.no_basket = ""
         """Why the broker's basket call last gave no answer that counts; "" when it did."""
@@ -90,6 +93,7 @@ class Gatherer:
             used = None if session.baseline is None else funds.utilised - session.baseline
         later = tuple(e for e in self._plan.entries if e.entry_at > now)
         standing = pulse.standing
+        self._spots = pulse.spots
         live = _live_intents(session) if books.watched else ()
         return CycleFacts(
             now=now,
@@ -122,6 +126,8 @@ class Gatherer:
             past=past_jumps(session=session, measured=pulse.jumps_measured),
             needed_until=_last_exit(self._plan, session),
             unknown=self._unknown,
+            cleared=gate.is_cleared(session),
+            preflight=gate.words(session),
         )
 
     def prices(self, facts: CycleFacts) -> CycleFacts:
@@ -132,7 +138,11 @@ class Gatherer:
         chain = self._read("option chain", lambda: self._ports.broker.chain(session.index, session.expiry, strikes))
         if chain is None:
             return replace(facts, unknown=self._unknown)
-        facts = replace(facts, chain_age_seconds=self._age_seconds(chain.read_at))
+        facts = replace(
+            facts,
+            chain_age_seconds=self._age_seconds(chain.read_at),
+            still_seconds=still_seconds(now=facts.now, spot=chain.spot, earlier=self._spots),
+        )
         try:
             due = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.lookahead_minutes))
             soon = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.exit_buffer_minutes))

@@ -25,11 +25,12 @@ from hedging.domain.worst_case import worst_cost as worst_cost_of
 from hedging.engine import alerts, audit, day_ahead, jumps
 from hedging.engine.breaker import kind_of
 from hedging.engine.ports import Ports
+from hedging.engine.preflight import gate
 from hedging.engine.standing import Standing, standing_of
 from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from hedging.selectors import holdings
 from schedule.calendar import IST
-from sessions_app.models import MarginSnapshot, TradingSession
+from sessions_app.models import MarginSnapshot, Mode, TradingSession
 
 
 class Denied(Exception):
@@ -186,6 +187,7 @@ def _check_session(
 ) -> None:
     if origin is Origin.AUTO and not by_clock and not session.automation:
         raise Denied(Reason.DENY_AUTOMATION_OFF)
+    _check_preflight(session, legs, origin, by_clock=by_clock)
     if facts.window is None or not facts.window.act_from <= facts.now < facts.window.act_until:
         raise Denied(Reason.DENY_OUT_OF_HOURS)
     if not by_clock and session.last_action_at is not None:
@@ -198,6 +200,16 @@ def _check_session(
     symbols = [format_symbol(leg.contract) for leg in legs]
     if HedgeTransaction.objects.live().filter(session=session, symbol__in=symbols).exists():
         raise Denied(Reason.DENY_LIVE_INTENT)
+
+
+def _check_preflight(session: TradingSession, legs: Sequence[LegOrder], origin: Origin, *, by_clock: bool) -> None:
+    """Refuse what is automatic while the last pre-flight was red, and everything live without a run of today."""
+    automatic = origin is Origin.AUTO and not by_clock
+    live = session.mode == Mode.LIVE
+    if (automatic and not gate.is_cleared(session)) or (
+        live and not all(gate.may_go_live(session, leg.side) for leg in legs)
+    ):
+        raise Denied(Reason.DENY_PREFLIGHT, gate.words(session))
 
 
 def _check_held(session: TradingSession, legs: Sequence[LegOrder]) -> None:

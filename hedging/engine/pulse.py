@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
@@ -16,8 +17,10 @@ from django.db.models import Q
 from hedging.domain.lifecycle import LIVE, OrderStatus
 from hedging.engine.standing import STANDING, Standing, standing_from
 from hedging.models import CycleKind, Fill, HedgeDecision, HedgeOrder, MarginJump, values_of
+from sessions_app.models import MarginSnapshot
 
 LATE_NEWS_WINDOW = timedelta(minutes=10)  # market time in which an ended order may still show a fill
+SPOTS_WINDOW = timedelta(minutes=10)  # market time
 _WATCHED = values_of({*LIVE, OrderStatus.LOST})
 _LATE_NEWS = values_of((OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.EXPIRED))
 
@@ -28,12 +31,17 @@ _ORDERS = f"""
       AND (status = ANY(%s) OR (status = ANY(%s) AND sent_at >= %s))
     ORDER BY id
 """  # noqa: S608 - names of our own tables; every value is a parameter
+_SPOTS = f"""
+    FROM {MarginSnapshot._meta.db_table}
+    WHERE session_id = %s AND at > %s AND at < %s AND spot IS NOT NULL ORDER BY at DESC, id DESC LIMIT 30
+"""
 _PULSE = f"""
     SELECT EXISTS (SELECT 1 FROM {HedgeDecision._meta.db_table} WHERE session_id = %s AND kind = %s AND slot = %s),
            ARRAY ({_ORDERS}),
            (SELECT coalesce(max(id), 0) FROM {Fill._meta.db_table}),
            ARRAY (SELECT id FROM {_JUMPS} WHERE session_id = %s AND at < %s AND after IS NULL AND note = '' ORDER BY id),
            (SELECT count(*) FROM {_JUMPS} WHERE session_id = %s AND after IS NOT NULL),
+           ARRAY (SELECT at {_SPOTS}), ARRAY (SELECT spot {_SPOTS}),
            standing.*
     FROM ({STANDING}) standing
 """  # noqa: S608 - names of our own tables; every value is a parameter
@@ -46,6 +54,7 @@ class Pulse:
     `decided`: this slot was decided before. `watched`: ids of the day's orders that may still change. `newest_fill` names
     the state of the ledger: as long as it stays, so do all holdings. `jumps_due`: ids of the session's margin jumps that
     are to be measured; `jumps_measured`: how many were. `standing`: what the rows shared by all processes allow.
+    `spots`: the index price at the last moments that read it, newest first.
     """
 
     decided: bool
@@ -54,6 +63,7 @@ class Pulse:
     standing: Standing
     jumps_due: tuple[int, ...] = ()
     jumps_measured: int = 0
+    spots: tuple[tuple[datetime, Decimal], ...] = ()
 
 
 def take_pulse(
@@ -62,11 +72,13 @@ def take_pulse(
     """Return the pulse of a session at market time `now`. One round trip."""
     with connection.cursor() as cursor:
         watching = _watching(account_id, day, mode, now)
-        asked = [session_id, kind.value, slot, *watching, session_id, now, session_id, session_id]
+        spots = [session_id, now - SPOTS_WINDOW, now]
+        asked = [session_id, kind.value, slot, *watching, session_id, now, session_id, *spots, *spots, session_id]
         cursor.execute(_PULSE, asked)
-        decided, watched, newest_fill, jumps_due, jumps_measured, *standing = cursor.fetchone()
+        decided, watched, newest_fill, jumps_due, jumps_measured, times, prices, *standing = cursor.fetchone()
     known = standing_from(tuple(standing))
-    return Pulse(decided, tuple(watched), newest_fill, known, tuple(jumps_due), jumps_measured)
+    spots_seen = tuple(zip(times, prices, strict=True))
+    return Pulse(decided, tuple(watched), newest_fill, known, tuple(jumps_due), jumps_measured, spots_seen)
 
 
 def watched_orders(*, account_id: int, day: date, mode: str, now: datetime) -> tuple[int, ...]:

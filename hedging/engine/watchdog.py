@@ -10,7 +10,9 @@ from notifications.models import Alert, Severity, queue_alert
 from sessions_app.models import TradingSession
 
 HEDGE = "hedge"  # written by every margin check
-WORKER = "worker"  # written by the heartbeat task
+ORDERS, BOOKS, IO = "orders", "books", "io"  # each written by a heartbeat task on the queue of its name
+BEAT = "beat"  # written by every heartbeat: nobody but beat sends one
+ALL = (HEDGE, ORDERS, BOOKS, IO, BEAT)
 SILENCE = timedelta(seconds=75)  # wall time
 _QUIET = timedelta(minutes=10)  # wall time in which the same silence is not told again
 
@@ -18,6 +20,11 @@ _QUIET = timedelta(minutes=10)  # wall time in which the same silence is not tol
 def beat(*, name: str, wall_now: datetime) -> None:
     """Write a sign of life."""
     Heartbeat.objects.update_or_create(name=name, defaults={"wall_at": wall_now})
+
+
+def forget_others() -> None:
+    """Remove signs of life under names that this version does not use: they would look like dead workers for ever."""
+    Heartbeat.objects.exclude(name__in=ALL).delete()
 
 
 def bark(*, now: datetime, wall_now: datetime) -> bool:
