@@ -20,8 +20,8 @@ DEEP = option(25700)
 
 
 def needing(quotes: dict[Contract, Quote] | None = None, **changes) -> CycleFacts:
-    """An entry in four minutes that takes margin over the trigger, with some quotes of the chain replaced."""
-    entry = straddle(4, minutes=4)
+    """An entry in two minutes that takes margin over the trigger, with some quotes of the chain replaced."""
+    entry = straddle(4, minutes=2)
     read = replace(chain(), quotes={**chain().quotes, **(quotes or {})})
     known = {"chain": read, "coming": (entry,), "soon": (entry,), "later": (later(entry),)}
     return facts(**(known | changes))
