@@ -6,6 +6,7 @@ from hedging import views
 
 urlpatterns = [
     path("", views.status_page, name="status"),
+    re_path(r"^preflight/?$", views.preflight_page, name="preflight"),
     re_path(r"^healthz/?$", views.healthz, name="healthz"),
     re_path(r"^readyz/?$", views.readyz, name="readyz"),
     path("api/", include("hedging.api.urls")),

@@ -17,8 +17,10 @@ from django.views.decorators.http import require_safe
 
 from hedging import access, selectors
 from hedging.engine import clock
+from hedging.engine.preflight import gate
 from hedging.selectors.facts import Cost, Margin, Projection, SessionFacts, Status
 from hedging.selectors.moment import mode_words
+from hedging.selectors.preflight import preflights
 from hedging.templatetags.hedging_format import percent, rupees, words
 
 REFRESH_SECONDS = 3
@@ -102,6 +104,24 @@ def status_page(request: HttpRequest) -> HttpResponse:
         context |= {"what": what, "mode_words": mode_words(mode=None)}
         return render(request, "hedging/unavailable.html", context, status=503)
     return render(request, "hedging/status.html", context)
+
+
+@require_safe
+@page
+def preflight_page(request: HttpRequest) -> HttpResponse:
+    """Show the last pre-flight of every account. Asks the database only."""
+    context: dict[str, Any] = {
+        "refresh_seconds": None if "still" in request.GET else REFRESH_SECONDS,
+        "mode_words": mode_words(mode=None),
+        "asked_for": gate.is_asked_for(),
+    }
+    try:
+        now = clock.market_clock().now()
+        context |= {"now": now, "runs": preflights(now=now)}
+    except (clock.ClockUnavailable, DatabaseError) as error:
+        what = "Market time" if isinstance(error, clock.ClockUnavailable) else "The database"
+        return render(request, "hedging/unavailable.html", context | {"what": what}, status=503)
+    return render(request, "hedging/preflight.html", context)
 
 
 def bar_of(session: SessionFacts, margin: Margin | None, projections: tuple[Projection, ...]) -> Bar:

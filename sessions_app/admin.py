@@ -65,6 +65,8 @@ class TradingSessionAdmin(_SessionAdmin):
         "automation",
         "trading_state",
         "state_reason",
+        "preflight",
+        "cleared_at",
         "baseline",
         "baseline_at",
         "baseline_source",

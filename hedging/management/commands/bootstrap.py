@@ -12,6 +12,7 @@ from django.db import transaction
 
 from config.beat import ensure_beat_entries
 from config.servers import SIMULATOR
+from hedging.engine import watchdog
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
 from sessions_app.models import Account, Mode
 
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         # All or nothing, and committed before the password is shown: a user whose password nobody saw is of no use.
         with transaction.atomic():
             lines = [*_seed(), *_create_account()]
+            watchdog.forget_others()
             password = _create_admin()
             ensure_beat_entries(settings.SPEED)
         for line in lines:
