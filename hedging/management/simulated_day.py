@@ -25,6 +25,7 @@ from hedging.engine.meaning import meaning_of
 from hedging.engine.paper import StoredPaperBook
 from hedging.engine.plan import DayPlan, dated_parameters, plan_of
 from hedging.engine.ports import Ports
+from hedging.engine.preflight import gate
 from hedging.engine.sessions import open_session, set_automation
 from hedging.management.worlds import day_of
 from hedging.models import CycleKind, HedgeDecision
@@ -84,6 +85,7 @@ class SimulatedRun:
             actor="simulate_day",
             baskets=self.baskets,
         )
+        gate.waive(session, now=clock.now())
         if not self.automation:
             set_automation(session=session, on=False, now=clock.now(), wall_now=datetime.now(UTC), actor="simulate_day")
         self._live_through(session, exchange, clock, ports_for, until=world.end_at)
