@@ -175,7 +175,8 @@ def compare(
         if moment.has_expired(key[0]):
             found += _expired(key, ours.get(key, 0))
         elif key not in unbooked and key[0] not in unsettled:
-            found += _difference(key, ours.get(key, 0), theirs.get(key, 0), own, books, moment)
+            line = _Line(*key, held=ours.get(key, 0), net=theirs.get(key, 0))
+            found += _difference(line, own, books, moment)
     found += _foreign_orders(own, books)
     return tuple(sorted(found, key=lambda d: d.kind in FOREIGN))
 
@@ -214,59 +215,56 @@ def _expired(key: tuple[Contract, Product], held: int) -> Iterable[Discrepancy]:
         yield Discrepancy(Kind.EXPIRED, contract, product, held, ours=held, detail=f"expired on {contract.expiry}")
 
 
-def _difference(
-    key: tuple[Contract, Product], held: int, net: int, own: Sequence[OwnOrder], books: Books, moment: Moment
-) -> Iterable[Discrepancy]:
-    contract, product = key
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One contract and product: what we hold of it and the broker's net, in units."""
+
+    contract: Contract
+    product: Product
+    held: int
+    net: int
+
+    def found(self, kind: Kind, quantity: int, detail: str = "", order: int | None = None) -> Discrepancy:
+        return Discrepancy(kind, self.contract, self.product, quantity, self.held, self.net, detail, order)
+
+    def is_of(self, order: OwnOrder) -> bool:
+        return (order.contract, order.product) == (self.contract, self.product)
+
+
+def _difference(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Moment) -> Iterable[Discrepancy]:
+    held, net = line.held, line.net
     if net == held:
         return
     if books.paper:
         # Nobody else can touch paper: whatever is beside our holdings is the account's own book.
-        yield Discrepancy(Kind.FOREIGN_POSITION, contract, product, net - held, ours=held, broker=net)
+        yield line.found(Kind.FOREIGN_POSITION, net - held)
         return
-    lost = [o for o in own if o.lost and (o.contract, o.product) == key and (o.side is Side.BUY) == (net > held)]
+    lost = [o for o in own if o.lost and line.is_of(o) and (o.side is Side.BUY) == (net > held)]
     if lost:
-        yield _lost_found(lost[0], held, net)
-        return
-    if net < held and held > 0:
-        yield _shortage(key, held, net, own, books, moment)
+        one = lost[0]
+        detail = f"our {one.side} of {one.quantity} was given up as lost"
+        yield line.found(Kind.LOST_FOUND, min(one.quantity, abs(net - held)), detail, one.number)
+    elif held > 0 and net < held:
+        yield _shortage(line, own, books, moment)
         if net < 0:
-            yield Discrepancy(Kind.FOREIGN_POSITION, contract, product, net, broker=net)
-        return
-    touched = held > 0 or any((order.contract, order.product) == key and order.filled for order in own)
-    if touched and net > 0:
-        yield Discrepancy(Kind.BOUGHT_BY_HAND, contract, product, net - max(held, 0), ours=held, broker=net)
-        return
-    yield Discrepancy(Kind.FOREIGN_POSITION, contract, product, net - max(held, 0), ours=held, broker=net)
+            yield line.found(Kind.FOREIGN_POSITION, net)
+    else:
+        touched = held > 0 or any(line.is_of(order) and order.filled for order in own)
+        kind = Kind.BOUGHT_BY_HAND if touched and net > 0 else Kind.FOREIGN_POSITION
+        yield line.found(kind, net - max(held, 0))
 
 
-def _lost_found(order: OwnOrder, held: int, net: int) -> Discrepancy:
-    return Discrepancy(
-        Kind.LOST_FOUND,
-        order.contract,
-        order.product,
-        min(order.quantity, abs(net - held)),
-        ours=held,
-        broker=net,
-        detail=f"our {order.side} of {order.quantity} was given up as lost",
-        order=order.number,
-    )
-
-
-def _shortage(
-    key: tuple[Contract, Product], held: int, net: int, own: Sequence[OwnOrder], books: Books, moment: Moment
-) -> Discrepancy:
-    contract, product = key
-    missing = held - max(net, 0)
+def _shortage(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Moment) -> Discrepancy:
+    missing = line.held - max(line.net, 0)
     our_ids = {order.order_id for order in own}
-    sales = [t for t in books.trades if t.contract == contract and t.side is Side.SELL and t.order_id not in our_ids]
-    kind, detail = Kind.GONE, "no trade explains it"
-    if sum(trade.quantity for trade in sales) >= missing:
-        ids = ", ".join(sorted({trade.order_id for trade in sales})[:5])
-        late = moment.squares_off_at is not None and moment.now >= moment.squares_off_at
-        kind = Kind.SQUARED_OFF if product is Product.MIS and late else Kind.SOLD_BY_HAND
-        detail = f"sold by order {ids}"
-    return Discrepancy(kind, contract, product, missing, ours=held, broker=net, detail=detail)
+    others = [t for t in books.trades if t.contract == line.contract and t.order_id not in our_ids]
+    sales = [trade for trade in others if trade.side is Side.SELL]
+    if sum(trade.quantity for trade in sales) < missing:
+        return line.found(Kind.GONE, missing, "no trade explains it")
+    ids = ", ".join(sorted({trade.order_id for trade in sales})[:5])
+    late = moment.squares_off_at is not None and moment.now >= moment.squares_off_at
+    kind = Kind.SQUARED_OFF if line.product is Product.MIS and late else Kind.SOLD_BY_HAND
+    return line.found(kind, missing, f"sold by order {ids}")
 
 
 def _foreign_orders(own: Sequence[OwnOrder], books: Books) -> Iterable[Discrepancy]:
