@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from hedging.brokers.openalgo.symbols import format_symbol, parse_symbol
 from hedging.domain.calibration import Calibration as CalibrationFacts
@@ -19,14 +20,25 @@ from hedging.domain.margin_profile import WIDE_ERROR_PCT
 from hedging.domain.probes import Reading
 from hedging.engine import audit
 from hedging.engine.ports import Ports
-from hedging.models import MarginJump
+from hedging.models import Fill, MarginJump
 from notifications.models import Alert, Severity, queue_alert
-from sessions_app.models import BasketScope, Calibration, TradingSession
+from sessions_app.models import BasketScope, Calibration, Mode, TradingSession
 
 
 def measured_jumps(session: TradingSession) -> tuple[list[Jump], int]:
-    """Return the last measured jumps of the account and index, oldest first, and how many the session has. Two queries."""
+    """Return the last measured jumps of the account and index, oldest first, and how many the session has. Two queries.
+
+    Of a dry run only those that were measured with nothing on paper in the book: what is learned here is for live, too, and
+    a release that our own engine laid over the figures teaches it nothing but itself.
+    """
+    on_paper = Fill.objects.filter(
+        mode=Mode.DRY_RUN,
+        order__account_id=session.account_id,
+        at__lte=OuterRef("measured_at"),
+        order__transaction__expiry__gte=OuterRef("session__trading_day"),
+    )
     rows = MarginJump.objects.filter(
+        Q(mode=Mode.LIVE) | ~Exists(on_paper),
         session__account_id=session.account_id,
         mode=session.mode,
         index=session.index,

@@ -15,6 +15,7 @@ from hedging.engine.cycle import run_cycle
 from hedging.engine.day_end import end_day, is_over
 from hedging.engine.gather import policy_of
 from hedging.engine.hours import trading_day_of
+from hedging.engine.modes import left_behind
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
@@ -113,9 +114,12 @@ def calibrate(*, now: datetime, rules: Rules) -> dict[str, int]:
 
 
 def reconcile_books(*, ports_for: Callable[[TradingSession], Ports]) -> dict[str, int]:
-    """Bring the live orders of every open session up to the books. Returns counts."""
+    """Bring the live orders of every open session, and of what a change of mode left today, up to the books.
+
+    Returns counts.
+    """
     counts = {"watched": 0, "failed": 0}
-    for session in open_sessions():
+    for session in (*open_sessions(), *left_behind()):
         try:
             done = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports_for(session))
             counts["watched"] += done.watched

@@ -49,7 +49,8 @@ class SimulatedRun:
     """One simulated day, ready to run. Needs a database with the reference rows and a timetable.
 
     `profile` is the broker that the simulator is, `margin` the clearing corporation's figures: nothing of either is told
-    to the application. `watch` sees the exchange after every step of five seconds.
+    to the application; `cash` is in the account (`None`: the budget, one million a basket). `watch` sees the exchange after
+    every step of five seconds.
     """
 
     day: date
@@ -60,6 +61,7 @@ class SimulatedRun:
     baskets: int = 1
     profile: Profile = DEFAULT
     margin: MarginParameters | None = None
+    cash: Decimal | None = None
     progress: Callable[[datetime], None] = lambda _: None
     watch: Callable[[Exchange, TradingSession], None] = lambda *_: None
     _orders_live: bool = False
@@ -73,8 +75,7 @@ class SimulatedRun:
             mode=Mode.DRY_RUN if self.dry_run else Mode.LIVE,
         )
         world = day_of(self.day, load_calendar(), baskets=self.baskets)
-        cash = Decimal(1_000_000) * self.baskets
-        exchange = Exchange(day=world, seed=self.seed, cash=cash, margin=self.margin)
+        exchange = Exchange(day=world, seed=self.seed, cash=self._money(), margin=self.margin)
         clock = VirtualClock(world.start_at)
         ports_for = self._ports(account, exchange, clock)
         session = open_session(
@@ -91,6 +92,9 @@ class SimulatedRun:
         self._live_through(session, exchange, clock, ports_for, until=world.end_at)
         session.refresh_from_db()
         return self._figures(session, exchange) | {"seconds": round(wall_time.perf_counter() - started, 2)}
+
+    def _money(self) -> Decimal:
+        return Decimal(1_000_000) * self.baskets if self.cash is None else self.cash
 
     def _ports(self, account: Account, exchange: Exchange, clock: VirtualClock) -> Callable[[TradingSession], Ports]:
         transport = requests.Session()
