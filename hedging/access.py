@@ -11,6 +11,8 @@ from django.conf import settings
 from django.http import HttpRequest
 
 LID_CLOSED: Final = "Orchestrator not initialized: set AUTO_HEDGE_ENABLED=true and restart"
+RESUME_TRADING: Final = "sessions_app.resume_trading"
+"""The permission of traders and administrators to resume; whoever may write may halt and reduce."""
 # A reverse proxy makes every visitor look local; any of these headers means that there is one.
 _FORWARDING: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 

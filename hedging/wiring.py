@@ -17,6 +17,7 @@ from hedging.engine.meaning import meaning_of
 from hedging.engine.paper import StoredPaperBook
 from hedging.engine.plan import dated_parameters, plan_of
 from hedging.engine.ports import Ports
+from hedging.engine.shared_limits import SharedRetryBudget
 from hedging.engine.ticks import Rules
 from sessions_app.models import Mode, TradingSession
 
@@ -63,4 +64,5 @@ def _broker(*, account_id: int, day: date, paper: PaperMeaning | None) -> Broker
         meaning=paper,
         market_clock=market_clock().now,
         wall_clock=wall_now,
+        retries=SharedRetryBudget(account_id=account_id),
     )

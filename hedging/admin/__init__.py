@@ -1,5 +1,5 @@
-"""Django admin of hedging: read-only ledgers, and the desk where sessions are opened, switched and halted."""
+"""Django admin of hedging: read-only ledgers, the desk where sessions are opened, switched and halted, and the kill switch."""
 
-from hedging.admin import desk, ledgers
+from hedging.admin import desk, installation, ledgers
 
-__all__ = ["desk", "ledgers"]
+__all__ = ["desk", "installation", "ledgers"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -12,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from hedging import access
+from hedging.admin.reasons import REASON_WANTED, ReasonedActionForm, act_of, reason_of
 from hedging.domain.instruments import Index
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
@@ -20,8 +22,8 @@ from hedging.engine.sessions import (
     capture_baseline,
     open_session,
     set_automation,
-    set_trading_state,
 )
+from hedging.engine.states import restrict_session, resume_session
 from sessions_app.admin import TradingSessionAdmin
 from sessions_app.models import TradingSession, TradingState
 
@@ -80,6 +82,7 @@ class SessionDesk(TradingSessionAdmin):
     Registered here and not with the model, because each act is a function of the engine, which lies above that app.
     """
 
+    action_form = ReasonedActionForm
     actions = ("switch_automation_on", "switch_automation_off", "halt", "reduce", "resume")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -190,25 +193,43 @@ class SessionDesk(TradingSessionAdmin):
     @admin.action(description="Halt: no new order, cancels go on", permissions=["change"])
     def halt(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
         """Stop every new order."""
-        self._set_state(request, queryset, TradingState.HALTED)
+        self._restrict(request, queryset, TradingState.HALTED)
 
     @admin.action(description="Reduce: sells only", permissions=["change"])
     def reduce(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
-        """Allow sells only."""
-        self._set_state(request, queryset, TradingState.REDUCING)
+        """Allow sells only; what is halted stays halted."""
+        self._restrict(request, queryset, TradingState.REDUCING)
 
-    @admin.action(description="Resume: ACTIVE again", permissions=["change"])
+    @admin.action(description="Resume: ACTIVE again (wants a reason)", permissions=["resume"])
     def resume(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
         """Allow everything that the lids allow."""
-        self._set_state(request, queryset, TradingState.ACTIVE)
+        if not reason_of(request):
+            self.message_user(request, REASON_WANTED, messages.ERROR)
+            return
+        self._change_state(request, queryset, TradingState.ACTIVE, resume_session)
 
-    def _set_state(self, request: HttpRequest, queryset: QuerySet[TradingSession], state: TradingState) -> None:
-        self._act(
-            request,
-            queryset,
-            state.label,
-            lambda row, who: set_trading_state(session=row, state=state, reason="by hand in the admin", **who),
-        )
+    def has_resume_permission(self, request: HttpRequest) -> bool:
+        """Return whether this person may resume what was halted: a trader or an administrator."""
+        return request.user.has_perm(access.RESUME_TRADING)
+
+    def _restrict(self, request: HttpRequest, queryset: QuerySet[TradingSession], state: TradingState) -> None:
+        self._change_state(request, queryset, state, partial(restrict_session, state=state))
+
+    def _change_state(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[TradingSession],
+        state: TradingState,
+        change: Callable[..., bool],
+    ) -> None:
+        act = act_of(request)
+        changed = 0
+        for row in queryset.order_by("id"):
+            try:
+                changed += change(session=row, act=act)
+            except SessionRefused as refused:
+                self.message_user(request, refused.message, messages.ERROR)
+        self.message_user(request, f"{state.label}: {changed} session{'' if changed == 1 else 's'}.")
 
     def _act(
         self,

@@ -33,6 +33,10 @@ class KeyHolder:
     def __str__(self) -> str:
         return "api key"
 
+    def has_perm(self, _permission: str) -> bool:
+        """Return True: the key has every scope."""
+        return True
+
 
 class ApiKeyAuthentication(BaseAuthentication):
     """`X-API-Key: …` or `Authorization: Bearer …`. A key that is shown and wrong is refused, whatever else is there."""
@@ -131,6 +135,12 @@ def actor_of(request: Request) -> str:
     if request.user and request.user.is_authenticated:
         return str(request.user)
     return "dev mode"
+
+
+def must_be_allowed(request: Request, permission: str) -> None:
+    """Raise 403 unless the caller has a permission: the key and dev mode have every one."""
+    if not (request.user.has_perm(permission) or access.dev_mode_opens(_plain(request))):
+        raise Refused("ROLE_NEEDED", "Your role may not do this: ask a trader.", {"needs": permission}, status_code=403)
 
 
 def _plain(request: Request) -> HttpRequest:

@@ -50,6 +50,23 @@ class SessionInput(StrictSerializer):
     budget_per_basket = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=Decimal(1))
 
 
+class HaltInput(StrictSerializer):
+    """Halt, or only reduce: everything, or one session; and why."""
+
+    reason = serializers.CharField(max_length=200)
+    reduce = serializers.BooleanField(required=False, default=False)
+    scope = serializers.ChoiceField(required=False, choices=["installation", "session"], default="installation")
+    account = serializers.CharField(required=False, max_length=60)
+
+
+class ResumeInput(StrictSerializer):
+    """Resume everything, or one session; and why it is safe now."""
+
+    reason = serializers.CharField(max_length=200)
+    scope = serializers.ChoiceField(required=False, choices=["installation", "session"], default="installation")
+    account = serializers.CharField(required=False, max_length=60)
+
+
 class ToggleInput(StrictSerializer):
     """Automation on or off, and why."""
 

@@ -181,6 +181,14 @@ class InstallationOutput(Output):
     halt_file = serializers.BooleanField()
 
 
+class HaltOutput(Output):
+    """What a halt or a resume did: whether it changed anything, and the states that are in force now."""
+
+    changed = serializers.BooleanField()
+    installation = InstallationOutput()
+    session = SessionOutput(allow_null=True)
+
+
 class MarginModelOutput(Output):
     """How well the margin model fits the broker; `amber`: it is not of today, or the safety buffer is doubled for it."""
 

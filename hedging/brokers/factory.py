@@ -12,6 +12,7 @@ from hedging.brokers.base import Broker, SetupReader
 from hedging.brokers.dry_run import DryRunBroker
 from hedging.brokers.openalgo.broker import OpenAlgoBroker, OpenAlgoReader
 from hedging.brokers.openalgo.client import OpenAlgoClient, OpenAlgoOrderClient
+from hedging.brokers.openalgo.limits import Retries
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.brokers.paper import PaperBook
 from hedging.brokers.paper_margin import PaperMeaning
@@ -60,24 +61,29 @@ def build_broker(
     market_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
+    retries: Retries | None = None,
 ) -> Broker:
     """Return the broker of one account.
 
     Live orders are sent to the simulator's world only (`simulated`); anywhere else raises `LiveNotProven`. A dry run needs
     a `paper_book` (else `ValueError`) and gets a client that knows no order endpoint; `meaning` says what the figures
-    contain that the paper is laid over. `session` is for a transport in
-    process; `market_clock` stamps paper orders, `wall_clock` readings; both give aware UTC.
+    contain that the paper is laid over. `session` is for a transport in process; `market_clock` stamps paper orders,
+    `wall_clock` readings; both give aware UTC. `retries` is the budget of repeated reads that the account's processes
+    share.
     """
     if live and not simulated:
         raise LiveNotProven(
             "LIVE_NOT_PROVEN: live orders go to the built-in simulator only, so far. Set AUTO_HEDGE_DRY_RUN=true."
         )
     if live:
-        return OpenAlgoBroker(OpenAlgoOrderClient(base_url, api_key, session=session, clock=wall_clock, sleep=sleep))
+        client = OpenAlgoOrderClient(base_url, api_key, session=session, clock=wall_clock, sleep=sleep, retries=retries)
+        return OpenAlgoBroker(client)
     if paper_book is None:
         raise ValueError("a dry run needs a paper book")
     return DryRunBroker(
-        OpenAlgoReader(OpenAlgoClient(base_url, api_key, session=session, clock=wall_clock, sleep=sleep)),
+        OpenAlgoReader(
+            OpenAlgoClient(base_url, api_key, session=session, clock=wall_clock, sleep=sleep, retries=retries)
+        ),
         paper_book,
         clock=market_clock,
         symbol_of=format_symbol,

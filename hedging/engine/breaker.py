@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -52,7 +53,8 @@ def note_cycle(*, account_id: int, failed: bool, standing: Standing, now: dateti
     does not excuse orders that failed: the server may answer reads and hang in every order.
     """
     if failed:
-        _count(_COUNT_CYCLE, account_id, BreakerKind.ORDERS, "cycles could not read from OpenAlgo", now, wall_now)
+        what, kind = "cycles could not read from OpenAlgo", BreakerKind.ORDERS
+        _count(_COUNT_CYCLE, account_id=account_id, kind=kind, what=what, now=now, wall_now=wall_now)
     elif standing.failed_cycles:
         closed = Breaker.objects.filter(account_id=account_id, kind=BreakerKind.ORDERS, open_until=None)
         closed.update(failed_cycles=0)
@@ -62,13 +64,19 @@ def note_order(*, account_id: int, side: Side, failed: bool, now: datetime, wall
     """Count an order that met an infrastructure failure before or in its POST, or forget the count after an answer."""
     kind = kind_of(side)
     if failed:
-        _count(_COUNT_ORDER, account_id, kind, f"{kind.label} met a failing server", now, wall_now)
+        what = f"{kind.label} met a failing server"
+        _count(_COUNT_ORDER, account_id=account_id, kind=kind, what=what, now=now, wall_now=wall_now)
     else:
         Breaker.objects.filter(account_id=account_id, kind=kind, open_until=None, failures__gt=0).update(failures=0)
 
 
-def _count(sql: str, account_id: int, kind: BreakerKind, what: str, now: datetime, wall_now: datetime) -> None:
-    values = {"account": account_id, "kind": kind.value, "most": FAILURES_TO_OPEN, "until": wall_now + OPEN_FOR}
+def _count(sql: str, *, account_id: int, kind: BreakerKind, what: str, now: datetime, wall_now: datetime) -> None:
+    values: dict[str, Any] = {
+        "account": account_id,
+        "kind": kind.value,
+        "most": FAILURES_TO_OPEN,
+        "until": wall_now + OPEN_FOR,
+    }
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(sql, values)

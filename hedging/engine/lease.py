@@ -10,6 +10,7 @@ import os
 import socket
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from django.db import connection
 
@@ -29,7 +30,12 @@ _TAKE = f"""
 
 def take(*, account_id: int, wall_now: datetime, holder: str = "") -> int | None:
     """Take the lease for 45 seconds and return its fencing number, or `None` while another holds it."""
-    values = {"account": account_id, "holder": holder or _me(), "until": wall_now + HELD_FOR, "now": wall_now}
+    values: dict[str, Any] = {
+        "account": account_id,
+        "holder": holder or _me(),
+        "until": wall_now + HELD_FOR,
+        "now": wall_now,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, values)
         row = cursor.fetchone()

@@ -31,6 +31,7 @@ from hedging.domain.lifecycle import (
     step,
 )
 from hedging.engine import audit
+from hedging.engine.cooldown import give_back_if_unsent
 from hedging.engine.standing import standing_of
 from hedging.models import Fill, HedgeOrder, HedgeTransaction
 from notifications.models import Severity, queue_alert
@@ -278,6 +279,8 @@ def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datet
     else:
         booked = False
     tx.save(update_fields=["filled_quantity", "average_price", "charges", "is_live", "ended_at"])
+    if was_live and not filled:
+        give_back_if_unsent(tx)
     return (tx.session,) if booked else ()
 
 

@@ -1,4 +1,4 @@
-"""Sessions: open, baseline, toggle, trading state, close. The one place where a session row is changed by hand or rule."""
+"""Sessions: open, baseline, toggle, close. The one place where a session row is changed by hand or rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from notifications.models import Severity, queue_alert
 from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
 from schedule.models import ContractSpec
-from sessions_app.models import Account, Calibration, Mode, TradingSession, TradingState
+from sessions_app.models import Account, Calibration, Mode, TradingSession
 
 log = logging.getLogger(__name__)
 
@@ -172,29 +172,6 @@ def set_automation(
             _record(
                 row, "automation_on" if on else "automation_off", reason=reason, now=now, wall_now=wall_now, actor=actor
             )
-    return row
-
-
-def set_trading_state(
-    *, session: TradingSession, state: TradingState, reason: str, now: datetime, wall_now: datetime, actor: str
-) -> TradingSession:
-    """Set ACTIVE, REDUCING or HALTED, with a reason. Halting stops order POSTs at the fence; cancels go on."""
-    with transaction.atomic():
-        row = TradingSession.objects.select_for_update().get(pk=session.pk)
-        _refuse_closed(row)
-        if row.trading_state != state:
-            row.trading_state, row.state_reason = state, reason[:200]
-            row.save(update_fields=["trading_state", "state_reason"])
-            _record(row, f"trading_state_{state}", reason=reason, now=now, wall_now=wall_now, actor=actor)
-            if state != TradingState.ACTIVE:
-                _tell(
-                    row,
-                    kind="trading_state",
-                    title=f"{TradingState(state).label}: {reason}",
-                    now=now,
-                    wall_now=wall_now,
-                    severity=Severity.CRITICAL,
-                )
     return row
 
 

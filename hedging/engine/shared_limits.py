@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import DatabaseError, connection
 
@@ -46,7 +47,7 @@ def reserve_order_turn(*, account_id: int, wall_now: datetime) -> float:
 
     In any second at most `ORDERS_AT_ONCE + ORDERS_PER_SECOND` requests of all processes pass, 8 a second in the long run.
     """
-    values = {
+    values: dict[str, Any] = {
         "account": account_id,
         "now": wall_now,
         "spacing": _SPACING,
@@ -80,7 +81,7 @@ class SharedRetryBudget:
         """Return whether one repeat is affordable, and pay for it by one conditional UPDATE."""
         with self._lock:
             earned, self._earned = self._earned, 0.0
-        values = {"account": self._account_id, "most": MOST_RETRIES_SAVED, "earned": earned}
+        values: dict[str, Any] = {"account": self._account_id, "most": MOST_RETRIES_SAVED, "earned": earned}
         try:
             with connection.cursor() as cursor:
                 cursor.execute(_SPEND, values)

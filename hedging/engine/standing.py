@@ -104,14 +104,23 @@ def standing_of(session_id: int) -> Standing:
 
 def standing_from(row: tuple[Any, ...]) -> Standing:
     """Return the value of one row of `STANDING`, with a look for the halt file."""
-    state, reason, automation, is_open, everywhere, *rest = row
+    state, reason, automation, is_open, everywhere, why, by, at, *rest = row
+    orders_until, order_failures, failed_cycles, exits_until, exit_failures, lease_number = rest
     return Standing(
-        TradingState(state),
-        reason,
-        automation,
-        is_open,
-        TradingState(everywhere),
-        *rest,
+        session_state=TradingState(state),
+        session_reason=reason,
+        automation=automation,
+        is_open=is_open,
+        installation_state=TradingState(everywhere),
+        installation_reason=why,
+        installation_by=by,
+        installation_at=at,
+        orders_until=orders_until,
+        order_failures=order_failures,
+        failed_cycles=failed_cycles,
+        exits_until=exits_until,
+        exit_failures=exit_failures,
+        lease_number=lease_number,
         halt_file=halt_file_exists(),
     )
 

@@ -148,7 +148,6 @@ def _record(
         event=event,
         subject=row,
         facts={"reason": act.reason} if act.reason else {},
-        changes=audit.became(row, "trading_state", "state_reason"),
     )
 
 

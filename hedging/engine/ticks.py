@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hedging.domain.policy import HedgePolicy
+from hedging.engine import lease
 from hedging.engine.alerts import tell_failure
 from hedging.engine.calibrate import CalibrationFailed, keep_calibrated
-from hedging.engine.clock import wall_now
+from hedging.engine.clock import market_time_or, wall_now
 from hedging.engine.cycle import run_cycle
 from hedging.engine.day_end import end_day, is_over
 from hedging.engine.gather import policy_of
@@ -19,11 +21,14 @@ from hedging.engine.modes import left_behind
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
+from hedging.engine.standing import halt_file_exists
+from hedging.engine.states import notice_halt_file
 from hedging.models import CycleKind
 from sessions_app.models import TradingSession
 
 log = logging.getLogger(__name__)
 
+LEASE_TRIES, LEASE_PAUSE_SECONDS = 12, 0.25  # 3 s: a cycle of another kind on the same account is over by then
 PERIOD_SECONDS = {CycleKind.MARGIN_CHECK: 30, CycleKind.ENTRY_PROJECTION: 10}
 
 
@@ -41,7 +46,7 @@ def open_sessions() -> list[TradingSession]:
 class Rules:
     """What a tick runs by: the ports and the plan of a session, the figures in force, the lid on automation.
 
-    `sessions` finds the open sessions, each with its account and calibration.
+    `sessions` finds the open sessions, each with its account and calibration; `pause` sleeps while another worker holds an account.
     """
 
     ports_for: Callable[[TradingSession], Ports]
@@ -49,44 +54,73 @@ class Rules:
     policy: HedgePolicy
     enabled: bool
     sessions: Callable[[], list[TradingSession]] = open_sessions
+    pause: Callable[[float], None] = time.sleep
 
 
 def check_margin(*, now: datetime, rules: Rules) -> dict[str, int]:
     """Run a whole cycle for every open session of today; end the sessions whose day is over. Returns counts."""
-    counts = {"cycles": 0, "closed": 0, "failed": 0}
-    for session in rules.sessions():
-        try:
-            plan = rules.plan_for(session)
-            if plan.hours is not None and is_over(hours=plan.hours, now=now):
-                ports = rules.ports_for(session)
-                counts["closed"] += end_day(session=session, hours=plan.hours, now=now, ports=ports)
-            elif session.trading_day == trading_day_of(now):
-                _cycle(session, plan, CycleKind.MARGIN_CHECK, now=now, rules=rules)
-                counts["cycles"] += 1
-        except Exception as error:
-            log.exception("the margin check of session %s failed", session.pk)
-            counts["failed"] += 1
-            tell_failure(session=session, what="margin check", error=error, now=now, wall_now=wall_now())
-    return counts
+    return _for_each_session("margin check", _check_margin, now=now, rules=rules)
 
 
 def project_entries(*, now: datetime, rules: Rules) -> dict[str, int]:
     """Run a cycle for every open session of which an entry falls due within the lookahead. Returns counts."""
-    counts = {"cycles": 0, "failed": 0}
-    for session in rules.sessions():
-        if session.trading_day != trading_day_of(now):
-            continue
-        try:
-            plan = rules.plan_for(session)
-            horizon = now + timedelta(minutes=policy_of(session, rules.policy).lookahead_minutes)
-            if any(now < entry.entry_at <= horizon for entry in plan.entries):
-                _cycle(session, plan, CycleKind.ENTRY_PROJECTION, now=now, rules=rules)
-                counts["cycles"] += 1
-        except Exception as error:
-            log.exception("the entry projection of session %s failed", session.pk)
-            counts["failed"] += 1
-            tell_failure(session=session, what="entry projection", error=error, now=now, wall_now=wall_now())
+    return _for_each_session("entry projection", _project_entries, now=now, rules=rules)
+
+
+def _check_margin(session: TradingSession, now: datetime, rules: Rules) -> str:
+    plan = rules.plan_for(session)
+    if plan.hours is not None and is_over(hours=plan.hours, now=now):
+        ended = end_day(session=session, hours=plan.hours, now=now, ports=rules.ports_for(session))
+        return "closed" if ended else ""
+    if session.trading_day != trading_day_of(now):
+        return ""
+    return _cycle(session, plan, CycleKind.MARGIN_CHECK, now=now, rules=rules)
+
+
+def _project_entries(session: TradingSession, now: datetime, rules: Rules) -> str:
+    if session.trading_day != trading_day_of(now):
+        return ""
+    plan = rules.plan_for(session)
+    horizon = now + timedelta(minutes=policy_of(session, rules.policy).lookahead_minutes)
+    if not any(now < entry.entry_at <= horizon for entry in plan.entries):
+        return ""
+    return _cycle(session, plan, CycleKind.ENTRY_PROJECTION, now=now, rules=rules)
+
+
+def _for_each_session(
+    what: str, act: Callable[[TradingSession, datetime, Rules], str], *, now: datetime, rules: Rules
+) -> dict[str, int]:
+    """Do `act` for every open session, and once more, for some seconds, where another worker holds the account.
+
+    `busy` counts accounts that were held to the end: they are being decided, or their holder died and the lease runs out.
+    """
+    _look_for_halt_file(now)
+    counts = {"cycles": 0, "closed": 0, "failed": 0, "busy": 0}
+    waiting = rules.sessions()
+    for patience in reversed(range(LEASE_TRIES)):
+        held: list[TradingSession] = []
+        for session in waiting:
+            try:
+                done = act(session, now, rules)
+            except Exception as error:
+                log.exception("the %s of session %s failed", what, session.pk)
+                done = "failed"
+                tell_failure(session=session, what=what, error=error, now=now, wall_now=wall_now())
+            if done == "busy" and patience:
+                held.append(session)
+            elif done:
+                counts[done] += 1
+        if not held:
+            break
+        rules.pause(LEASE_PAUSE_SECONDS)
+        waiting, now = held, rules.ports_for(held[0]).clock.now()
     return counts
+
+
+def _look_for_halt_file(now: datetime | None = None) -> None:
+    if halt_file_exists():
+        wall = wall_now()
+        notice_halt_file(now=now or market_time_or(wall), wall_now=wall)
 
 
 def calibrate(*, now: datetime, rules: Rules) -> dict[str, int]:
@@ -118,6 +152,7 @@ def reconcile_books(*, ports_for: Callable[[TradingSession], Ports]) -> dict[str
 
     Returns counts.
     """
+    _look_for_halt_file()
     counts = {"watched": 0, "failed": 0}
     for session in (*open_sessions(), *left_behind()):
         try:
@@ -130,14 +165,23 @@ def reconcile_books(*, ports_for: Callable[[TradingSession], Ports]) -> dict[str
     return counts
 
 
-def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: datetime, rules: Rules) -> None:
-    run_cycle(
-        session=session,
-        kind=kind,
-        slot=slot_of(kind, now),
-        now=now,
-        ports=rules.ports_for(session),
-        plan=plan,
-        policy=rules.policy,
-        enabled=rules.enabled,
-    )
+def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: datetime, rules: Rules) -> str:
+    """Run one cycle under the account's lease; return `cycles`, or `busy` when another worker holds it."""
+    number = lease.take(account_id=session.account_id, wall_now=wall_now())
+    if number is None:
+        return "busy"
+    try:
+        run_cycle(
+            session=session,
+            kind=kind,
+            slot=slot_of(kind, now),
+            now=now,
+            ports=rules.ports_for(session),
+            plan=plan,
+            policy=rules.policy,
+            enabled=rules.enabled,
+            lease=number,
+        )
+    finally:
+        lease.give_back(account_id=session.account_id, number=number, wall_now=wall_now())
+    return "cycles"

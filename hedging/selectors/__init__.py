@@ -4,7 +4,15 @@ from hedging.selectors.ahead import day_ahead
 from hedging.selectors.health import readiness
 from hedging.selectors.jumps import Forecast, forecasts
 from hedging.selectors.ledger import Holding, holdings
-from hedging.selectors.moment import current_session, day_entries, heartbeats, last_session, session_facts, status
+from hedging.selectors.moment import (
+    current_session,
+    day_entries,
+    heartbeats,
+    installation,
+    last_session,
+    session_facts,
+    status,
+)
 from hedging.selectors.story import feed, timetable, transactions
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "forecasts",
     "heartbeats",
     "holdings",
+    "installation",
     "last_session",
     "readiness",
     "session_facts",

@@ -13,7 +13,7 @@ from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.engine.hours import trading_day_of
-from hedging.engine.standing import Standing, standing_of
+from hedging.engine.standing import Standing, halt_file_exists, standing_of
 from hedging.models import CycleKind, Fill, Heartbeat, HedgeDecision, HedgeOrder, HedgeTransaction
 from hedging.selectors.cards import DecisionCard, card_of, verdict
 from hedging.selectors.facts import (
@@ -34,6 +34,7 @@ from hedging.selectors.ledger import holdings
 from hedging.selectors.margin_model import margin_model
 from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
+from sessions_app.models import Installation as InstallationRow
 from sessions_app.models import MarginSnapshot, Mode, TradingSession, TradingState
 
 # A worker that has been silent for longer is taken for dead (orders.md §8). Wall time.
@@ -133,6 +134,18 @@ def installation_facts(standing: Standing) -> Installation:
         by=standing.installation_by,
         at=standing.installation_at,
         halt_file=standing.halt_file,
+    )
+
+
+def installation() -> Installation:
+    """Return the installation's trading state. One query."""
+    row = InstallationRow.objects.filter(pk=InstallationRow.ONLY).first() or InstallationRow()
+    return Installation(
+        trading_state=row.trading_state,
+        reason=row.state_reason,
+        by=row.state_by,
+        at=row.state_at,
+        halt_file=halt_file_exists(),
     )
 
 

@@ -93,7 +93,10 @@ def test_status_tells_margin_projection_hedges_cost_and_why(client):
         "net": "-547.90",
     }
     assert state["session"]["automatic"] is True
-    assert state["breaker"] == {"is_open": False, "open_until": None, "failures": 0}
+    assert state["breaker"] == {
+        "is_open": False, "open_until": None, "failures": 0, "exits_open": False, "exits_open_until": None,
+    }  # fmt: skip
+    assert (state["installation"]["trading_state"], state["installation"]["halt_file"]) == ("active", False)
 
 
 def test_unknown_margin_is_null_and_says_why(client):
@@ -155,7 +158,7 @@ def test_status_takes_a_fixed_number_of_queries(client, django_assert_num_querie
         make.FillFactory.create(order=order)
         make.StrategyEntryFactory.create()
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get("/api/hedge/status")
 
 

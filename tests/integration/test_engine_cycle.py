@@ -28,7 +28,8 @@ from hedging.engine.cycle import VERIFY_ROUNDS, run_cycle
 from hedging.engine.day_end import end_day
 from hedging.engine.hours import acting_hours
 from hedging.engine.plan import DayPlan, plan_of
-from hedging.engine.sessions import capture_baseline, set_trading_state
+from hedging.engine.sessions import capture_baseline
+from hedging.engine.states import Act, restrict_session
 from hedging.engine.ticks import slot_of
 from hedging.models import CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
@@ -68,7 +69,7 @@ def short(contract: Contract = CALL) -> tuple[Contract, Product]:
     return contract, Product.NRML
 
 
-def entry_soon(place: World, *, lots: int = 4, minutes: float = 4) -> DayPlan:
+def entry_soon(place: World, *, lots: int = 4, minutes: float = 3) -> DayPlan:
     """A day whose next entry takes margin over the trigger, over a chain with every strike."""
     for contract, quote in chain().quotes.items():
         place.exchange.quote(contract, str(quote.bid), str(quote.ask))
@@ -384,7 +385,7 @@ def test_what_was_bought_fills_and_the_need_is_met():
 
 def test_an_unknown_outcome_holds_further_buys():
     place = world()
-    plan = entry_soon(place)
+    plan = entry_soon(place, minutes=3.5)
     place.exchange.added_by_basket = margin(1100)
     place.exchange.replies = [fake.timed_out] * 10
     reason(place, plan=plan)
@@ -395,10 +396,8 @@ def test_an_unknown_outcome_holds_further_buys():
 def test_a_halted_session_holds():
     place = world()
     plan = entry_soon(place)
-    set_trading_state(
-        session=place.session, state=TradingState.HALTED, reason="stop", now=place.clock.now(),
-        wall_now=place.wall.now(), actor="ops",
-    )  # fmt: skip
+    act = Act(actor="ops", reason="stop", now=place.clock.now(), wall_now=place.wall.now())
+    restrict_session(session=place.session, state=TradingState.HALTED, act=act)
     assert reason(place, plan=plan) == Reason.HOLD_TRADING_STATE
 
 

@@ -15,7 +15,8 @@ from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
 from hedging.engine.execution import send_order
 from hedging.engine.orders import apply_event
-from hedging.engine.sessions import set_automation, set_trading_state
+from hedging.engine.sessions import set_automation
+from hedging.engine.states import Act, restrict_session
 from hedging.models import AuditEvent, Fill, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
 from schedule.models import TradingDay
@@ -181,9 +182,8 @@ def test_an_old_intent_is_not_sent(age, status):
 
 
 def halt(place: World, state: TradingState = TradingState.HALTED) -> None:
-    set_trading_state(
-        session=place.session, state=state, reason="stop", now=place.clock.now(), wall_now=place.wall.now(), actor="ops"
-    )
+    act = Act(actor="ops", reason="stop", now=place.clock.now(), wall_now=place.wall.now())
+    restrict_session(session=place.session, state=state, act=act)
 
 
 def automation_off(place: World) -> None:

@@ -4,14 +4,14 @@ from decimal import Decimal
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from hedging import models
 from hedging.admin.ledgers import Ledger
 from hedging.engine import clock
 from hedging.models import AuditEvent
-from sessions_app.models import TradingSession, TradingState
+from sessions_app.models import Installation, TradingSession, TradingState
 from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, entries, hedged_morning, known_calendar
 
@@ -37,10 +37,10 @@ def row_of(model):
     return factory.create()
 
 
-def act(client, action, *sessions):
+def act(client, action, *sessions, reason="because"):
     return client.post(
         reverse(f"{SESSIONS}_changelist"),
-        {"action": action, "_selected_action": [session.pk for session in sessions]},
+        {"action": action, "_selected_action": [session.pk for session in sessions], "reason": reason},
         follow=True,
     )
 
@@ -214,11 +214,60 @@ def test_a_closed_session_is_counted_as_refused(operator):
     assert said(act(operator, "halt", session))[-1] == "HALTED: 0 sessions."
 
 
-def test_an_act_without_a_readable_clock_changes_nothing(operator, monkeypatch):
+def test_without_a_readable_clock_automation_is_not_switched_and_a_halt_works(operator, monkeypatch):
     session = make.TradingSessionFactory.create()
     monkeypatch.setattr(clock, "market_clock", lambda: StoppedClock(away=True))
 
+    act(operator, "switch_automation_off", session)
     act(operator, "halt", session)
 
     session.refresh_from_db()
-    assert session.trading_state == TradingState.ACTIVE
+    assert (session.automation, session.trading_state) == (True, TradingState.HALTED)
+    assert AuditEvent.objects.get().at == NOW  # wall time: no other was to be had
+
+
+def test_a_session_is_not_resumed_without_a_reason_or_the_role(client, operator):
+    session = make.TradingSessionFactory.create(trading_state=TradingState.HALTED)
+
+    answer = act(operator, "resume", session, reason=" ")
+    assert "reason" in said(answer)[0]
+    helper = User.objects.create_user("helper", is_staff=True)
+    helper.user_permissions.add(*Permission.objects.filter(content_type__model="tradingsession"))
+    client.force_login(helper)
+    act(client, "resume", session)
+
+    session.refresh_from_db()
+    assert session.trading_state == TradingState.HALTED
+    assert not AuditEvent.objects.exists()
+
+
+def switch(client, action, **fields):
+    """Do an act of the kill switch's page."""
+    page = reverse("admin:sessions_app_installation_changelist")
+    client.get(page)
+    chosen = {"action": action, "_selected_action": [Installation.ONLY], "reason": "fire"} | fields
+    return client.post(page, chosen, follow=True)
+
+
+def test_the_kill_switch_halts_reduces_and_resumes_everything(operator):
+    switch(operator, "reduce")
+    assert Installation.objects.get().trading_state == TradingState.REDUCING
+    switch(operator, "halt")
+    row = Installation.objects.get()
+    assert (row.trading_state, row.state_reason, row.state_by) == (TradingState.HALTED, "fire", "operator")
+    assert said(switch(operator, "reduce")) == ["Whole installation: nothing changed."]
+    assert "reason" in said(switch(operator, "resume", reason=""))[0]
+    assert Installation.objects.get().trading_state == TradingState.HALTED
+    switch(operator, "resume", reason="out")
+    assert Installation.objects.get().trading_state == TradingState.ACTIVE
+
+
+def test_whoever_may_look_may_halt_everything_and_only_the_role_resumes(client):
+    viewer = User.objects.create_user("watchman", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_installation"))
+    client.force_login(viewer)
+
+    switch(client, "halt")
+    switch(client, "resume")
+
+    assert Installation.objects.get().trading_state == TradingState.HALTED

@@ -14,7 +14,7 @@ from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, hedged_morning, known_calendar
 
 pytestmark = pytest.mark.django_db
-QUERIES = 18
+QUERIES = 19
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ import urllib3.exceptions
 
 from hedging.brokers.base import BrokerUnavailable, NotSent, OutcomeUnknown
 from hedging.brokers.openalgo.deadline import DeadlineAdapter
-from hedging.brokers.openalgo.limits import RetryBudget, TokenBucket
+from hedging.brokers.openalgo.limits import Retries, RetryBudget, TokenBucket
 from hedging.brokers.openalgo.wire import Answer
 
 READ_ENDPOINTS = frozenset(
@@ -73,8 +73,9 @@ _SHORTEST_SECRET = 8
 class OpenAlgoClient:
     """Reads of one OpenAlgo server for one API key. Safe to share between threads and to carry over a fork.
 
-    `clock` gives wall time (aware UTC); `sleep`, `monotonic` and `jitter` (0 to 1) are seams for tests and for the
-    simulator in process, where waiting for a rate limit would be waiting for nobody.
+    `retries` is the budget of repeated reads, by default one of this process alone. `clock` gives wall time (aware UTC);
+    `sleep`, `monotonic` and `jitter` (0 to 1) are seams for tests and for the simulator in process, where waiting for a
+    rate limit would be waiting for nobody.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class OpenAlgoClient:
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
         read_seconds: float = READ_SECONDS,
+        retries: Retries | None = None,
     ) -> None:
         self._root = _root(base_url)
         self._key = api_key
@@ -101,7 +103,7 @@ class OpenAlgoClient:
         self._read_seconds = read_seconds
         # 40/s under OpenAlgo's 50/s for each endpoint; burst + rate stays within its one-second window.
         self._read_bucket = TokenBucket(rate_per_second=40, burst=10)
-        self._retries = RetryBudget()
+        self._retries: Retries = retries or RetryBudget()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._root!r}, api_key='***')"
@@ -209,6 +211,7 @@ class OpenAlgoOrderClient(OpenAlgoClient):
         jitter: Callable[[], float] = random.random,
         read_seconds: float = READ_SECONDS,
         order_seconds: float = ORDER_SECONDS,
+        retries: Retries | None = None,
     ) -> None:
         super().__init__(
             base_url,
@@ -219,6 +222,7 @@ class OpenAlgoOrderClient(OpenAlgoClient):
             monotonic=monotonic,
             jitter=jitter,
             read_seconds=read_seconds,
+            retries=retries,
         )
         self._order_seconds = order_seconds
         # 8/s sustained under OpenAlgo's 10/s for each endpoint; burst + rate stays within its one-second window.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 
 class TokenBucket:
     """Let `rate_per_second` calls through, `burst` at once. In any second at most `burst + rate_per_second` pass.
@@ -22,6 +24,16 @@ class TokenBucket:
         self._at = now if self._at is None else max(self._at, now)
         self._tokens -= 1.0
         return max(0.0, -self._tokens / self._rate)
+
+
+class Retries(Protocol):
+    """A budget for repeated reads; the one in use may be shared by all processes."""
+
+    def earn(self) -> None:
+        """Note a first try."""
+
+    def spend(self) -> bool:
+        """Return whether one repeat is affordable, and pay for it."""
 
 
 class RetryBudget:

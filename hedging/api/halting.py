@@ -1,0 +1,75 @@
+"""The kill switch over HTTP: halt, reduce and resume, the whole installation or one session. Works without a market clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hedging import access, selectors
+from hedging.api import inputs, outputs
+from hedging.api.base import Endpoint, actor_of, must_be_allowed
+from hedging.api.errors import no_session
+from hedging.engine import clock
+from hedging.engine.states import (
+    Act,
+    restrict_installation,
+    restrict_session,
+    resume_installation,
+    resume_session,
+)
+from sessions_app.models import TradingSession, TradingState
+
+
+class HaltView(Endpoint):
+    """POST: no new order (or sells only); working orders are cancelled by the next reconcile, positions are kept."""
+
+    def post(self, request: Request) -> Response:
+        """Tighten the trading state; what is tighter already stays so."""
+        wanted = self.body(request, inputs.HaltInput)
+        state = TradingState.REDUCING if wanted["reduce"] else TradingState.HALTED
+        act = _act(request, wanted)
+        session = _session(wanted, act)
+        if session is None:
+            changed = restrict_installation(state=state, act=act)
+        else:
+            changed = restrict_session(session=session, state=state, act=act)
+        return _answer(session, changed=changed)
+
+
+class ResumeView(Endpoint):
+    """POST: ACTIVE again, with a reason, by a trader or an administrator."""
+
+    def post(self, request: Request) -> Response:
+        """Resume; a session's own halt outlives that of the installation, and the other way round."""
+        must_be_allowed(request, access.RESUME_TRADING)
+        wanted = self.body(request, inputs.ResumeInput)
+        act = _act(request, wanted)
+        session = _session(wanted, act)
+        changed = resume_installation(act=act) if session is None else resume_session(session=session, act=act)
+        return _answer(session, changed=changed)
+
+
+def _act(request: Request, wanted: dict[str, Any]) -> Act:
+    wall = clock.wall_now()
+    return Act(actor=actor_of(request), reason=wanted["reason"], now=clock.market_time_or(wall), wall_now=wall)
+
+
+def _session(wanted: dict[str, Any], act: Act) -> TradingSession | None:
+    """Return the session that is meant, `None` for the whole installation."""
+    if wanted["scope"] == "installation":
+        return None
+    session = selectors.current_session(now=act.now, account=wanted.get("account"))
+    if session is None:
+        raise no_session()
+    return session
+
+
+def _answer(session: TradingSession | None, *, changed: bool) -> Response:
+    done = {
+        "changed": changed,
+        "installation": selectors.installation(),
+        "session": None if session is None else selectors.session_facts(session),
+    }
+    return Response(outputs.HaltOutput(done).data)
