@@ -338,7 +338,7 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(fields=["subject_kind", "subject_id"], name="audit_subject"),
             models.Index(fields=["session", "-id"], name="audit_latest"),
-            models.Index(fields=["wall_at", "id"], name="audit_by_time"),
+            models.Index(fields=["at", "id"], name="audit_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 
 from celery import shared_task
 from django.conf import settings
 
 from config.servers import SIMULATOR
 from hedging import preflights
-from hedging.engine import ticks, watchdog
+from hedging.engine import discrepancies, ticks, watchdog
 from hedging.engine.clock import market_clock, wall_now
 from hedging.engine.execution import send_order as send
 from hedging.engine.hours import trading_day_of
@@ -22,9 +23,16 @@ from notifications.transports import transport_from_settings
 log = logging.getLogger(__name__)
 
 
+@cache
+def look_at_the_books_first() -> None:
+    """Let this process decide nothing before the books were compared once since it started."""
+    discrepancies.forget()
+
+
 @shared_task(name="hedging.tasks.check_margin")
 def check_margin() -> None:
     """Run the 30-second margin check."""
+    look_at_the_books_first()
     now = market_clock().now()
     if settings.WORLD == SIMULATOR:
         open_sessions_due(day=trading_day_of(now), now=now, wall_now=wall_now())
@@ -36,6 +44,7 @@ def check_margin() -> None:
 @shared_task(name="hedging.tasks.project_entries")
 def project_entries() -> None:
     """Run the 10-second entry projection."""
+    look_at_the_books_first()
     now = market_clock().now()
     done = ticks.project_entries(now=now, rules=rules())
     log.debug("entry projection at %s: %s", now, done)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from hedging.domain.decision import AddHedge, Decision, wants_prices
 from hedging.domain.facts import CycleFacts
 from hedging.domain.policy import HedgePolicy
-from hedging.engine import breaker, day_ahead
+from hedging.engine import breaker, day_ahead, discrepancies
 from hedging.engine.baseline import capture_first_reading
 from hedging.engine.depths import decide_at_depth
 from hedging.engine.gather import Gatherer
@@ -87,6 +87,7 @@ def _gather(
     first_entry_at = min((entry.entry_at for entry in plan.entries), default=None)
     if capture_first_reading(session=session, facts=facts, first_entry_at=first_entry_at, ports=ports):
         facts = gatherer.book(now=now, books=books, pulse=pulse)
+    facts = discrepancies.look(facts=facts, session=session, pulse=pulse, ports=ports)
     if wants_prices(facts):
         facts = gatherer.increments(gatherer.prices(facts))
         facts = day_ahead.with_need(gatherer=gatherer, session=session, plan=plan, facts=facts)

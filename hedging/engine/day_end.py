@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Count, Max
 
 from hedging.domain.instruments import Side
+from hedging.engine.discrepancies import examine
 from hedging.engine.jumps import give_up_all
 from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
@@ -37,7 +38,9 @@ def end_day(*, session: TradingSession, hours: SessionHours, now: datetime, port
     read = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports).books_read
     orders = HedgeOrder.objects.live().filter(account_id=session.account_id, mode=session.mode)
     live = list(orders.filter(trading_day=session.trading_day))
-    if (live or not read) and now < hours.closes + GIVE_UP_AFTER:
+    compared = examine(session=session, now=now, ports=ports)
+    read = read and compared.read
+    if (live or not read or compared.pending) and now < hours.closes + GIVE_UP_AFTER:
         return False
     summary = summarize(session) | ({"unresolved_orders": [order.pk for order in live]} if live else {})
     with transaction.atomic():

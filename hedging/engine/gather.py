@@ -112,7 +112,7 @@ class Gatherer:
             used=used,
             free_margin=free,
             positions=positions,
-            held=_held(session, live, positions, newest_fill=None if books.watched else pulse.newest_fill),
+            held=_held(session, live, positions, ledger=None if books.watched else pulse.ledger),
             in_flight=_in_flight(live),
             coming=(),
             soon=(),
@@ -312,7 +312,7 @@ def _held(
     live: Sequence[HedgeTransaction],
     positions: Sequence[Position] | None,
     *,
-    newest_fill: int | None,
+    ledger: int | None,
 ) -> tuple[OwnWing, ...]:
     """Return what is ours by our fills; nothing, without a query, where the broker shows no long at all."""
     if not any(position.quantity > 0 for position in positions or ()):
@@ -321,14 +321,14 @@ def _held(
     for tx in live:
         if tx.side == Side.SELL:
             selling[tx.contract] = selling.get(tx.contract, 0) + tx.quantity - tx.filled_quantity
-    find = holdings if newest_fill is None else partial(_holdings_as_of, newest_fill)
+    find = holdings if ledger is None else partial(holdings_as_of, ledger)
     rows = find(account_id=session.account_id, mode=session.mode, day=session.trading_day)
     wings = [OwnWing(row.contract, row.quantity - selling.get(row.contract, 0)) for row in rows]
     return tuple(wing for wing in wings if wing.quantity > 0)
 
 
 @lru_cache(maxsize=64)
-def _holdings_as_of(newest_fill: int, *, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
-    """Return the holdings of a ledger whose last row is `newest_fill`; fills are never changed, so they cannot differ."""
-    del newest_fill  # it is the name under which the answer is kept
+def holdings_as_of(ledger: int, *, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
+    """Return the holdings of a ledger in the state `ledger` (`Pulse`); its rows are never changed, so they cannot differ."""
+    del ledger  # it is the name under which the answer is kept
     return holdings(account_id=account_id, mode=mode, day=day)

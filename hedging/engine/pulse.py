@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from hedging.domain.lifecycle import LIVE, OrderStatus
 from hedging.engine.standing import STANDING, Standing, standing_from
-from hedging.models import CycleKind, Fill, HedgeDecision, HedgeOrder, MarginJump, values_of
+from hedging.models import Adjustment, BookCheck, CycleKind, Fill, HedgeDecision, HedgeOrder, MarginJump, values_of
 from sessions_app.models import MarginSnapshot
 
 LATE_NEWS_WINDOW = timedelta(minutes=10)  # market time in which an ended order may still show a fill
@@ -35,10 +35,15 @@ _SPOTS = f"""
     FROM {MarginSnapshot._meta.db_table}
     WHERE session_id = %s AND at > %s AND at < %s AND spot IS NOT NULL ORDER BY at DESC, id DESC LIMIT 30
 """
+_CHECK = f"""
+    FROM {BookCheck._meta.db_table} WHERE session_id = %s AND read_wall IS NOT NULL
+"""
 _PULSE = f"""
     SELECT EXISTS (SELECT 1 FROM {HedgeDecision._meta.db_table} WHERE session_id = %s AND kind = %s AND slot = %s),
            ARRAY ({_ORDERS}),
-           (SELECT coalesce(max(id), 0) FROM {Fill._meta.db_table}),
+           (SELECT coalesce(max(id), 0) FROM {Fill._meta.db_table})
+               + (SELECT coalesce(max(id), 0) FROM {Adjustment._meta.db_table}),
+           (SELECT read_at {_CHECK}), ARRAY (SELECT jsonb_array_elements_text(blocked) {_CHECK}),
            ARRAY (SELECT id FROM {_JUMPS} WHERE session_id = %s AND at < %s AND after IS NULL AND note = '' ORDER BY id),
            (SELECT count(*) FROM {_JUMPS} WHERE session_id = %s AND after IS NOT NULL),
            ARRAY (SELECT at {_SPOTS}), ARRAY (SELECT spot {_SPOTS}),
@@ -48,22 +53,32 @@ _PULSE = f"""
 
 
 @dataclass(frozen=True, slots=True)
+class KnownCheck:
+    """The last comparison with the broker's books since start-up: market time, and symbols not to be bought."""
+
+    read_at: datetime
+    blocked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pulse:
     """What the database says at the start of a cycle.
 
-    `decided`: this slot was decided before. `watched`: ids of the day's orders that may still change. `newest_fill` names
-    the state of the ledger: as long as it stays, so do all holdings. `jumps_due`: ids of the session's margin jumps that
+    `decided`: this slot was decided before. `watched`: ids of the day's orders that may still change. `ledger` names the
+    state of fills and adjustments: as long as it stays, so do all holdings. `jumps_due`: ids of the session's margin jumps that
     are to be measured; `jumps_measured`: how many were. `standing`: what the rows shared by all processes allow.
-    `spots`: the index price at the last moments that read it, newest first.
+    `spots`: the index price at the last moments that read it, newest first. `check`: the last comparison with the books,
+    `None` before the first since the session was opened or the service started.
     """
 
     decided: bool
     watched: tuple[int, ...]
-    newest_fill: int
+    ledger: int
     standing: Standing
     jumps_due: tuple[int, ...] = ()
     jumps_measured: int = 0
     spots: tuple[tuple[datetime, Decimal], ...] = ()
+    check: KnownCheck | None = None
 
 
 def take_pulse(
@@ -73,12 +88,16 @@ def take_pulse(
     with connection.cursor() as cursor:
         watching = _watching(account_id, day, mode, now)
         spots = [session_id, now - SPOTS_WINDOW, now]
-        asked = [session_id, kind.value, slot, *watching, session_id, now, session_id, *spots, *spots, session_id]
+        check = [session_id, session_id]
+        jumps = [session_id, now, session_id]
+        asked = [session_id, kind.value, slot, *watching, *check, *jumps, *spots, *spots, session_id]
         cursor.execute(_PULSE, asked)
-        decided, watched, newest_fill, jumps_due, jumps_measured, times, prices, *standing = cursor.fetchone()
+        decided, watched, ledger, read_at, blocked, *rest = cursor.fetchone()
+    jumps_due, jumps_measured, times, prices, *standing = rest
     known = standing_from(tuple(standing))
     spots_seen = tuple(zip(times, prices, strict=True))
-    return Pulse(decided, tuple(watched), newest_fill, known, tuple(jumps_due), jumps_measured, spots_seen)
+    known_check = None if read_at is None else KnownCheck(read_at, tuple(blocked))
+    return Pulse(decided, tuple(watched), ledger, known, tuple(jumps_due), jumps_measured, spots_seen, known_check)
 
 
 def watched_orders(*, account_id: int, day: date, mode: str, now: datetime) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from hedging.engine.calibrate import CalibrationFailed, keep_calibrated
 from hedging.engine.clock import market_time_or, wall_now
 from hedging.engine.cycle import run_cycle
 from hedging.engine.day_end import end_day, is_over
+from hedging.engine.discrepancies import follow_up
 from hedging.engine.gather import policy_of
 from hedging.engine.hours import trading_day_of
 from hedging.engine.modes import left_behind
@@ -156,7 +157,9 @@ def reconcile_books(*, ports_for: Callable[[TradingSession], Ports]) -> dict[str
     counts = {"watched": 0, "failed": 0}
     for session in (*open_sessions(), *left_behind()):
         try:
-            done = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports_for(session))
+            ports = ports_for(session)
+            done = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports)
+            follow_up(session=session, ports=ports)
             counts["watched"] += done.watched
             counts["failed"] += not done.books_read
         except Exception:

@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="auditevent",
-            index=models.Index(fields=["wall_at", "id"], name="audit_by_time"),
+            index=models.Index(fields=["at", "id"], name="audit_by_time"),
         ),
         migrations.AddField(
             model_name="adjustment",

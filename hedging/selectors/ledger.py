@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.db.models import Value
+
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
-from hedging.models import Fill
+from hedging.models import Adjustment, Fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +43,17 @@ class FillRow:
 def holdings(*, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
     """Return what an account holds by our own fills in one mode, ordered by contract; expired before `day` is gone.
 
-    Fills of earlier days count while their contract lives. One query.
+    Fills of earlier days count while their contract lives; what was sold by hand, squared off or has expired is taken off
+    by its adjustment. One query.
     """
-    rows = (
-        Fill.objects.filter(order__account_id=account_id, mode=mode, order__transaction__expiry__gte=day)
-        .order_by("at", "id")
-        .values_list(
-            "order__transaction__index",
-            "order__transaction__expiry",
-            "order__transaction__strike",
-            "order__transaction__right",
-            "order__transaction__product",
-            "order__transaction__side",
-            "quantity",
-            "price",
-            "at",
-        )
+    of_intent = ("index", "expiry", "strike", "right", "product", "side")
+    fills = Fill.objects.filter(order__account_id=account_id, mode=mode, order__transaction__expiry__gte=day)
+    adjusted = Adjustment.objects.filter(account_id=account_id, mode=mode, expiry__gte=day)
+    traded = fills.values_list(
+        *(f"order__transaction__{name}" for name in of_intent), "quantity", "price", "at", Value(0), "id"
     )
+    taken_off = adjusted.values_list(*of_intent, "quantity", Value(Decimal(0)), "at", Value(1), "id")
+    rows = sorted(traded.union(taken_off, all=True), key=lambda row: row[8:])
     return net(
         FillRow(
             Contract(Index(index), expiry, strike.normalize(), Right(right)),
@@ -67,7 +63,7 @@ def holdings(*, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
             price,
             at,
         )
-        for index, expiry, strike, right, product, side, quantity, price, at in rows
+        for index, expiry, strike, right, product, side, quantity, price, at, _, _ in rows
     )
 
 

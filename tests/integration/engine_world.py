@@ -73,13 +73,14 @@ class World:
 
 
 def world(**session: Any) -> World:
-    """Write the reference rows and an open live session; both wings are quoted at 3.90 / 4.00."""
+    """Write the reference rows and an open live session whose books were compared; both wings are quoted at 3.90 / 4.00."""
     make.TradingDayFactory.create(day=make.TUESDAY)
     make.ContractSpecFactory.create()
     make.ChargeRatesFactory.create()
     make.MarginParametersFactory.create()
     row = make.TradingSessionFactory.create(**({"baseline": Decimal(0), "baseline_at": make.OPEN} | session))
     wall = VirtualClock(datetime(2026, 11, 1, tzinfo=UTC))
+    make.BookCheckFactory.create(session=row, read_at=NOW, read_wall=wall.now())
     exchange = FakeExchange(wall=wall.now)
     for contract in (CALL, PUT):
         exchange.quote(contract, "3.90", "4.00")
