@@ -18,6 +18,8 @@ from hedging.domain.policy import HedgePolicy
 
 HUNDRED = Decimal(100)
 MAX_BROKER_AGE_SECONDS = 10
+AGREED_PCT = Decimal(1)
+"""Broker and engine agree when they lie within this share of the budget; an engine this right needs no second opinion."""
 
 
 class Source(StrEnum):
@@ -148,8 +150,8 @@ class ProjectionInputs:
 def project(inputs: ProjectionInputs) -> Projection:
     """Return both figures of each coming entry, cumulative in time order, decided by the worst plausible source.
 
-    Plausible are the broker's answer up to 10 seconds old, an engine calibrated to under 5 %, and a history of at least
-    three entries like it. Where none is there, the worse of an uncalibrated engine and a shorter history decides, and the
+    Plausible are the broker's answer up to 10 seconds old, an engine calibrated to under 5 %, and, unless these two agree
+    or the engine is known to be right within 1 %, a history of at least three entries like it. Where none is there, the worse of an uncalibrated engine and a shorter history decides, and the
     constants where there is neither. The buffer comes on top.
     Raises `ValueError` for a budget that is not positive.
     """
@@ -220,7 +222,7 @@ def _project_entry(
         _history_figure(inputs, position, engine),
         _constants_figure(inputs, position),
     )
-    deciding = _deciding(sources)
+    deciding = _deciding(inputs, sources)
     buffer = inputs.budget * inputs.profile.buffer_pct(inputs.policy.safety_buffer_pct) / HUNDRED
     used = [figure.used_after for figure in deciding if figure.used_after is not None]
     order = [figure.at_order for figure in deciding if figure.at_order is not None]
@@ -247,15 +249,27 @@ def _project_entry(
     )
 
 
-def _deciding(sources: Sequence[SourceFigure]) -> tuple[SourceFigure, ...]:
+def _deciding(inputs: ProjectionInputs, sources: Sequence[SourceFigure]) -> tuple[SourceFigure, ...]:
     known = [figure for figure in sources if figure.at_order is not None]
     plausible = tuple(figure for figure in known if figure.plausible)
     if plausible:
-        return plausible
+        # History knows neither today's strikes nor its wings: it is no witness against those who do and are right.
+        computed = tuple(figure for figure in plausible if figure.source in {Source.BROKER, Source.ENGINE})
+        return computed if _agreed(inputs, computed) else plausible
     # Better the worse of an uncalibrated engine and a short history, with a doubled buffer, than figures that know
     # neither spot nor strikes nor this account.
     informed = tuple(figure for figure in known if figure.source is not Source.CONSTANTS)
     return informed or tuple(known)
+
+
+def _agreed(inputs: ProjectionInputs, computed: Sequence[SourceFigure]) -> bool:
+    """Return whether broker and calibrated engine say the same, or the engine alone is known to be as right as that."""
+    if not any(figure.source is Source.ENGINE for figure in computed):
+        return False
+    if len(computed) == 1:
+        return inputs.profile.error_pct is not None and inputs.profile.error_pct <= AGREED_PCT
+    used = [figure.used_after or Decimal(0) for figure in computed]
+    return max(used) - min(used) <= inputs.budget * AGREED_PCT / HUNDRED
 
 
 def _broker_figure(inputs: ProjectionInputs, entry: ComingEntry, engine: EngineFigures | None) -> SourceFigure:

@@ -14,10 +14,12 @@ from hedging.domain.instruments import Index, Right
 from hedging.domain.margin import MarginMarket
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
-from hedging.domain.projection import ProjectionInputs, Source, project
+from hedging.domain.projection import BrokerIncrement, ProjectionInputs, Source, project
 from tests.unit.margin_books import BUDGET, CALIBRATED, MORNING, PARAMETERS, entry, held, market, straddle, wing_lines
 
 ENTRY = replace(entry(), baskets=2)
+FAIR = replace(CALIBRATED, error_pct=Decimal(2))
+"""Calibrated, yet not so well that its word alone would do."""
 
 
 def jump(realized: int, *, what: str = "E1", **changes) -> PastJump:
@@ -30,7 +32,7 @@ def jump(realized: int, *, what: str = "E1", **changes) -> PastJump:
 
 def figure(past: Sequence[PastJump], *, book=(), coming=(ENTRY,), **changes):
     made = ProjectionInputs(
-        book=book, coming=coming, market=market(), parameters=PARAMETERS, profile=CALIBRATED, policy=HedgePolicy(),
+        book=book, coming=coming, market=market(), parameters=PARAMETERS, profile=FAIR, policy=HedgePolicy(),
         budget=BUDGET, used_now=Decimal(100_000), free_margin=BUDGET, past=past,
     )  # fmt: skip
     return project(replace(made, **changes)).entries[-1]
@@ -85,6 +87,21 @@ def test_three_samples_make_history_plausible(samples, decides):
     assert (Source.HISTORY in found.decided_by) is decides
 
 
+@pytest.mark.parametrize(("error", "asked"), [("0", False), ("1", False), ("1.01", True), ("4.99", True)])
+def test_history_is_no_witness_against_an_engine_that_is_right_within_a_percent(error, asked):
+    found = figure([jump(300_000)] * 3, profile=replace(CALIBRATED, error_pct=Decimal(error)))
+    assert (Source.HISTORY in found.decided_by) is asked
+
+
+@pytest.mark.parametrize(("beyond", "asked"), [(0, False), (9_999, False), (10_100, True), (-10_100, True)])
+def test_history_is_no_witness_against_broker_and_engine_that_agree(beyond, asked):
+    engine = figure([]).added
+    answer = BrokerIncrement(used_after=engine + beyond, at_order=None, age_seconds=1)
+    found = figure([jump(400_000)] * 3, broker={ENTRY.portfolio: answer})
+    assert (Source.HISTORY in found.decided_by) is asked
+    assert found.spread_pct is not None
+
+
 def test_the_worst_plausible_source_decides_and_the_spread_is_kept():
     found = figure([jump(300_000)] * 3)
     assert found.decided_by == (Source.ENGINE, Source.HISTORY)
@@ -102,7 +119,7 @@ def test_the_forecast_of_each_entry_is_its_own_without_buffer_and_without_those_
 
 
 def test_at_order_counts_what_the_engine_knows_beyond_used_afterwards():
-    profile = replace(CALIBRATED, premium_counted=True)
+    profile = replace(FAIR, premium_counted=True)
     found = figure([jump(300_000)] * 3, profile=profile)
     credit = ENTRY.legs[1].premium  # the second leg is checked without its own credit
     assert history_of(found).at_order == 300_000 + credit
