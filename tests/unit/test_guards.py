@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +12,7 @@ from hedging.domain.facts import InFlight
 from hedging.domain.guards import ACTING, KNOWING, SELLING, Gate, first_closed
 from hedging.domain.instruments import Side
 from hedging.domain.reasons import REASON_TEXT, Reason
+from hedging.domain.risk import IST
 from tests.unit.cycle_facts import NOW, WINDOW, chain, facts, later, option, session, straddle
 
 SECOND = timedelta(seconds=1)
@@ -20,11 +21,13 @@ CLOSING_TO_KNOW = [
     ({"session": session(automation=False)}, "toggle", Reason.HOLD_AUTOMATION_OFF),
     ({"session": session(trading_state="halted")}, "trading state", Reason.HOLD_TRADING_STATE),
     ({"session": session(trading_state="reducing")}, "trading state", Reason.HOLD_TRADING_STATE),
+    ({"cleared": False, "preflight": "none of today yet"}, "pre-flight", Reason.HOLD_PREFLIGHT),
     ({"window": None}, "hours", Reason.HOLD_OUT_OF_HOURS),
     ({"reconciled": False}, "reconciled", Reason.HOLD_NOT_RECONCILED),
     ({"funds": None}, "data", Reason.HOLD_DATA_UNKNOWN),
     ({"positions": None}, "data", Reason.HOLD_DATA_UNKNOWN),
     ({"unknown": "option chain: every price is 0"}, "data", Reason.HOLD_DATA_UNKNOWN),
+    ({"still_seconds": 60.0}, "market moves", Reason.HOLD_MARKET_STILL),
     ({"session": session(baseline=None), "used": None}, "baseline", Reason.HOLD_NO_BASELINE),
 ]
 CLOSING_TO_ACT = [
@@ -72,7 +75,7 @@ def test_what_is_not_known_holds_with_its_reason_even_when_margin_is_short(chang
 
 @pytest.mark.parametrize(("changes", "name", "reason"), CLOSING_TO_ACT)
 def test_a_need_that_may_not_be_met_now_holds_with_its_reason(changes, name, reason):
-    need = straddle(8, minutes=4)
+    need = straddle(8, minutes=2)
     known = {"chain": chain(), "coming": (need,), "soon": (need,), "later": (later(need),)} | changes
     decision = decide(facts(**known))
     assert isinstance(decision, Hold)
@@ -142,3 +145,16 @@ def test_only_an_unknown_buy_is_looked_past_and_only_in_the_last_ninety_seconds(
     flying = (InFlight(option(26500), side, 65, uncertain=uncertain),)
     found = gates(ACTING, in_flight=flying, coming=(straddle(1, minutes=minutes),))
     assert found["in flight"].passed is passed
+
+
+@pytest.mark.parametrize(
+    ("moment", "seconds", "passed"),
+    [
+        (time(15, 14, 59), 59.9, True),
+        (time(15, 14, 59), 60.0, False),
+        (time(15, 15), 900.0, True),  # the index is in its closing auction, options trade on
+    ],
+)
+def test_an_index_may_stand_still_from_its_closing_auction_on(moment, seconds, passed):
+    now = datetime.combine(NOW.astimezone(IST).date(), moment, IST)
+    assert gates(KNOWING, now=now, still_seconds=seconds)["market moves"].passed is passed
