@@ -51,11 +51,11 @@ Misbehaviour = Callable[["FakeExchange", OrderRequest], PlaceReply]
 
 def placed_but_timed_out(exchange: FakeExchange, request: OrderRequest) -> PlaceReply:
     exchange.accept(request)
-    return PlaceReply(ReplyClass.UNKNOWN, message="read timeout")
+    return PlaceReply(ReplyClass.UNKNOWN, message="read timeout", infrastructure=True)
 
 
 def timed_out(_: FakeExchange, __: OrderRequest) -> PlaceReply:
-    return PlaceReply(ReplyClass.UNKNOWN, message="read timeout")
+    return PlaceReply(ReplyClass.UNKNOWN, message="read timeout", infrastructure=True)
 
 
 def refused(_: FakeExchange, __: OrderRequest) -> PlaceReply:
@@ -72,7 +72,7 @@ def refused_but_placed(exchange: FakeExchange, request: OrderRequest) -> PlaceRe
 
 
 def not_sent(_: FakeExchange, __: OrderRequest) -> PlaceReply:
-    return PlaceReply(ReplyClass.NOT_SENT, message="connection refused")
+    return PlaceReply(ReplyClass.NOT_SENT, message="connection refused", infrastructure=True)
 
 
 def queued_upstream(_: FakeExchange, __: OrderRequest) -> PlaceReply:
