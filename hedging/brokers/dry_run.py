@@ -135,7 +135,7 @@ class DryRunBroker:
         for one in held:
             key = (one.contract, one.product)
             live = net.get(key)
-            net[key] = _paper_position(one) if live is None else _merged(live, one)
+            net[key] = self._paper_position(one) if live is None else _merged(live, one)
         return tuple(row for row in net.values() if row.quantity)
 
     def funds(self) -> Funds:
@@ -275,6 +275,14 @@ class DryRunBroker:
         price, quantity = (quote.ask, quote.ask_quantity) if side is Side.BUY else (quote.bid, quote.bid_quantity)
         return Ladder(() if price is None else ((price, quantity),))
 
+    def _paper_position(self, held: PaperHolding) -> Position:
+        """Return a holding as the position book would show it, with its last price: it may lie outside of any chain."""
+        try:
+            last = self._reader.depth(held.contract).last
+        except BrokerError:
+            last = None
+        return Position(held.contract, held.product, held.quantity, held.average_price, last)
+
     # --- as the live books show it --------------------------------------------------------------------------------------
 
     def _order_row(self, order: PaperOrder) -> OrderRow:
@@ -319,10 +327,6 @@ def _closing(name: str, held: PaperHolding, fills: tuple[PaperFill, ...], now: d
         placed_at=now,
         fills=fills,
     )
-
-
-def _paper_position(held: PaperHolding) -> Position:
-    return Position(held.contract, held.product, held.quantity, held.average_price)
 
 
 def _merged(live: Position, held: PaperHolding) -> Position:

@@ -51,6 +51,8 @@ class FakeReader:
         self.premium_paid = Decimal(0)
         self.ladders: dict[Contract, tuple[list[tuple[str, int]], list[tuple[str, int]]]] = {}
         self.touches: dict[Contract, tuple[str, str]] = {}
+        self.lasts: dict[Contract, Decimal] = {}
+        self.level = Decimal(26000)
         self.failing: dict[str, BrokerError] = {}
         self.calls: list[str] = []
 
@@ -90,7 +92,8 @@ class FakeReader:
         return TradeBook((), NOW)
 
     def spot(self, index: Index) -> Decimal:
-        return Decimal(26000)
+        self._called("spot")
+        return self.level
 
     def expiries(self, index: Index) -> tuple[date, ...]:
         return (EXPIRY,)
@@ -107,7 +110,7 @@ class FakeReader:
         if contract not in self.ladders:
             raise UnreadableAnswer("no depth")
         bids, asks = ([Level(Decimal(price), quantity) for price, quantity in side] for side in self.ladders[contract])
-        return Depth(contract, tuple(bids), tuple(asks), None, NOW)
+        return Depth(contract, tuple(bids), tuple(asks), self.lasts.get(contract), NOW)
 
     def basket_margin(self, legs: Sequence[MarginLeg]) -> BasketMargin:
         self._called("basket_margin")

@@ -316,13 +316,6 @@ def test_funds_are_unknown_while_the_release_of_paper_holdings_cannot_be_asked()
         broker.funds()
 
 
-def test_where_the_broker_has_no_basket_call_only_the_premium_moves_the_funds():
-    broker, _ = two_worlds(BasketScope.INCREMENT, True, False, HEDGES["two wings"])
-    before = broker._reader.funds().utilised
-    broker._reader.failing["basket_margin"] = BrokerRefused("501")
-    assert broker.funds().utilised == before + 130 * Decimal("6.00")
-
-
 def test_a_basket_too_large_with_the_paper_holdings_is_refused():
     broker, _ = two_worlds(BasketScope.INCREMENT, True, False, HEDGES["two wings"])
     with pytest.raises(BrokerRefused, match="51 legs"):
