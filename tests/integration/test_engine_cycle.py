@@ -504,3 +504,17 @@ def test_a_day_with_an_unresolved_order_ends_a_quarter_of_an_hour_late_and_says_
     place.session.refresh_from_db()
     assert (place.session.closed_at is not None) is closed
     assert Alert.objects.filter(kind="order_review", severity="critical").exists() is closed
+
+
+def test_an_index_that_stands_still_holds_a_need_and_says_so():
+    place = world()
+    plan = entry_soon(place)
+    spot = place.exchange.chain(Index.NIFTY, make.TUESDAY, 5).spot
+    for seconds in (30, 20, 10):
+        make.MarginSnapshotFactory.create(
+            session=place.session, at=place.clock.now() - timedelta(seconds=seconds), spot=spot
+        )
+    place.exchange.added_by_basket = margin(1100)
+    assert reason(place, plan=plan) == Reason.HOLD_MARKET_STILL  # 30 s more: the fourth equal reading in a minute
+    make.MarginSnapshotFactory.create(session=place.session, at=place.clock.now(), spot=spot + 1)
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
