@@ -66,7 +66,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_NO_BASELINE: "No baseline: the margin used before today's first short is not known.",
     Reason.HOLD_IN_FLIGHT: "An order is live or unknown; its outcome comes first.",
     Reason.HOLD_COOLDOWN: "The last hedge action was less than the cooldown ago.",
-    Reason.HOLD_BREAKER_OPEN: "Circuit breaker OPEN: the server failed several times in a row.",
+    Reason.HOLD_BREAKER_OPEN: "Circuit breaker OPEN: the server failed several times in a row; a probe closes it.",
     Reason.HOLD_COST_CAP: "The day's cost cap leaves too little for the hedge that is needed.",
     Reason.HOLD_NO_CANDIDATE_IN_BAND: "No strike satisfies premium band and distance, even with every allowed relaxation.",
     Reason.HOLD_UNREACHABLE: "No purchasable set brings margin under any aim; the floor is on the card.",

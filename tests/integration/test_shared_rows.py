@@ -15,7 +15,7 @@ from hedging.domain.decision import LegOrder
 from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
-from hedging.engine import breaker, lease, shared_limits, ticks
+from hedging.engine import breaker, clock, lease, shared_limits, ticks
 from hedging.engine.breaker import elect_probe, note_order, probe_if_due
 from hedging.engine.intents import record
 from hedging.engine.plan import plan_of
@@ -284,12 +284,12 @@ def test_a_tick_takes_the_account_and_gives_it_back():
     row = AccountLease.objects.get()
     assert row.number == 1
     assert ticks.project_entries(now=place.clock.now(), rules=rules(place))["failed"] == 0
-    assert lease.take(account_id=row.account_id, wall_now=ticks.wall_now()) == 2
+    assert lease.take(account_id=row.account_id, wall_now=clock.wall_now()) == 2
 
 
 def test_an_account_that_another_worker_holds_is_waited_for_and_then_left():
     place = world()
-    lease.take(account_id=place.session.account_id, wall_now=ticks.wall_now(), holder="another")
+    lease.take(account_id=place.session.account_id, wall_now=clock.wall_now(), holder="another")
     began = place.clock.now()
     counts = ticks.check_margin(now=began, rules=rules(place))
     assert (counts["busy"], counts["cycles"]) == (1, 0)
@@ -300,7 +300,7 @@ def test_an_account_that_another_worker_holds_is_waited_for_and_then_left():
 def test_an_account_that_is_given_back_meanwhile_is_decided_in_the_same_tick():
     place = world()
     account_id = place.session.account_id
-    number = lease.take(account_id=account_id, wall_now=ticks.wall_now(), holder="another")
+    number = lease.take(account_id=account_id, wall_now=clock.wall_now(), holder="another")
     assert number is not None
     waiting = ticks.Rules(
         ports_for=lambda _: place.ports, plan_for=plan_of, policy=POLICY, enabled=True,
@@ -317,7 +317,7 @@ def test_a_cycle_that_fails_gives_the_account_back(monkeypatch):
 
     monkeypatch.setattr("hedging.engine.ticks.run_cycle", fail)
     assert ticks.check_margin(now=place.clock.now(), rules=rules(place))["failed"] == 1
-    assert lease.take(account_id=place.session.account_id, wall_now=ticks.wall_now()) == 2
+    assert lease.take(account_id=place.session.account_id, wall_now=clock.wall_now()) == 2
 
 
 # --- the rate of orders -------------------------------------------------------------------------------------------------
@@ -361,10 +361,9 @@ def test_an_order_waits_for_its_turn_before_the_fence_and_a_cancel_takes_a_turn_
     tx = intent(place)
     place.send(tx.orders.get())
     assert place.wall.now() - before == timedelta(seconds=0.375)
-    free = AccountLimits.objects.get().next_order_at
     place.reconcile(after=11)  # it rests too long
     assert place.exchange.cancels
-    assert AccountLimits.objects.get().next_order_at > free
+    assert AccountLimits.objects.get().next_order_at == place.wall.now() + timedelta(seconds=0.125)
 
 
 # --- the repeats of reads -----------------------------------------------------------------------------------------------
@@ -498,5 +497,6 @@ def test_each_mode_of_a_day_has_counters_of_its_own():
     acted(place, leg(CALL))
     TradingSession.objects.update(closed_at=place.clock.now())
     paper = make.TradingSessionFactory.create(account=place.session.account, mode="dry_run")
-    assert (paper.last_action_at, paper.spent, paper.reserved) == (None, 0, 0)
+    assert paper.last_action_at is None
+    assert paper.spent == paper.reserved == 0
     assert last_action(place) == place.clock.now()
