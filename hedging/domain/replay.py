@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -160,12 +160,12 @@ class Replay:
             yield Difference(name, "", "a row", None)
 
 
-def plain(value: Any) -> Any:
-    """Return a column's value as JSON."""
+def plain(value: Any, *, places: int | None = None) -> Any:
+    """Return a column's value as JSON. Decimals keep `places` digits, rounded half away from zero as PostgreSQL does."""
     if isinstance(value, StrEnum):
         return value.value
-    if isinstance(value, Decimal):
-        return str(value)
+    if isinstance(value, Decimal | int) and places is not None and not isinstance(value, bool):
+        return str(Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP))
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     if isinstance(value, date):

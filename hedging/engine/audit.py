@@ -6,16 +6,20 @@ adjustments can be rebuilt from the trail alone (`domain/replay.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import DecimalField, Model
 
 from hedging.domain import replay
 from hedging.domain.audit_chain import AuditLine, digest_of
-from hedging.models import Adjustment, AuditEvent, Fill, HedgeOrder, HedgeTransaction
+from hedging.domain.lifecycle import Trade
+from hedging.models import Adjustment, AuditEvent, HedgeOrder, HedgeTransaction
 from sessions_app.models import TradingSession
 
 REPLAYED: dict[type[Model], tuple[str, ...]] = {
@@ -25,6 +29,7 @@ REPLAYED: dict[type[Model], tuple[str, ...]] = {
     Adjustment: replay.ADJUSTMENT,
 }
 """The columns of each table that the trail can rebuild."""
+_FILL_PLACES = 2
 
 
 def append(
@@ -38,11 +43,13 @@ def append(
     subject: Model,
     facts: dict[str, Any] | None = None,
     also: Sequence[Model] = (),
+    fills: Mapping[int, Sequence[Trade]] = MappingProxyType({}),
 ) -> AuditEvent:
     """Write one line: who did what to which row, at market time `at`. `account_id` is None for the whole installation.
 
     `subject` and `also` are rows that this transaction has changed, and so holds the locks of: what they are now is kept.
-    The database ties the line to the chain when the transaction commits.
+    Sessions are read again, since their counters are changed in place; of intents and orders the values at hand are the
+    new ones. `fills` are all fills of these orders, by id. The database ties the line to the chain as it commits.
     """
     line = AuditLine(
         account_id=account_id,
@@ -53,7 +60,7 @@ def append(
         event=event[:60],
         subject_kind=subject._meta.model_name or "",
         subject_id=subject.pk or 0,
-        facts=(facts or {}) | _changes([subject, *also]),
+        facts=(facts or {}) | _changes([subject, *also], fills),
     )
     return AuditEvent.objects.create(**asdict(line), digest=digest_of(line))
 
@@ -63,28 +70,37 @@ def key_of(model: type[Model], pk: int) -> str:
     return f"{model._meta.model_name}:{pk}"
 
 
-def columns(model: type[Model], values: dict[str, Any]) -> dict[str, Any]:
-    """Return the replayed columns of a row, as read from the database, as plain JSON."""
-    return {name: replay.plain(values[name]) for name in REPLAYED[model]}
+def columns(model: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the replayed columns of a row as plain JSON, decimals as their column stores them."""
+    return {name: replay.plain(values[name], places=places) for name, places in _places(model).items()}
 
 
-def _changes(rows: Sequence[Model]) -> dict[str, Any]:
-    """Return what these rows are in the database now, as the `changes` of a line; nothing for rows of other tables."""
+@cache
+def _places(model: type[Model]) -> dict[str, int | None]:
+    """Return the replayed columns of a table with the decimal places of each, `None` for what is no decimal."""
+    fields = {name: model._meta.get_field(name) for name in REPLAYED[model]}
+    return {name: field.decimal_places if isinstance(field, DecimalField) else None for name, field in fields.items()}
+
+
+def _changes(rows: Sequence[Model], fills: Mapping[int, Sequence[Trade]]) -> dict[str, Any]:
+    """Return what these rows are now, as the `changes` of a line; nothing for rows of other tables."""
     changes: dict[str, Any] = {}
-    for model in REPLAYED:
-        ids = [row.pk for row in rows if isinstance(row, model)]
-        if not ids:
+    sessions = [row.pk for row in rows if isinstance(row, TradingSession)]
+    if sessions:
+        kept = TradingSession.objects.filter(pk__in=sessions).order_by("pk").values("id", *replay.SESSION)
+        changes |= {key_of(TradingSession, values["id"]): columns(TradingSession, values) for values in kept}
+    for row in rows:
+        model = type(row)
+        if model not in REPLAYED or model is TradingSession:
             continue
-        for values in model._default_manager.filter(pk__in=ids).order_by("pk").values("id", *REPLAYED[model]):
-            changes[key_of(model, values["id"])] = columns(model, values)
+        values = {name: getattr(row, getattr(model._meta.get_field(name), "attname", name)) for name in REPLAYED[model]}
+        changes[key_of(model, row.pk)] = columns(model, values)
         if model is HedgeOrder:
-            _add_fills(changes, ids)
+            known = fills.get(row.pk, ())
+            changes[key_of(model, row.pk)][replay.FILLS] = [fill_of(trade.quantity, trade.price) for trade in known]
     return {"changes": changes} if changes else {}
 
 
-def _add_fills(changes: dict[str, Any], order_ids: list[int]) -> None:
-    for order_id in order_ids:
-        changes[key_of(HedgeOrder, order_id)][replay.FILLS] = []
-    fills = Fill.objects.filter(order_id__in=order_ids).order_by("order_id", "sequence")
-    for order_id, quantity, price in fills.values_list("order_id", "quantity", "price"):
-        changes[key_of(HedgeOrder, order_id)][replay.FILLS].append([quantity, str(price)])
+def fill_of(quantity: int, price: Decimal) -> list[Any]:
+    """Return a fill as the trail keeps it."""
+    return [quantity, replay.plain(price, places=_FILL_PLACES)]

@@ -116,7 +116,8 @@ def apply_event(
                 event=f"order_{after.status}",
                 subject=row,
                 facts=_facts(before, after, event),
-                also=(row.transaction, *touched),
+                also=touched,
+                fills={row.pk: after.trades},
             )
     return after.status, tuple(e for e in effects if isinstance(e, Post | SendCancel))
 
@@ -152,7 +153,8 @@ def _store(row: HedgeOrder, after: Slice, wall_now: datetime, *, message: str) -
     )
     if changed != 1:
         raise RuntimeError(f"order {row.pk} changed under its own row lock")
-    row.limit_price = after.limit_price
+    row.status, row.limit_price = after.status.value, after.limit_price
+    row.broker_order_id, row.sent_at = after.order_id, after.sent_at
 
 
 def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: datetime) -> None:
@@ -237,7 +239,7 @@ def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datet
     """Bring an intent's totals up to its fills, and end it when nothing of it can fill any more.
 
     Spend is booked and the reserve released when the intent ends; `fresh` fills that arrive later are booked on top.
-    Returns the other rows that were changed or made: the session, another attempt of a slice.
+    Returns the rows that were changed or made: the intent, its session, another attempt of a slice.
     """
     tx = HedgeTransaction.objects.select_for_update(of=("self",)).select_related("session").get(pk=tx_id)
     orders = list(tx.orders.order_by("id"))
@@ -267,7 +269,7 @@ def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datet
         tx.is_live = bool(again)
     if tx.is_live:
         tx.save(update_fields=["filled_quantity", "average_price", "charges"])
-        return again
+        return (tx, *again)
     booked = True
     if was_live:
         tx.ended_at = now
@@ -281,7 +283,7 @@ def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datet
     tx.save(update_fields=["filled_quantity", "average_price", "charges", "is_live", "ended_at"])
     if was_live and not filled:
         give_back_if_unsent(tx)
-    return (tx.session,) if booked else ()
+    return (tx, tx.session) if booked else (tx,)
 
 
 def _book(tx: HedgeTransaction, *, spent: Decimal, released: Decimal) -> None:

@@ -11,7 +11,7 @@ from django.db.models import F, Model, QuerySet
 
 from hedging.domain.audit_chain import AuditLine, ChainedLine, Head
 from hedging.domain.replay import FILLS, Replay
-from hedging.engine.audit import REPLAYED, columns, key_of
+from hedging.engine.audit import REPLAYED, columns, fill_of, key_of
 from hedging.models import Adjustment, AuditEvent, AuditLink, Fill, HedgeOrder, HedgeTransaction
 from schedule.calendar import at_ist
 from sessions_app.models import TradingSession
@@ -67,7 +67,7 @@ def rows_of_today(session_ids: list[int]) -> Iterator[tuple[str, dict[str, Any]]
     fills: dict[int, list[list[Any]]] = defaultdict(list)
     bought = Fill.objects.filter(order__transaction__session_id__in=session_ids).order_by("order_id", "sequence")
     for order_id, quantity, price in bought.values_list("order_id", "quantity", "price"):
-        fills[order_id].append([quantity, str(price)])
+        fills[order_id].append(fill_of(quantity, price))
     for model, rows in of_sessions.items():
         for values in rows.order_by("pk").values("id", *REPLAYED[model]).iterator(chunk_size=CHUNK):
             told = columns(model, values)

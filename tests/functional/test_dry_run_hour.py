@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
 import requests
 from django.conf import settings
+from django.core.management import call_command
 from django.db.models import Sum
 
 from hedging.brokers.openalgo.client import READ_ENDPOINTS
@@ -107,3 +110,10 @@ def test_a_morning_of_cycles_in_dry_run(morning):
         assert not table.objects.filter(mode="live").exists()
     spent = sum((tx.filled_quantity * (tx.average_price or 0) + tx.charges for tx in bought), Decimal(0))
     assert abs(session.spent - spent) < 1
+
+    # The audit trail alone leads to today's sessions, intents, orders and fills.
+    out = StringIO()
+    call_command("audit", "replay", "--json", stdout=out)
+    replayed = json.loads(out.getvalue())
+    assert replayed["differences"] == 0, replayed["shown"]
+    assert replayed["rows"] == 1 + HedgeTransaction.objects.count() + HedgeOrder.objects.count()

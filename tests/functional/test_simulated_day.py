@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from hedging.management.simulated_day import SimulatedRun
-from hedging.models import AuditEvent, HedgeDecision, HedgeTransaction
+from hedging.models import Adjustment, AuditEvent, HedgeDecision, HedgeTransaction
+from hedging.selectors import holdings
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
 from sessions_app.models import TradingSession
 
@@ -56,6 +57,14 @@ def test_an_expiry_tuesday_from_the_open_to_the_summary():
     assert figures["peak_utilization"] < 95
     assert not HedgeTransaction.objects.filter(is_live=True).exists()
     assert AuditEvent.objects.filter(event="order_filled").count() == figures["hedges_bought"] + figures["hedges_sold"]
+
+    # The trail alone leads to the tables of the evening, and what expired unsold has left the holdings.
+    out = StringIO()
+    call_command("audit", "replay", "--json", stdout=out)
+    replayed = json.loads(out.getvalue())
+    assert replayed["differences"] == 0, replayed["shown"]
+    assert holdings(account_id=session.account_id, mode="live", day=TUESDAY) == ()
+    assert set(Adjustment.objects.values_list("kind", flat=True)) <= {"expired"}
 
 
 @pytest.mark.usefixtures("_seeded")
