@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -248,6 +252,38 @@ def test_a_lease_that_was_given_back_is_free_at_once_and_only_its_holder_gives_i
     assert lease.take(account_id=account.pk, wall_now=WALL) == 2
     lease.give_back(account_id=account.pk, number=first, wall_now=WALL)
     assert lease.take(account_id=account.pk, wall_now=WALL) is None
+
+
+def gone() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    ("holder", "number"),
+    [
+        (lambda: f"{socket.gethostname()}:{gone()}", 2),
+        (lambda: f"{socket.gethostname()}:{os.getpid()}", None),
+        (lambda: f"another-host:{gone()}", None),
+        (socket.gethostname, None),
+        (lambda: f"{socket.gethostname()}:{10**30}", None),
+    ],
+    ids=["gone", "alive", "elsewhere", "no process", "no process id"],
+)
+def test_the_lease_of_a_process_of_this_host_that_is_gone_is_free_at_once(holder, number):
+    account = make.AccountFactory.create()
+    lease.take(account_id=account.pk, wall_now=WALL, holder=holder())
+    assert lease.take(account_id=account.pk, wall_now=WALL) == number
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_workers_one_takes_over_from_a_process_that_is_gone():
+    account_id = make.AccountFactory.create().pk
+    lease.take(account_id=account_id, wall_now=WALL, holder=f"{socket.gethostname()}:{gone()}")
+    numbers = race(lambda: lease.take(account_id=account_id, wall_now=WALL))
+    assert [number for number in numbers if number is not None] == [2]
 
 
 @pytest.mark.django_db(transaction=True)
