@@ -37,7 +37,7 @@ from notifications.models import Alert
 from schedule.entries import ScheduledEntry
 from sessions_app.models import Mode, TradingSession, TradingState
 from tests import factories as make
-from tests.integration.engine_world import CALL, NOW, PUT, World, add, facts, intent, leg, slice_of, world
+from tests.integration.engine_world import CALL, NOW, PUT, World, add, facts, intent, leg, slice_of, unwind, world
 
 pytestmark = pytest.mark.django_db
 
@@ -159,15 +159,15 @@ def test_a_day_is_closed_although_the_other_mode_left_an_order_unresolved(mode):
 # --- a manual buy ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_manual_buy_fills_on_paper_with_automation_off_and_no_order_leaves(settings):
+def test_a_manual_buy_and_exit_fill_on_paper_with_automation_off_and_no_order_leaves(settings):
     settings.AUTO_HEDGE_ENABLED = False
     settings.AUTO_HEDGE_DRY_RUN = True
     place = paper_world(automation=False)
     ports = dry(place)
 
-    def bought(origin: Origin):
+    def acted(origin: Origin, decision):
         return record(
-            decision=add(leg(CALL), leg(PUT)),
+            decision=decision,
             facts=facts(place, enabled=False),
             session=TradingSession.objects.get(pk=place.session.pk),
             kind=CycleKind.MANUAL,
@@ -177,10 +177,10 @@ def test_a_manual_buy_fills_on_paper_with_automation_off_and_no_order_leaves(set
             actor="operator",
         )
 
-    by_itself = bought(Origin.AUTO)
+    by_itself = acted(Origin.AUTO, add(leg(CALL), leg(PUT)))
     assert by_itself is not None
     assert by_itself.card.reason == Reason.DENY_AUTOMATION_OFF
-    by_hand = bought(Origin.ADMIN)
+    by_hand = acted(Origin.ADMIN, add(leg(CALL), leg(PUT)))
     assert by_hand is not None
     for order_id in by_hand.order_ids:
         send_order(order_id=order_id, ports=ports)
@@ -190,9 +190,14 @@ def test_a_manual_buy_fills_on_paper_with_automation_off_and_no_order_leaves(set
     assert [(tx.filled_quantity, tx.average_price, tx.mode) for tx in filled] == [(130, Decimal(4), "dry_run")] * 2
     place.session.refresh_from_db()
     assert place.session.spent == sum(130 * Decimal(4) + tx.charges for tx in filled)
-    assert (place.exchange.posts, place.exchange.cancels) == ([], [])
     held = {row.contract: row.quantity for row in ports.broker.positions()}
     assert held == {CALL: 130, PUT: 130}
+    place.wait(300)
+    exit_by_hand = acted(Origin.ADMIN, unwind(leg(CALL, 65, side=Side.SELL)))
+    assert exit_by_hand is not None
+    send_order(order_id=exit_by_hand.order_ids[0], ports=ports)
+    assert {row.contract: row.quantity for row in ports.broker.positions()} == {CALL: 65, PUT: 130}
+    assert (place.exchange.posts, place.exchange.cancels) == ([], [])
     assert place.exchange.positions() == ()
 
 
