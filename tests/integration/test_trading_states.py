@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import OperationalError, connection
 
 from config.local.places import places_of
@@ -468,6 +468,10 @@ def test_a_command_without_a_reason_changes_nothing(words):
     with pytest.raises(CommandError):
         run(*words)
     assert not Installation.objects.exists()
+
+
+def test_a_halt_works_whatever_else_is_wrong_with_the_installation():
+    assert load_command_class("hedging", "halt").requires_system_checks == []
 
 
 def test_a_halt_does_not_wait_for_a_market_clock(monkeypatch):

@@ -14,6 +14,7 @@ from sessions_app.models import TradingState
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # a kill switch works whatever else is wrong with the installation
     help = "Halt the whole installation, or with --session a session; --reduce allows sells. Only `resume` undoes it."
 
     def add_arguments(self, parser: CommandParser) -> None:
