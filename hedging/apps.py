@@ -10,5 +10,5 @@ class HedgingConfig(AppConfig):
     verbose_name = "Hedging"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from hedging import checks  # noqa: F401, PLC0415 - importing registers them
+        """Register the system checks, and the journal of what people change."""
+        from hedging import checks, journal  # noqa: F401, PLC0415 - importing registers them

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import Model
 from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Sequence, SubFactory, Trait
 from factory.django import DjangoModelFactory
@@ -21,6 +22,7 @@ from hedging.models import (
     Adjustment,
     AdjustmentKind,
     AuditEvent,
+    AuditLink,
     BookCheck,
     CycleKind,
     Fill,
@@ -28,6 +30,8 @@ from hedging.models import (
     HedgeDecision,
     HedgeOrder,
     HedgeTransaction,
+    JumpKind,
+    MarginJump,
     Origin,
     PaperOrder,
 )
@@ -316,6 +320,22 @@ class AuditEventFactory(RowFactory[AuditEvent]):
     )
 
 
+class AuditLinkFactory(RowFactory[AuditLink]):
+    """The link that the database makes of a new event, at once and not when the transaction commits."""
+
+    class Meta:
+        model = AuditLink
+
+    event = SubFactory(AuditEventFactory)
+
+    @classmethod
+    def _create(cls, model_class: Any, *_args: Any, **fields: Any) -> AuditLink:
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS audit_link IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS audit_link DEFERRED")
+        return AuditLink.objects.get(event=fields["event"])
+
+
 class AdjustmentFactory(RowFactory[Adjustment]):
     class Meta:
         model = Adjustment
@@ -344,6 +364,20 @@ class BookCheckFactory(RowFactory[BookCheck]):
     session = SubFactory(TradingSessionFactory)
     read_at = OPEN
     read_wall = OPEN
+
+
+class MarginJumpFactory(RowFactory[MarginJump]):
+    class Meta:
+        model = MarginJump
+
+    session = SubFactory(TradingSessionFactory)
+    mode = SelfAttribute("session.mode")
+    kind = JumpKind.ENTRY.value
+    subject = Sequence(lambda n: f"PORTFOLIO {n}")
+    at = OPEN
+    baskets = SelfAttribute("session.baskets")
+    index = SelfAttribute("session.index")
+    dte = SelfAttribute("session.dte")
 
 
 class HeartbeatFactory(RowFactory[Heartbeat]):

@@ -12,7 +12,10 @@ from django.utils.safestring import SafeString
 
 from hedging.domain.lifecycle import LIVE, UNCERTAIN
 from hedging.models import (
+    Adjustment,
     AuditEvent,
+    AuditLink,
+    BookCheck,
     Fill,
     Heartbeat,
     HedgeDecision,
@@ -215,6 +218,26 @@ class MarginJumpAdmin(Ledger):
     date_hierarchy = "at"
 
 
+@admin.register(Adjustment)
+class AdjustmentAdmin(Ledger):
+    """Units that left our holdings without an order of ours. The database itself refuses to change these."""
+
+    list_display = ("at", "kind", "symbol", "product", "quantity", "detail", "account", "mode")
+    list_filter = ("kind", "mode", "account")
+    list_select_related = ("account",)
+    search_fields = ("symbol", "detail")
+    date_hierarchy = "at"
+
+
+@admin.register(BookCheck)
+class BookCheckAdmin(Ledger):
+    """The last comparison of each session's ledger with the broker's books."""
+
+    list_display = ("session", "read_at", "read_wall", "blocked", "error")
+    list_select_related = ("session",)
+    search_fields = ("error",)
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(Ledger):
     """Who did what to which row. The database itself refuses to change these."""
@@ -224,6 +247,16 @@ class AuditEventAdmin(Ledger):
     list_select_related = ("account",)
     search_fields = ("actor", "event", "=subject_id")
     date_hierarchy = "at"
+
+
+@admin.register(AuditLink)
+class AuditLinkAdmin(Ledger):
+    """The hash chain over the audit events, written by the database alone."""
+
+    list_display = ("sequence", "event", "hash")
+    list_select_related = ("event",)
+    search_fields = ("hash", "=sequence")
+    ordering = ("-sequence",)
 
 
 @admin.register(Heartbeat)

@@ -241,6 +241,43 @@ class ForecastOutput(Output):
     note = serializers.CharField()
 
 
+class FindingOutput(Output):
+    """A difference between our ledger and the broker's books."""
+
+    kind = serializers.CharField()
+    symbol = serializers.CharField()
+    product = serializers.CharField()
+    quantity = serializers.IntegerField()
+    ours = serializers.IntegerField()
+    broker = serializers.IntegerField()
+    detail = serializers.CharField()
+    words = serializers.CharField()
+
+
+class CorrectionOutput(Output):
+    """Units that left our holdings without an order of ours."""
+
+    kind = serializers.CharField()
+    symbol = serializers.CharField()
+    quantity = serializers.IntegerField()
+    detail = serializers.CharField()
+    at = serializers.DateTimeField()
+    words = serializers.CharField()
+
+
+class BooksOutput(Output):
+    """The last comparison with the broker's books. `reconciled` false: nothing is decided meanwhile."""
+
+    reconciled = serializers.BooleanField()
+    read_at = serializers.DateTimeField(allow_null=True)
+    error = serializers.CharField()
+    requested = serializers.BooleanField()
+    discrepancies = FindingOutput(many=True)
+    foreign = FindingOutput(many=True)
+    blocked = serializers.ListField(child=serializers.CharField())
+    corrections = CorrectionOutput(many=True)
+
+
 class StatusOutput(Output):
     """Where the session stands."""
 
@@ -260,6 +297,7 @@ class StatusOutput(Output):
     heartbeats = BeatOutput(many=True)
     live_orders = LiveOrderOutput(many=True)
     forecasts = ForecastOutput(many=True)
+    books = BooksOutput()
     summary = serializers.DictField()
 
 

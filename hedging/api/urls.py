@@ -12,6 +12,7 @@ urlpatterns = [
     re_path(r"^hedge/toggle/?$", views.ToggleView.as_view(), name="api-toggle"),
     re_path(r"^hedge/halt/?$", halting.HaltView.as_view(), name="api-halt"),
     re_path(r"^hedge/resume/?$", halting.ResumeView.as_view(), name="api-resume"),
+    re_path(r"^hedge/reconcile/?$", views.ReconcileView.as_view(), name="api-reconcile"),
     re_path(r"^hedge/transactions/?$", views.TransactionsView.as_view(), name="api-transactions"),
     re_path(r"^", views.NoSuchEndpoint.as_view(), name="api-none"),
 ]

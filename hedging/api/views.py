@@ -15,10 +15,10 @@ from hedging.api import inputs, outputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.errors import Refused, no_session
 from hedging.domain.instruments import Index
-from hedging.engine import clock
+from hedging.engine import clock, discrepancies
 from hedging.engine.hours import trading_day_of
 from hedging.engine.sessions import open_session, set_automation
-from sessions_app.models import Account
+from sessions_app.models import Account, TradingSession
 
 
 class StatusView(Endpoint):
@@ -100,6 +100,30 @@ class PlanView(Endpoint):
         return Response(outputs.PlanOutput(selectors.day_ahead(session=session, now=now)).data)
 
 
+class ReconcileView(Endpoint):
+    """GET: the last comparison with the broker's books. POST: ask for another; a worker makes it within seconds."""
+
+    def get(self, request: Request) -> Response:
+        """Return the last comparison; nothing is asked of the broker here."""
+        wanted = self.query(request, inputs.AccountQuery)
+        return Response(outputs.BooksOutput(selectors.books(_session(wanted.get("account")))).data)
+
+    def post(self, request: Request) -> Response:
+        """Ask for a comparison; refused while no worker lives that could make it."""
+        session = _session(self.body(request, inputs.AccountQuery).get("account"))
+        wall_now = clock.wall_now()
+        if not session.is_open:
+            raise Refused("SESSION_CLOSED", "The session is closed: its books are not compared any more.")
+        if not any(beat.alive for beat in selectors.heartbeats(wall_now=wall_now)):
+            raise Refused(
+                "WORKER_DOWN",
+                "No worker gives a sign of life: nothing was asked for. Start the service, then try again.",
+                status_code=status.HTTP_503_SERVICE_UNAVAILABLE,
+            )
+        discrepancies.request(session=session, wall_now=wall_now)
+        return Response(outputs.BooksOutput(selectors.books(session)).data, status=status.HTTP_202_ACCEPTED)
+
+
 class ScheduleView(Endpoint):
     """GET: the entries of a day."""
 
@@ -138,6 +162,13 @@ class NoSuchEndpoint(Endpoint):
         """Answer 404 to every method, once the caller may look at all."""
         super().initial(request, *args, **kwargs)
         raise NotFound("There is nothing at this address.")
+
+
+def _session(account: str | None) -> TradingSession:
+    session = selectors.current_session(now=clock.market_clock().now(), account=account)
+    if session is None:
+        raise no_session()
+    return session
 
 
 def _account(name: str | None) -> Account:

@@ -1,6 +1,7 @@
 """Selectors: what the page, the API, the alerts and the engine read, as plain values, with a fixed number of queries."""
 
 from hedging.selectors.ahead import day_ahead
+from hedging.selectors.books import books
 from hedging.selectors.health import readiness
 from hedging.selectors.jumps import Forecast, forecasts
 from hedging.selectors.ledger import Holding, holdings
@@ -18,6 +19,7 @@ from hedging.selectors.story import feed, timetable, transactions
 __all__ = [
     "Forecast",
     "Holding",
+    "books",
     "current_session",
     "day_ahead",
     "day_entries",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from hedging.selectors.books import BookComparison
 from hedging.selectors.cards import DecisionCard, Gate, ProjectedEntry
 from hedging.selectors.jumps import Forecast
 from hedging.selectors.margin_model import MarginModel
@@ -179,6 +180,7 @@ class Status:
     live_orders: tuple[LiveOrder, ...]
     forecasts: tuple[Forecast, ...]
     summary: dict[str, object]
+    books: BookComparison
 
     @property
     def why(self) -> tuple[Gate, ...]:

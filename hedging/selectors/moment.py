@@ -15,6 +15,7 @@ from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.engine.hours import trading_day_of
 from hedging.engine.standing import Standing, halt_file_exists, standing_of
 from hedging.models import CycleKind, Fill, Heartbeat, HedgeDecision, HedgeOrder, HedgeTransaction
+from hedging.selectors.books import books
 from hedging.selectors.cards import DecisionCard, card_of, verdict
 from hedging.selectors.facts import (
     ActiveHedge,
@@ -86,6 +87,7 @@ def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Sta
         live_orders=orders,
         forecasts=forecasts(session=session, now=now),
         summary={} if session.is_open else dict(session.summary),
+        books=books(session),
     )
 
 

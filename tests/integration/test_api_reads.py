@@ -158,7 +158,7 @@ def test_status_takes_a_fixed_number_of_queries(client, django_assert_num_querie
         make.FillFactory.create(order=order)
         make.StrategyEntryFactory.create()
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(15):
         client.get("/api/hedge/status")
 
 

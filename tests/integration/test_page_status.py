@@ -14,7 +14,7 @@ from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, hedged_morning, known_calendar
 
 pytestmark = pytest.mark.django_db
-QUERIES = 19
+QUERIES = 21
 
 
 @pytest.fixture(autouse=True)

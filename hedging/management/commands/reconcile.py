@@ -1,0 +1,69 @@
+"""Compare our ledger with the broker's books now, and print what differs; exit code 1 when anything of ours does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from hedging.engine import clock
+from hedging.engine.discrepancies import examine
+from hedging.engine.ticks import open_sessions
+from hedging.selectors.books import BookComparison, Finding, books
+from hedging.wiring import ports_for
+from sessions_app.models import TradingSession
+
+
+class Command(BaseCommand):
+    help = (
+        "Compare the ledger of every open session with the broker's positions, orders and trades, by a fresh reading. "
+        "Foreign positions and orders are listed and are no discrepancy. Exit code 1: a discrepancy, or books unread."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--account", help="only the session of this account")
+        parser.add_argument("--json", action="store_true", help="print one JSON list, an object for each session")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        sessions = [s for s in open_sessions() if options["account"] in {None, s.account.name}]
+        if not sessions:
+            raise CommandError("No session is open there: open one first, its fills are what is compared.")
+        done = [_compared(session) for session in sessions]
+        if options["json"]:
+            self.stdout.write(json.dumps([_figures(*one) for one in done], default=str))
+        else:
+            self.stdout.write("\n\n".join(_told(*one) for one in done))
+        if any(not read or now.discrepancies for _, read, now in done):
+            # Not a CommandError: what is wrong was printed already.
+            raise SystemExit(1)
+
+
+def _compared(session: TradingSession) -> tuple[TradingSession, bool, BookComparison]:
+    try:
+        done = examine(session=session, now=clock.market_clock().now(), ports=ports_for(session))
+    except clock.ClockUnavailable as error:
+        raise CommandError(str(error)) from None
+    return session, done.read, books(session)
+
+
+def _figures(session: TradingSession, read: bool, now: BookComparison) -> dict[str, Any]:  # noqa: FBT001 - of a tuple
+    return {"account": session.account.name, "trading_day": session.trading_day, "read": read} | asdict(now)
+
+
+def _told(session: TradingSession, read: bool, now: BookComparison) -> str:  # noqa: FBT001 - of a tuple
+    head = f"{session.account}, {session}"
+    if not read:
+        return f"{head}: the books could not be read: {now.error}"
+    verdict = f"{len(now.discrepancies)} discrepancies" if now.discrepancies else "our ledger and the books agree"
+    lines = [f"{head}: {verdict}"]
+    lines += [line for finding in now.discrepancies for line in (_line(finding), f"    {finding.words}")]
+    lines += [f"  taken off: {row.quantity} {row.symbol}, {row.kind}: {row.detail}" for row in now.corrections]
+    lines += [f"  not ours: {_line(finding).strip()}" for finding in now.foreign]
+    return "\n".join(lines)
+
+
+def _line(finding: Finding) -> str:
+    words = finding.kind.replace("_", " ")
+    return f"  {words}: {finding.quantity} {finding.symbol} {finding.product} (ours {finding.ours}, broker {finding.broker}) {finding.detail}".rstrip()
