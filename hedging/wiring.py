@@ -25,7 +25,7 @@ SEND_ORDER = "hedging.tasks.send_order"
 
 
 def ports_for(session: TradingSession) -> Ports:
-    """Return the ports of a session's account in this process. Raises `LiveNotProven` where live is not allowed."""
+    """Return the ports of a session's account in this process."""
     broker = _broker(account_id=session.account_id, day=session.trading_day, paper=_paper_meaning(session))
     return Ports(broker=broker, clock=market_clock(), wall=wall_now, nudge_send=nudge_send)
 
@@ -57,7 +57,6 @@ def _paper_meaning(session: TradingSession) -> PaperMeaning | None:
 def _broker(*, account_id: int, day: date, paper: PaperMeaning | None) -> Broker:
     return build_broker(
         live=paper is None,
-        simulated=settings.WORLD == "simulator",
         base_url=settings.OPENALGO_BASE_URL,
         api_key=settings.OPENALGO_API_KEY,
         paper_book=StoredPaperBook(account_id=account_id, day=day),

@@ -18,12 +18,6 @@ from hedging.brokers.paper import PaperBook
 from hedging.brokers.paper_margin import PaperMeaning
 
 
-class LiveNotProven(Exception):
-    """Live orders were asked for where they are not allowed yet. Stop; set AUTO_HEDGE_DRY_RUN=true."""
-
-    code = "LIVE_NOT_PROVEN"
-
-
 def build_setup_reader(
     *,
     base_url: str,
@@ -52,7 +46,6 @@ def build_mode_probe(
 def build_broker(
     *,
     live: bool,
-    simulated: bool,
     base_url: str,
     api_key: str,
     paper_book: PaperBook | None = None,
@@ -65,16 +58,12 @@ def build_broker(
 ) -> Broker:
     """Return the broker of one account.
 
-    Live orders are sent to the simulator's world only (`simulated`); anywhere else raises `LiveNotProven`. A dry run needs
-    a `paper_book` (else `ValueError`) and gets a client that knows no order endpoint; `meaning` says what the figures
+    Whether a live one may send anything is asked by the claim and by the fence (`hedging/engine/preflight/gate.py`). A dry
+    run needs a `paper_book` (else `ValueError`) and gets a client that knows no order endpoint; `meaning` says what the figures
     contain that the paper is laid over. `session` is for a transport in process; `market_clock` stamps paper orders,
     `wall_clock` readings; both give aware UTC. `retries` is the budget of repeated reads that the account's processes
     share.
     """
-    if live and not simulated:
-        raise LiveNotProven(
-            "LIVE_NOT_PROVEN: live orders go to the built-in simulator only, so far. Set AUTO_HEDGE_DRY_RUN=true."
-        )
     if live:
         client = OpenAlgoOrderClient(base_url, api_key, session=session, clock=wall_clock, sleep=sleep, retries=retries)
         return OpenAlgoBroker(client)

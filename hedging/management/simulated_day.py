@@ -111,7 +111,6 @@ class SimulatedRun:
         def broker(meaning: PaperMeaning | None) -> Broker:
             return build_broker(
                 live=not self.dry_run,
-                simulated=True,
                 base_url=BASE_URL,
                 api_key=API_KEY,
                 paper_book=StoredPaperBook(account_id=account.pk, day=self.day),

@@ -44,7 +44,7 @@ class Probed:
         session = requests.Session()
         mount(session, "http://simulator", app)
         self.broker = build_broker(
-            live=True, simulated=True, base_url="http://simulator", api_key="KEY", session=session, sleep=lambda _: None
+            live=True, base_url="http://simulator", api_key="KEY", session=session, sleep=lambda _: None
         )
 
     def look(self):

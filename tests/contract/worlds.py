@@ -55,7 +55,6 @@ def option(strike: int, right: Right) -> Contract:
 def _broker(session: requests.Session, *, paper: bool, clock: Callable[[], datetime]) -> Broker:
     return build_broker(
         live=not paper,
-        simulated=True,
         base_url=URL,
         api_key=KEY,
         paper_book=InMemoryPaperBook(),

@@ -36,7 +36,7 @@ def test_writing_it_again_adds_nothing():
     for _ in range(2):
         ensure_beat_entries(60)
     assert PeriodicTask.objects.count() == len(ENTRIES)
-    assert IntervalSchedule.objects.count() == 2
+    assert IntervalSchedule.objects.count() == 3
 
 
 def test_an_entry_that_an_operator_paused_stays_paused():

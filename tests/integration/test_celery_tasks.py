@@ -253,12 +253,18 @@ def test_a_day_with_an_order_that_nobody_knows_of_stays_open(needing):
 
 
 @pytest.mark.usefixtures("place")
-def test_the_heartbeat_is_one_row_that_moves():
-    tasks.heartbeat()
-    first = Heartbeat.objects.get().wall_at
-    tasks.heartbeat()
-    assert Heartbeat.objects.get().wall_at >= first
-    assert Heartbeat.objects.count() == 1
+def test_every_queue_has_a_heartbeat_of_its_own_and_each_proves_that_beat_lives():
+    for task, queue in (
+        (tasks.heartbeat, "io"),
+        (tasks.heartbeat_orders, "orders"),
+        (tasks.heartbeat_books, "books"),
+    ):
+        Heartbeat.objects.all().delete()
+        task()
+        first = Heartbeat.objects.get(name=queue).wall_at
+        task()
+        assert Heartbeat.objects.get(name=queue).wall_at >= first
+        assert set(Heartbeat.objects.values_list("name", flat=True)) == {queue, "beat"}
 
 
 def test_the_outbox_is_delivered_by_its_task(capsys):

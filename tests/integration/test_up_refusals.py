@@ -143,11 +143,6 @@ def test_a_key_that_openalgo_refuses_is_named(up):
     assert "OPENALGO_API_KEY is refused" in line
 
 
-def test_live_orders_beyond_the_simulator_are_refused(up):
-    line = up(OPENALGO_API_KEY="0123456789abcdef", AUTO_HEDGE_DRY_RUN="false", PORT=str(free_port()))
-    assert "LIVE_NOT_PROVEN" in line
-
-
 @pytest.fixture
 def small_role(servers: Supervisor, places: Places) -> Iterator[str]:
     """A role that may log in and nothing else, with databases that are not its own; its address up to the name."""

@@ -17,7 +17,7 @@ from hedging.brokers.base import (
     ReplyClass,
 )
 from hedging.brokers.dry_run import DryRunBroker
-from hedging.brokers.factory import LiveNotProven, build_broker
+from hedging.brokers.factory import build_broker
 from hedging.brokers.openalgo.broker import OpenAlgoBroker
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.brokers.paper import InMemoryPaperBook, PaperFill, PaperOrder
@@ -325,23 +325,15 @@ def test_a_basket_too_large_with_the_paper_holdings_is_refused():
 # The one place of decision
 
 
-def test_live_is_refused_anywhere_but_in_the_simulators_world():
-    with pytest.raises(LiveNotProven, match="AUTO_HEDGE_DRY_RUN=true") as caught:
-        build_broker(live=True, simulated=False, base_url="http://127.0.0.1:5000", api_key="k" * 64)
-    assert caught.value.code == "LIVE_NOT_PROVEN"
-
-
-def test_live_in_the_simulators_world_is_the_broker_that_sends():
-    broker: Broker = build_broker(live=True, simulated=True, base_url="http://127.0.0.1:5001", api_key="k" * 64)
+def test_live_is_the_broker_that_sends():
+    broker: Broker = build_broker(live=True, base_url="http://127.0.0.1:5001", api_key="k" * 64)
     assert isinstance(broker, OpenAlgoBroker)
     assert broker.paper is False
 
 
-@pytest.mark.parametrize("simulated", [True, False])
-def test_a_dry_run_holds_no_object_that_can_send_an_order(simulated):
+def test_a_dry_run_holds_no_object_that_can_send_an_order():
     broker = build_broker(
         live=False,
-        simulated=simulated,
         base_url="http://127.0.0.1:5000",
         api_key="k" * 64,
         paper_book=InMemoryPaperBook(),
@@ -361,4 +353,4 @@ def test_a_dry_run_holds_no_object_that_can_send_an_order(simulated):
 
 def test_a_dry_run_needs_a_paper_book():
     with pytest.raises(ValueError, match="paper book"):
-        build_broker(live=False, simulated=True, base_url="http://127.0.0.1:5000", api_key="k" * 64)
+        build_broker(live=False, base_url="http://127.0.0.1:5000", api_key="k" * 64)

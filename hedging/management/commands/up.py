@@ -106,7 +106,8 @@ class Command(BaseCommand):
                 "Before the entry that would cross the budget, hedges are bought; after the exits they are sold.",
             ]
         else:
-            orders = "No order is sent: fills are on paper" if settings.AUTO_HEDGE_DRY_RUN else "Orders are real"
+            paper = "No order is sent: fills are on paper"
+            orders = paper if settings.AUTO_HEDGE_DRY_RUN else "Orders are real, once the pre-flight is green"
             lines.append(f"The account behind {settings.OPENALGO_BASE_URL} is watched at the real clock. {orders}.")
         if not settings.AUTO_HEDGE_ENABLED:
             lines.append("Automation is off: set AUTO_HEDGE_ENABLED=true and start again to let it hedge.")
