@@ -1,0 +1,72 @@
+"""What people change in the admin, and logins that fail, are lines of the audit trail."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from hedging.models import AuditEvent
+from schedule.models import StrategyEntry, TradingDay
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operator(client):
+    client.force_login(User.objects.create_superuser("operator", password="right"))
+    return client
+
+
+def lines():
+    return list(AuditEvent.objects.order_by("id").values_list("event", "actor", "facts__kind"))
+
+
+def test_a_setting_that_is_added_changed_or_deleted_in_the_admin_leaves_a_line(operator):
+    address = "admin:schedule_tradingday"
+    day = {"day": "2026-12-25", "note": "Christmas", "opens_at": "09:15", "closes_at": "15:30"}
+    day |= {"act_from": "09:15", "act_until": "15:25"}
+    assert operator.post(reverse(f"{address}_add"), day).status_code == 302
+    row = TradingDay.objects.get(day=date(2026, 12, 25))
+    assert operator.post(reverse(f"{address}_change", args=[row.pk]), day | {"note": "Closed"}).status_code == 302
+    assert operator.post(reverse(f"{address}_delete", args=[row.pk]), {"post": "yes"}).status_code == 302
+    assert [line for line in lines() if line[1]] == [
+        ("admin_added", "operator", "tradingday"),
+        ("admin_changed", "operator", "tradingday"),
+        ("admin_deleted", "operator", "tradingday"),
+    ]
+    assert not AuditEvent.objects.exclude(account=None).exists()
+
+
+def test_several_settings_deleted_at_once_leave_a_line_each(operator):
+    rows = [make.StrategyEntryFactory.create() for _ in range(3)]
+    chosen = {"action": "delete_selected", "_selected_action": [row.pk for row in rows], "post": "yes"}
+    assert operator.post(reverse("admin:schedule_strategyentry_changelist"), chosen).status_code == 302
+    assert not StrategyEntry.objects.exists()
+    assert [line[0] for line in lines()].count("setting_deleted") == 3
+
+
+def test_a_session_edited_in_the_admin_keeps_what_it_became(operator):
+    session = make.TradingSessionFactory.create()
+    form = (
+        operator.get(reverse("admin:sessions_app_tradingsession_change", args=[session.pk])).context["adminform"].form
+    )
+    data = {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
+    address = reverse("admin:sessions_app_tradingsession_change", args=[session.pk])
+    assert operator.post(address, data | {"trigger_pct": "90"}).status_code == 302
+    line = AuditEvent.objects.get(event="admin_changed")
+    assert (line.session_id, line.account_id) == (session.pk, session.account_id)
+    assert line.facts["changes"][f"tradingsession:{session.pk}"]["trigger_pct"] == "90.00"
+
+
+@pytest.mark.parametrize(("name", "actor"), [("operator", "operator"), ("hunter2", "unknown user")])
+def test_a_login_that_fails_leaves_a_line_without_what_was_typed(client, name, actor):
+    User.objects.create_superuser("operator", password="right")
+    client.post(reverse("admin:login"), {"username": name, "password": "wrong-secret"})
+    line = AuditEvent.objects.get()
+    assert (line.event, line.actor, line.facts["from"]) == ("login_failed", actor, "127.0.0.1")
+    assert "hunter2" not in str(line.facts)
+    assert "wrong-secret" not in str(line.facts)
