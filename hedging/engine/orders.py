@@ -98,12 +98,10 @@ def apply_event(
         _store(row, after, wall_now, message=getattr(event, "message", ""))
         for effect in effects:
             _perform(row, effect, now=now, wall_now=wall_now)
-        touched = settle(
-            tx_id=row.transaction_id,
-            fresh=after.trades[len(before.trades) :],
-            now=now,
-            wall_now=wall_now,
-        )
+        fresh = after.trades[len(before.trades) :]
+        # Between two living states without a trade an intent's totals stay what they were.
+        moves = bool(fresh) or after.status in TERMINAL or before.status in TERMINAL
+        touched = settle(tx_id=row.transaction_id, fresh=fresh, now=now, wall_now=wall_now) if moves else ()
         if after.status is not before.status or after.trades != before.trades:
             if any(isinstance(effect, Quarantine) for effect in effects):
                 touched = (*touched, row.transaction.session)
