@@ -51,10 +51,10 @@ from sessions_app.models import TradingSession
 
 log = logging.getLogger(__name__)
 
-AGAIN_AFTER = timedelta(minutes=5)  # market time between two comparisons while nothing looks different
+AGAIN_AFTER = timedelta(minutes=15)  # market time between two comparisons while nothing looks different
 QUIET_AFTER_FILL = timedelta(seconds=30)  # market time in which a position book may be behind the trade book
 LOOK_BACK = timedelta(days=10)  # how long ago a hedge may have expired without anybody noticing
-SQUARE_OFF_BEFORE_CLOSE = timedelta(minutes=20)
+SQUARE_OFF_BEFORE_CLOSE = timedelta(minutes=30)  # brokers close intraday products themselves from then on
 
 _SEVERITY = {
     Kind.EXPIRED: Severity.INFO,
@@ -126,11 +126,11 @@ def examine(
 def look(*, facts: CycleFacts, session: TradingSession, pulse: Pulse, ports: Ports) -> CycleFacts:
     """Let a cycle know what the books say: not reconciled before the first comparison, no buys where one is blocked.
 
-    The books are read when there was no comparison yet, when the positions that the cycle has just read hold less than we
-    do, and every few minutes. Mostly they are not, and this costs nothing.
+    The books are read when there was no comparison yet, when a hedge of ours is not what the positions that the cycle has
+    just read say, and every quarter of an hour. Mostly they are not, and this costs nothing.
     """
     check = pulse.check
-    if facts.positions is not None and _is_due(facts, session, pulse):
+    if facts.positions is not None and _is_due(facts, session, pulse, ports):
         found = examine(session=session, now=facts.now, ports=ports, positions=facts.positions)
         if found.read:
             check = KnownCheck(facts.now, blocked_by(found.found))
@@ -242,14 +242,19 @@ def _moment(session: TradingSession, now: datetime) -> Moment:
     return Moment(now, session.trading_day, closes, None if closes is None else closes - SQUARE_OFF_BEFORE_CLOSE)
 
 
-def _is_due(facts: CycleFacts, session: TradingSession, pulse: Pulse) -> bool:
-    """Return whether the books are to be compared: never yet, not lately, or the account holds less than we do."""
+def _is_due(facts: CycleFacts, session: TradingSession, pulse: Pulse, ports: Ports) -> bool:
+    """Return whether the books are to be compared: never yet, not lately, or a hedge of ours is not what we hold.
+
+    On paper nobody else can touch our hedges; what is blocked was told already and waits for its end.
+    """
     if pulse.check is None or facts.now - pulse.check.read_at >= AGAIN_AFTER:
         return True
+    if ports.broker.paper:
+        return False
     net = {(row.contract, row.product): row.quantity for row in facts.positions or ()}
-    moving = {flight.contract for flight in facts.in_flight}
+    known = {flight.contract for flight in facts.in_flight} | {parse_symbol(symbol) for symbol in pulse.check.blocked}
     held = holdings_as_of(pulse.ledger, account_id=session.account_id, mode=session.mode, day=session.trading_day)
-    return any(net.get((row.contract, row.product), 0) < row.quantity for row in held if row.contract not in moving)
+    return any(net.get((row.contract, row.product), 0) != row.quantity for row in held if row.contract not in known)
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

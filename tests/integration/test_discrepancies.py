@@ -276,14 +276,33 @@ def test_nothing_is_decided_before_the_books_were_compared_once_since_the_start(
     assert looked(place).reconciled  # known since the start: what is old is read again, and blocks nothing
 
 
-def test_a_quiet_cycle_reads_no_book_and_one_that_sees_less_than_we_hold_does(place):
+def test_a_quiet_cycle_reads_no_book_and_one_that_sees_a_hedge_changed_does(place):
     scene.hold(place, 130)
     examine(place)
     place.exchange.calls.clear()
     looked(place, positions=(Position(CALL, Product.NRML, 130, Decimal(4)),))
     assert place.exchange.calls == ["funds"]
+    for units in (65, 195):
+        place.exchange.calls.clear()
+        looked(place, positions=(Position(CALL, Product.NRML, units, Decimal(4)),))
+        assert place.exchange.calls == ["funds", "order_book", "trade_book"]
+    place.exchange.paper = True
+    place.exchange.calls.clear()
     looked(place, positions=())
-    assert place.exchange.calls[-2:] == ["order_book", "trade_book"]
+    assert place.exchange.calls == ["funds"]
+
+
+def test_the_brokers_square_off_late_in_the_day_is_known_from_a_persons_sale():
+    account = make.AccountFactory.create(product="MIS")
+    place = world(account=account)
+    scene.hold(place, 130)
+    key = (CALL, Product.MIS)
+    place.exchange.foreign = {key: 130}
+    place.wait((make.ist(15, 15) - place.clock.now()).total_seconds())
+    place.exchange.accept(OrderRequest(CALL, Product.MIS, Side.SELL, 130, Decimal("3.50")))
+    assert kinds(examine(place)) == ["squared_off"]
+    examine(place, after=6)
+    assert Adjustment.objects.get().kind == "squared_off"
 
 
 def test_a_request_is_done_by_the_next_reconcile_once(place):
