@@ -16,6 +16,7 @@ from hedging.models import AuditEvent, CycleKind, HedgeOrder, Origin
 from sessions_app.models import Mode, TradingSession
 from tests import factories as make
 from tests.integration.engine_world import CALL, PUT, World, add, facts, hold, intent, leg, slice_of, unwind, world
+from tests.integration.test_engine_cycle import entry_soon, margin, reason
 
 pytestmark = pytest.mark.django_db
 GREEN = {"preflight": "green", "cleared_at": make.ist(9, 0)}
@@ -155,3 +156,16 @@ def test_a_hedge_carries_the_product_of_the_shorts_that_it_covers(shorts, sent):
     assert bool(place.exchange.posts) is sent
     if not sent:
         assert denied_by(place, tx) == Reason.DENY_OTHER_PRODUCT
+
+
+def test_a_cycle_holds_until_the_pre_flight_is_green_and_then_its_order_goes_out():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(1100)
+    assert reason(place, plan=plan) == Reason.HOLD_PREFLIGHT
+    assert not HedgeOrder.objects.exists()
+    standing(place, GREEN)
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    place.follow()
+    assert place.exchange.posts
+    assert set(HedgeOrder.objects.values_list("mode", flat=True)) == {Mode.LIVE}
