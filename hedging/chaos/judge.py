@@ -34,7 +34,7 @@ RULES: dict[str, str] = {
     "fills": "Every trade of ours is in our tables, quantity and premium, unless a person was told to look.",
     "resolved": "Every order ends, or stays open only where a person was told.",
     "money": "Reserve and spend are what intents and fills add up to.",
-    "cooldown": "Two actions of the engine are a cooldown apart.",
+    "cooldown": "Two actions that reached the server, but those due by the clock, are a cooldown apart.",
     "audit": "The audit trail tells every state of every order, in legal steps.",
     "no surprise": "No exception leaves production code but those of the disaster itself.",
 }
@@ -61,7 +61,7 @@ def judge(*, witness: Witness, gateway: Gateway, rows: Rows, script: Script) -> 
     _fills(witness, mine, orders, fills, told)
     _resolved(witness, mine, orders, intents, told)
     _money(witness, rows, intents, fills, orders)
-    _cooldown(witness, intents, script)
+    _cooldown(witness, {order.transaction_id for order in orders if witness.posts[order.pk]}, intents, script)
     _audit(witness, rows, orders)
 
 
@@ -182,10 +182,9 @@ def _money(
         witness.breach("money", f"₹{session.spent} spent by the session's row, ₹{spent} by fills")
 
 
-def _cooldown(witness: Witness, intents: dict[int, HedgeTransaction], script: Script) -> None:
-    actions = sorted(
-        {(tx.decision_id, tx.created_at) for tx in intents.values() if not tx.due_by_clock}, key=lambda pair: pair[1]
-    )
+def _cooldown(witness: Witness, posted: set[int], intents: dict[int, HedgeTransaction], script: Script) -> None:
+    chosen = [tx for tx in intents.values() if tx.pk in posted and not tx.due_by_clock]
+    actions = sorted({(tx.decision_id, tx.created_at) for tx in chosen}, key=lambda pair: pair[1])
     for (_, first), (_, second) in zip(actions, actions[1:], strict=False):
         if (second - first).total_seconds() < script.policy.cooldown_seconds:
             witness.breach("cooldown", f"{(second - first).total_seconds():.1f} s between two actions")

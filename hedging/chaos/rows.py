@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from hedging.chaos.script import FREEZE_LOTS, LOT, TICK, Script
@@ -72,9 +72,17 @@ class Rows:
         )
 
 
-def write_rows(script: Script, *, name: str) -> Rows:
-    """Write an account called `name`, its open live session, and the day's reference rows where they are missing."""
-    day = script.day
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """The dated facts of a schedule's day."""
+
+    hours: SessionHours
+    spec: ContractSpec
+    charges: ChargeRates
+
+
+def write_dated(day: date) -> Dated:
+    """Write the reference rows of a day that no seeded row speaks of, where they are missing."""
     reference.TradingDay.objects.get_or_create(day=day, defaults={"is_open": True})
     spec, _ = reference.ContractSpec.objects.get_or_create(
         index=Index.NIFTY.value,
@@ -94,10 +102,16 @@ def write_rows(script: Script, *, name: str) -> Rows:
         effective_from=day,
         defaults={"exchange_pct": Decimal("0.03553")},
     )
-    account = Account.objects.create(name=name, mode=Mode.LIVE)
     hours = acting_hours(day)
     if hours is None:
         raise RuntimeError(f"{day} has no hours although its row was just written")
+    return Dated(hours=hours, spec=spec.as_facts(), charges=rates.as_facts())
+
+
+def write_rows(script: Script, *, name: str, dated: Dated) -> Rows:
+    """Write an account called `name` and its open live session."""
+    day, hours = script.day, dated.hours
+    account = Account.objects.create(name=name, mode=Mode.LIVE)
     session = TradingSession.objects.create(
         account=account,
         trading_day=day,
@@ -114,6 +128,6 @@ def write_rows(script: Script, *, name: str) -> Rows:
         session_id=session.pk,
         mode=session.mode,
         hours=hours,
-        spec=spec.as_facts(),
-        charges=rates.as_facts(),
+        spec=dated.spec,
+        charges=dated.charges,
     )

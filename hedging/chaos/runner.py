@@ -127,6 +127,9 @@ def _prepare(store: Store, places: Any) -> None:
     settings.AUTO_HEDGE_DRY_RUN, settings.AUTO_HEDGE_ENABLED = False, True
     if store.config is None:
         use_memory()
+        from hedging.chaos.schedule import keep_dated  # noqa: PLC0415
+
+        keep_dated(place=_place)
     else:
         use(store.config)
     gc.freeze()

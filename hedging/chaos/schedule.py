@@ -8,7 +8,7 @@ from datetime import datetime
 
 from hedging.chaos.controls import CONTROLS
 from hedging.chaos.judge import judge
-from hedging.chaos.rows import write_rows
+from hedging.chaos.rows import Dated, write_dated, write_rows
 from hedging.chaos.script import script_of
 from hedging.chaos.store import nothing_kept
 from hedging.chaos.tables import Tables, tables_of
@@ -28,6 +28,14 @@ class Verdict:
     tables: Tables | None = None
 
 
+_kept: dict[int, Dated] = {}
+
+
+def keep_dated(*, place: int) -> None:
+    """Write the reference rows of a place's day to stay: for a store that is this process's own."""
+    _kept[place] = write_dated(script_of(0, place=place).day)
+
+
 def run_seed(
     seed: int, *, control: str | None = None, told: bool = False, tables: bool = False, place: int = 0
 ) -> Verdict:
@@ -38,7 +46,7 @@ def run_seed(
     script = script_of(seed, place=place)
     send = send_order if control is None else CONTROLS[control].send
     with nothing_kept():
-        rows = write_rows(script, name=f"chaos {place}")
+        rows = write_rows(script, name=f"chaos {place}", dated=_kept.get(place) or write_dated(script.day))
         world = World(script=script, rows=rows, send=send, told=told)
         world.run()
         judge(witness=world.witness, gateway=world.gateway, rows=rows, script=script)

@@ -83,9 +83,9 @@ def script_of(seed: int, *, place: int = 0) -> Script:
     """Write the script of a seed. `place` moves it to a day of its own, so that processes may share one database."""
     dice = Random(f"script {seed}")
     day = FIRST_DAY + timedelta(days=7 * place)
-    ends_day = dice.random() < 0.2
+    ends_day = dice.random() < 0.12
     first = dice.uniform(5 * 3600, 5.2 * 3600) if not ends_day else dice.uniform(9.9 * 3600, 9.99 * 3600)
-    rough = dice.random() < 0.7
+    rough = dice.random() < 0.5
     return Script(
         seed=seed,
         start=datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=round(first)),
@@ -93,11 +93,11 @@ def script_of(seed: int, *, place: int = 0) -> Script:
         policy=_policy(dice),
         deeds=_deeds(dice),
         ends_day=ends_day,
-        kill_rate=dice.choice((0.0, 0.0, 0.01, 0.04, 0.12)) if rough else 0.0,
-        commit_rate=dice.choice((0.0, 0.0, 0.02, 0.08)) if rough else 0.0,
-        read_failure_rate=dice.choice((0.0, 0.0, 0.03, 0.15)),
+        kill_rate=dice.choice((0.0, 0.005, 0.02, 0.02, 0.1)) if rough else 0.0,
+        commit_rate=dice.choice((0.0, 0.02, 0.08)) if rough else 0.0,
+        read_failure_rate=dice.choices((0.0, 0.02, 0.1), weights=(6, 3, 1))[0],
         nudge_loss_rate=dice.choice((0.0, 0.1, 0.5)),
-        stall_rate=dice.choice((0.0, 0.0, 0.03, 0.1)),
+        stall_rate=dice.choice((0.0, 0.0, 0.0, 0.02, 0.06)),
         leaks=dice.random() < 0.3,
         nameless=dice.random() < 0.1,
         thin=dice.random() < 0.4,
@@ -115,14 +115,15 @@ def _policy(dice: Random) -> HedgePolicy:
 
 
 def _deeds(dice: Random) -> tuple[Deed, ...]:
-    deeds = [Deed(0.0, Act.BUY, dice.choice((1, 1, 2, 3)), dice.choice((1, 1, 2)), dice.random() < 0.25)]
-    if dice.random() < 0.5:
+    lots = dice.choices((1, 2, 3), weights=(12, 5, 3))[0]
+    deeds = [Deed(0.0, Act.BUY, lots, dice.choices((1, 2), weights=(5, 1))[0], dice.random() < 0.12)]
+    if dice.random() < 0.3:
         after = dice.choice((0.5, dice.uniform(1, 30), dice.uniform(30, 240), dice.uniform(240, 900)))
         act = dice.choices(
             (Act.BUY, Act.UNWIND, Act.EXIT_BY_HAND, Act.SELL_BY_CLOCK, Act.REPLACE), weights=(2, 3, 2, 2, 2)
         )[0]
         deeds.append(Deed(after, act, dice.choice((1, 2, 3)), 1, dice.random() < 0.25))
-        if dice.random() < 0.35:
+        if dice.random() < 0.4:
             rival = dice.choice((Act.EXIT_BY_HAND, Act.SELL_BY_CLOCK, Act.UNWIND, Act.BUY))
             deeds.append(Deed(after + dice.choice((0.0, 0.3, 4.0, 60.0)), rival, dice.choice((1, 2, 3))))
     last = max(deed.after for deed in deeds)

@@ -17,6 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transacti
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hedging.chaos.kernel import Disaster, Kernel
+from hedging.chaos.statements import remember_statements
 from hedging.engine import execution, shared_limits
 
 OURS = ("notifications", "sessions_app", "schedule", "hedging")
@@ -53,6 +54,7 @@ def use_memory() -> None:
     # A statement of ours may return a time as it is stored; the ORM takes an aware one as well.
     sqlite3.register_converter("datetime", lambda text: datetime.fromisoformat(text.decode()).replace(tzinfo=UTC))
     execution.reserve_order_turn = _turns.reserve
+    remember_statements()
     with connection.schema_editor() as editor:
         for label in (*_BENEATH, *OURS):
             for model in apps.get_app_config(label).get_models():

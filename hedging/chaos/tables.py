@@ -40,13 +40,13 @@ def _plain(row: Model, places: Mapping[tuple[str | None, Any], str]) -> tuple[st
     values = []
     for field in row._meta.concrete_fields:
         value = getattr(row, field.attname)
-        if field.primary_key:
+        if field.primary_key or field.attname == "digest":  # a digest covers the ids, and differs with them
             continue
         if field.related_model is not None and not isinstance(field.related_model, str):
             value = places.get((field.related_model._meta.model_name, value), "elsewhere" if value else None)
         elif field.attname == "subject_id":
             value = places.get((getattr(row, "subject_kind", ""), value), "elsewhere")
         elif field.attname == "facts" and isinstance(value, dict):
-            value = sorted((key, "id" if key in {"order", "orders"} else str(item)) for key, item in value.items())
+            value = sorted((key, "id" if key in {"order", "orders"} else str(item)) for key, item in value.items() if key != "changes")
         values.append(f"{field.attname}={value}")
     return tuple(values)

@@ -110,8 +110,7 @@ class World:
         kernel.kill_rate = script.kill_rate
         for deed in script.deeds:
             self._schedule(deed)
-        for after in (6.0, 16.0, 32.0):
-            kernel.start(after, self._name("reconcile"), self.reconcile)
+        self.reconcile_after(kernel.random.uniform(5, 10))
         with self.disasters:
             kernel.run()
             self._calm_down()
@@ -122,7 +121,7 @@ class World:
         self.gateway.calm = True
         self.disasters.calm = True
         self.gateway.down = self.queue_lost = False
-        for wait in (6, 6, 20, 60, 60, 60, 6, 6, 20, 20, 240, 6, 6, 6, 6, 6):
+        for wait in (6, 6, 60, 60, 60, 6, 6, 20, 20, 240, 6, 6, 6, 6, 6):
             if not self._unsettled():
                 break
             kernel.start(wait, self._name("reconcile"), self.reconcile)
@@ -212,7 +211,7 @@ class World:
         if live & {*following, OrderStatus.NEW.value}:
             self.reconcile_after(self.kernel.random.choice((5.1, 5.1, 11.0)))
         elif live:
-            self.reconcile_after(self.kernel.random.choice((5.0, 46.0, 46.0, 80.0)))
+            self.reconcile_after(self.kernel.random.choice((8.0, 46.0, 80.0, 80.0)))
 
     # --- deeds -------------------------------------------------------------------------------------------------------
 

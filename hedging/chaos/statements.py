@@ -1,0 +1,176 @@
+"""Statements: remember what the ORM writes. Only for schedules in memory, where writing a SELECT costs more than running it.
+
+A query whose structure was seen before gets the same text with its own parameters. What is not plain (subqueries,
+expressions, annotations) is written by the ORM as always, and a structure is remembered only if the parameters that were
+gathered here are those that the ORM itself bound.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import query as query_module
+from django.db.models.expressions import Col, Value
+from django.db.models.sql.compiler import SQLCompiler
+from django.db.models.sql.where import WhereNode
+
+_write = SQLCompiler.as_sql
+_converters = SQLCompiler.get_converters
+_populators = query_module.get_related_populators
+
+
+class _NotPlain(Exception):
+    """The ORM must write this one itself."""
+
+
+class _Known:
+    """What the ORM made of one structure."""
+
+    __slots__ = ("annotations", "before", "converters", "has_extra_select", "klass_info", "select", "sql")
+
+    def __init__(self, compiler: Any, sql: str, before: tuple[Any, ...]) -> None:
+        self.sql, self.before = sql, before
+        self.select, self.klass_info, self.annotations = (
+            compiler.select,
+            compiler.klass_info,
+            compiler.annotation_col_map,
+        )
+        self.has_extra_select = compiler.has_extra_select
+        self.converters: Any = None
+
+    def give(self, compiler: Any) -> None:
+        """Leave a compiler as writing the statement would have left it."""
+        compiler.select, compiler.klass_info, compiler.annotation_col_map = (
+            self.select,
+            self.klass_info,
+            self.annotations,
+        )
+        compiler.col_count = len(self.select)
+        compiler.has_extra_select = self.has_extra_select
+        compiler.known = self
+
+
+_seen: dict[Any, _Known | None] = {}
+_populators_of: dict[int, tuple[Any, Any]] = {}
+
+
+def remember_statements() -> None:
+    """Make this process's ORM remember the SELECTs that it writes. Not to be undone."""
+    SQLCompiler.as_sql = _as_sql  # type: ignore[method-assign]
+    SQLCompiler.get_converters = _get_converters  # type: ignore[method-assign]
+    query_module.get_related_populators = _get_related_populators
+
+
+def _as_sql(self: Any, with_limits: bool = True, with_col_aliases: bool = False) -> Any:  # noqa: FBT001, FBT002
+    params: list[Any] = []
+    try:
+        if type(self) is not SQLCompiler or with_col_aliases or not with_limits:
+            raise _NotPlain
+        key = _structure(self, params)
+    except _NotPlain:
+        return _write(self, with_limits=with_limits, with_col_aliases=with_col_aliases)
+    known = _seen.get(key)
+    if known is not None:
+        known.give(self)
+        return known.sql, (*known.before, *params)
+    sql, bound = _write(self)
+    if key not in _seen:
+        before = len(bound) - len(params)
+        exact = before >= 0 and list(bound[before:]) == params and not self.query.subquery
+        _seen[key] = _Known(self, sql, tuple(bound[:before])) if exact else None
+    return sql, bound
+
+
+def _structure(compiler: Any, params: list[Any]) -> Any:
+    """Return what decides the text of a query; its parameters are added to `params` in their order."""
+    query = compiler.query
+    plain = not (
+        query.combinator
+        or query.group_by is not None
+        or query.extra
+        or query.explain_info
+        or query.distinct_fields
+        or query.extra_order_by
+        or query.subquery
+    )
+    if not plain or not all(isinstance(name, str) for name in query.order_by):
+        raise _NotPlain
+    return (
+        query.model,
+        _frozen(query.select_related),
+        (frozenset(query.deferred_loading[0]), query.deferred_loading[1]),
+        query.default_cols,
+        query.default_ordering,
+        query.standard_ordering,
+        query.distinct,
+        query.order_by,
+        query.low_mark,
+        query.high_mark,
+        query.values_select,
+        tuple(_column(column) for column in query.select),
+        tuple(_annotation(name, value) for name, value in query.annotations.items()),
+        None if query.annotation_select_mask is None else tuple(sorted(query.annotation_select_mask)),
+        tuple(_table(alias, table, query) for alias, table in query.alias_map.items()),
+        _condition(query.where, compiler, params),
+    )
+
+
+def _frozen(related: Any) -> Any:
+    return tuple((name, _frozen(rest)) for name, rest in related.items()) if isinstance(related, dict) else related
+
+
+def _column(column: Any) -> Any:
+    if type(column) is not Col:
+        raise _NotPlain
+    return column.alias, id(column.target)
+
+
+def _annotation(name: str, value: Any) -> Any:
+    if type(value) is not Value or not isinstance(value.value, int):
+        raise _NotPlain
+    return name, value.value
+
+
+def _table(alias: str, table: Any, query: Any) -> Any:
+    if getattr(table, "filtered_relation", None) is not None:
+        raise _NotPlain
+    field = getattr(table, "join_field", None)
+    return alias, table.table_name, table.join_type, table.parent_alias, id(field), query.alias_refcount[alias] > 0
+
+
+def _condition(node: WhereNode, compiler: Any, params: list[Any]) -> Any:
+    parts: list[Any] = [node.connector, node.negated]
+    for child in node.children:
+        if type(child) is WhereNode:
+            parts.append(_condition(child, compiler, params))
+            continue
+        rhs: Any = getattr(child, "rhs", None)
+        if type(getattr(child, "lhs", None)) is not Col or hasattr(rhs, "resolve_expression") or hasattr(rhs, "as_sql"):
+            raise _NotPlain
+        if isinstance(rhs, bool):  # it is in the text: IS NULL, NOT
+            parts.append((type(child), _column(child.lhs), rhs))
+            continue
+        if child.lookup_name == "in" and not rhs:
+            raise _NotPlain
+        _, bound = child.process_rhs(compiler, compiler.connection)
+        params.extend(bound)
+        parts.append((type(child), _column(child.lhs), len(bound)))
+    return tuple(parts)
+
+
+def _get_converters(self: Any, expressions: Any) -> Any:
+    known: _Known | None = getattr(self, "known", None)
+    if known is None or type(self) is not SQLCompiler:
+        return _converters(self, expressions)
+    if known.converters is None:
+        known.converters = _converters(self, expressions)
+    return known.converters
+
+
+def _get_related_populators(klass_info: Any, select: Any, db: str) -> Any:
+    held = _populators_of.get(id(klass_info))
+    if held is None or held[0] is not klass_info:
+        if len(_populators_of) > 500:
+            _populators_of.clear()
+        held = _populators_of[id(klass_info)] = (klass_info, _populators(klass_info, select, db))
+    return held[1]
