@@ -309,6 +309,8 @@ def _preflight_failed(order: Slice, event: PreflightFailed, _now: datetime, _: T
 
 
 def _fence_closed(order: Slice, event: FenceClosed, _now: datetime, _: Timing) -> Outcome:
+    if order.status is _S.UNKNOWN:
+        return order, ()  # its sender was given up while it slept: the books will show no trace of it
     status = _S.DENIED if order.status is _S.NEW else _S.NOT_SENT
     return _move(order, status), (Notify("order_denied", event.reason),)
 
