@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 
@@ -137,14 +138,31 @@ def test_a_cancel_into_a_fault_is_not_known_and_sent_once(fault):
     assert server.accepted == 1
 
 
+READS = {
+    "funds": lambda broker: broker.funds(),
+    "order book": lambda broker: broker.order_book(),
+    "trade book": lambda broker: broker.trade_book(),
+    "depth": lambda broker: broker.depth(REQUEST.contract),
+}
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_read_into_a_fault_is_unavailable_inside_the_deadline(fault):
-    with Server(FAULTS[fault]) as server:
+def test_a_read_of_any_kind_into_a_fault_is_unavailable_inside_the_deadline(fault):
+    def error_of(read):
         started = time.monotonic()
         with pytest.raises(BrokerUnavailable):
-            broker_at(server.url).funds()
-        taken = time.monotonic() - started
-    assert taken < DEADLINE + SLACK
+            read(broker)
+        return time.monotonic() - started
+
+    with Server(FAULTS[fault]) as server, ThreadPoolExecutor(len(READS)) as threads:
+        broker = broker_at(server.url)
+        taken = dict(zip(READS, threads.map(error_of, READS.values()), strict=True))
+    assert max(taken.values()) < DEADLINE + SLACK, taken
+
+
+def test_there_are_at_least_ten_faults_for_six_calls():
+    assert len(FAULTS) >= 10
+    assert len({"place", "cancel", *READS}) == 6
 
 
 def test_a_refused_connection_and_a_failed_tls_handshake_are_surely_not_sent():

@@ -20,6 +20,8 @@ from django.db import connections  # noqa: E402 - after the setup
 
 from hedging.chaos.store import use  # noqa: E402
 from tests.reliability.cells import FAULTS, POINTS, Ground, run_cell  # noqa: E402
+from tests.reliability.isolation import run_isolation  # noqa: E402
+from tests.reliability.races import RACES, run_race  # noqa: E402
 
 
 def main() -> None:
@@ -31,11 +33,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--point", action="append", choices=sorted(POINTS))
     parser.add_argument("--fault", action="append", choices=sorted(FAULTS))
+    parser.add_argument("--race", action="append", choices=sorted(RACES))
     parser.add_argument("--control", action="store_true", help="send again after the restart, which must fail")
     options = parser.parse_args()
     use({**connections["default"].settings_dict, **options.database})
     if options.trial == "kills":
         _kills(options)
+    if options.trial == "races":
+        _races(options)
+    if options.trial == "isolation":
+        ground = Ground()
+        for hanging in (False, True):
+            print(json.dumps(asdict(run_isolation(ground, hanging=hanging))), flush=True)  # noqa: T201
+
+
+def _races(options: argparse.Namespace) -> None:
+    ground = Ground()
+    for name in options.race or RACES:
+        for naive in (False, True):
+            print(json.dumps(asdict(run_race(ground, name=name, naive=naive))), flush=True)  # noqa: T201
 
 
 def _kills(options: argparse.Namespace) -> None:

@@ -99,10 +99,12 @@ class Trial:
         reason = Reason.ADD_PROJECTION_OVER_TRIGGER if side is Side.BUY else Reason.UNWIND_SHORTS_GONE
         return LegOrder(contract, side, lots * LOT, touch, worst, reason, **words)
 
-    def claim(self, decision: Decision, ports: Ports, *, slot: int | None) -> tuple[int, ...]:
+    def claim(
+        self, decision: Decision, ports: Ports, *, slot: int | None, policy: HedgePolicy = POLICY
+    ) -> tuple[int, ...]:
         """Claim as a cycle does; return the slices to send."""
         now = self.clock.now()
-        facts = self.rows.facts(now=now, policy=POLICY)
+        facts = self.rows.facts(now=now, policy=policy)
         session = TradingSession.objects.get(pk=self.rows.session_id)
         kind, origin = CycleKind.MARGIN_CHECK, Origin.AUTO
         done = record(decision=decision, facts=facts, session=session, kind=kind, slot=slot, ports=ports, origin=origin)
@@ -209,7 +211,9 @@ class Trial:
             owners[key] = row.pk
         hours = (self.rows.hours.act_from, self.rows.hours.act_until)
         kernel = Kernel(start=self.script.start, random=Random(1), told=False)
-        witness = Witness(kernel=kernel, disasters=cast(Disasters, None), session_id=self.rows.session_id, hours=hours)
+        witness = Witness(
+            kernel=kernel, disasters=cast("Disasters", None), session_id=self.rows.session_id, hours=hours
+        )
         orders = owned(truth, owners)
         for request in truth.posts:
             owner = owners.get(fingerprint(request))
@@ -219,7 +223,7 @@ class Trial:
         self.breaches += [f"one call site: {o.order_id} belongs to nobody" for o in orders if o.owner is None]
         judge(
             witness=witness,
-            gateway=cast(ChaosGateway, SimpleNamespace(orders=orders)),
+            gateway=cast("ChaosGateway", SimpleNamespace(orders=orders)),
             rows=self.rows,
             script=self.script,
         )

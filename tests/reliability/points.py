@@ -85,7 +85,9 @@ def _wrap_commits(crash: Crash) -> None:
 
 
 def _wrap_steps(crash: Crash) -> None:
-    plain_apply, plain_snapshot, plain_fills = execution.apply_event, intents._snapshot, Fill.objects.bulk_create
+    plain_apply, plain_snapshot = vars(execution)["apply_event"], vars(intents)["_snapshot"]
+    manager: Any = Fill.objects
+    plain_fills = manager.bulk_create
 
     def apply_event(**words: Any) -> Any:
         before, crash.phase = crash.phase, type(words["event"]).__name__
@@ -103,10 +105,10 @@ def _wrap_steps(crash: Crash) -> None:
         crash.reach("fills written")
         return written
 
-    execution.apply_event = apply_event
-    reconcile.apply_event = apply_event
-    intents._snapshot = snapshot
-    Fill.objects.bulk_create = fills  # type: ignore[method-assign]
+    for room in (execution, reconcile):
+        vars(room)["apply_event"] = apply_event
+    vars(intents)["_snapshot"] = snapshot
+    manager.bulk_create = fills
 
 
 def _wrap_sockets(crash: Crash) -> None:

@@ -13,13 +13,13 @@ import signal
 import struct
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connections
+from django.db import connection, connections
 
 KILLED = 77
 """The exit code of a process that ended at its crash point, by `os._exit`: nothing of it was tidied up."""
@@ -99,18 +99,24 @@ def fork(work: Callable[[], object]) -> Child:
 
 
 def race(work: Callable[[int], object], *, racers: int) -> list[Any]:
-    """Run `work(number)` in as many processes, which all start at one moment; return their results."""
+    """Run `work(number)` in as many processes, which are connected and all start at one moment; return their results."""
     waiting, starting = os.pipe()
+    counting, ready = os.pipe()
 
     def run(number: int) -> object:
         os.close(starting)
+        connection.ensure_connection()
+        os.write(ready, b".")
         os.read(waiting, 1)  # ends for all of them when the last writer closes
         return work(number)
 
     children = [fork(lambda number=number: run(number)) for number in range(racers)]  # type: ignore[misc]
-    os.close(waiting)
-    time.sleep(0.05)  # the last of them is at the line
-    os.close(starting)
+    os.close(ready)
+    there = 0
+    while there < racers and (arrived := os.read(counting, racers)):  # it ends early where one of them has died
+        there += len(arrived)
+    for pipe in (waiting, counting, starting):
+        os.close(pipe)
     results = [child.result(seconds=120) for child in children]
     if any(child.code for child in children):
         raise RuntimeError(f"racers failed: {[child.code for child in children]}")
