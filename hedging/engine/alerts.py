@@ -19,6 +19,7 @@ _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
     Reason.HOLD_DATA_UNKNOWN: ("data_unknown", Severity.CRITICAL),
     Reason.HOLD_NO_BASELINE: ("data_unknown", Severity.WARNING),
     Reason.HOLD_NOT_RECONCILED: ("data_unknown", Severity.CRITICAL),
+    Reason.HOLD_MARKET_STILL: ("data_unknown", Severity.CRITICAL),
     Reason.HOLD_UNREACHABLE: ("entry_unreachable", Severity.CRITICAL),
     Reason.ADD_LEAST_UTILIZATION: ("entry_unreachable", Severity.CRITICAL),
     Reason.HOLD_NO_CANDIDATE_IN_BAND: ("no_candidate", Severity.CRITICAL),

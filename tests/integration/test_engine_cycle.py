@@ -516,5 +516,6 @@ def test_an_index_that_stands_still_holds_a_need_and_says_so():
         )
     place.exchange.added_by_basket = margin(1100)
     assert reason(place, plan=plan) == Reason.HOLD_MARKET_STILL  # 30 s more: the fourth equal reading in a minute
+    assert place.alerts() == ["data_unknown"]
     make.MarginSnapshotFactory.create(session=place.session, at=place.clock.now(), spot=spot + 1)
     assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
