@@ -29,6 +29,7 @@ from hedging.engine.modes import left_behind, switch_mode
 from hedging.engine.paper import StoredPaperBook
 from hedging.engine.past import past_jumps
 from hedging.engine.ports import Ports
+from hedging.engine.pulse import take_pulse
 from hedging.engine.reconcile import reconcile
 from hedging.engine.sessions import SessionRefused
 from hedging.models import AuditEvent, CycleKind, Fill, HedgeOrder, HedgeTransaction, JumpKind, MarginJump, Origin
@@ -100,6 +101,23 @@ def test_an_order_of_the_other_mode_is_never_looked_for_and_blocks_nothing(paper
     assert order.status == status_
     assert place.exchange.calls == []
     assert ticks.open_sessions() == [place.session]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_cycle_asks_the_books_of_its_own_mode_only(mode):
+    place = world(mode=mode)
+    order_in(other_session(place, Mode.LIVE if mode == Mode.DRY_RUN else Mode.DRY_RUN), status=OrderStatus.UNKNOWN)
+    own = order_in(place.session, status=OrderStatus.UNKNOWN)
+    pulse = take_pulse(
+        session_id=place.session.pk,
+        account_id=place.session.account_id,
+        day=place.session.trading_day,
+        mode=mode,
+        kind=CycleKind.MARGIN_CHECK,
+        slot=1,
+        now=NOW,
+    )
+    assert pulse.watched == (own.pk,)
 
 
 def test_an_order_of_the_other_mode_that_was_never_sent_is_not_sent_by_the_wrong_broker():
