@@ -204,7 +204,7 @@ def _books(positions: Sequence[Position], orders: OrderBook, trades: TradeBook, 
 def _orders_of(session: TradingSession) -> list[HedgeOrder]:
     rows = HedgeOrder.objects.filter(
         account_id=session.account_id, trading_day=session.trading_day, mode=session.mode
-    ).select_related("transaction__session", "transaction__decision")
+    ).select_related("transaction")
     return list(rows.annotate(filled=Sum("fills__quantity"), last_fill_at=Max("fills__at")).order_by("id"))
 
 
