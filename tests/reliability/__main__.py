@@ -19,6 +19,7 @@ django.setup()
 from django.db import connections  # noqa: E402 - after the setup
 
 from hedging.chaos.store import use  # noqa: E402
+from tests.reliability.alerts import run_alerts  # noqa: E402
 from tests.reliability.cells import FAULTS, POINTS, Ground, run_cell  # noqa: E402
 from tests.reliability.isolation import run_isolation  # noqa: E402
 from tests.reliability.races import RACES, run_race  # noqa: E402
@@ -27,7 +28,7 @@ from tests.reliability.races import RACES, run_race  # noqa: E402
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("trial", choices=("kills", "races", "isolation"))
+    parser.add_argument("trial", choices=("kills", "races", "isolation", "alerts"))
     parser.add_argument("--database", type=json.loads, required=True)
     parser.add_argument("--cells", type=int, default=0, help="how many of the matrix, drawn by seed; 0 is all")
     parser.add_argument("--seed", type=int, default=1)
@@ -41,6 +42,8 @@ def main() -> None:
         _kills(options)
     if options.trial == "races":
         _races(options)
+    if options.trial == "alerts":
+        print(json.dumps(asdict(run_alerts(Ground()))))  # noqa: T201
     if options.trial == "isolation":
         ground = Ground()
         for hanging in (False, True):

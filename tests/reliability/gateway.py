@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -205,9 +205,13 @@ class Gateway:
             answer.read()
 
 
-def owned(truth: Truth, owners: dict[tuple[Contract, Side, int, Decimal], int]) -> list[Order]:
-    """Return the exchange's orders with the slice of ours that each one's fingerprint names."""
-    return [replace(order, owner=owners.get(fingerprint(order.request))) for order in truth.orders]
+def owned(truth: Truth, owners: Mapping[Any, int], legs: Mapping[Any, int]) -> list[Order]:
+    """Return the exchange's orders with our slice that each one's fingerprint names, or else its leg."""
+    keys = [fingerprint(order.request) for order in truth.orders]
+    return [
+        replace(order, owner=owners.get(key) or legs.get(key[:3]))
+        for order, key in zip(truth.orders, keys, strict=True)
+    ]
 
 
 def fingerprint(request: OrderRequest) -> tuple[Contract, Side, int, Decimal]:

@@ -15,12 +15,13 @@ from django.db import connections
 from config.local.stack import WORKERS
 from hedging.brokers.openalgo.broker import OpenAlgoBroker
 from hedging.brokers.openalgo.client import ORDER_SECONDS, READ_SECONDS
-from hedging.domain.instruments import Side
+from hedging.domain.instruments import Index, Side
 from hedging.engine import ticks
 from hedging.engine.execution import send_order
 from hedging.engine.plan import plan_of
 from hedging.engine.ports import Ports
 from hedging.models import CycleKind, HedgeDecision
+from schedule.models import MarginParameters
 from sessions_app.models import TradingSession
 from tests.integration.engine_world import add, unwind
 from tests.reliability.cells import POLICY, Ground, Trial
@@ -49,6 +50,7 @@ class Isolated:
 
 def run_isolation(ground: Ground, *, hanging: bool) -> Isolated:
     """Let a set hang (or not), do everything else, and measure."""
+    MarginParameters.objects.get_or_create(index=Index.NIFTY.value, effective_from=ground.script.day)
     trial, other = ground.trial("hung"), ground.trial("beside")
     done = Shared(4)
     with trial.gateway, other.gateway:
