@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
@@ -23,6 +24,7 @@ from hedging.domain.instruments import Index
 from schedule.margin_files import importing, uploads
 from schedule.margin_files.importing import import_margin_file
 from schedule.margin_files.refusal import MarginFileRefused
+from schedule.margin_files.span_xml import parse_span
 from schedule.models import MarginFile, MarginParameters
 from schedule.seed import seed_reference_data
 from schedule.tasks import import_margin_file as task
@@ -56,11 +58,14 @@ def _place(tmp_path: Path, settings: Any) -> None:
 
 def imported(data: bytes | str, name: str = NAME, **options: Any):
     raw = data.encode() if isinstance(data, str) else data
-    return import_margin_file(io.BytesIO(raw), name=name, **({"by": "asha", "today": DAY} | options))
+    wanted: dict[str, Any] = {"by": "asha", "today": DAY} | options
+    return import_margin_file(io.BytesIO(raw), name=name, **wanted)
 
 
 def in_force(index: str = "NIFTY", day: date = DAY) -> MarginParameters:
-    return MarginParameters.objects.in_force(day=day).filter(index=index)[0]
+    row = MarginParameters.objects.in_force(day=day).filter(index=index).first()
+    assert isinstance(row, MarginParameters)
+    return row
 
 
 def everything() -> list[dict[str, Any]]:
@@ -75,7 +80,11 @@ def test_a_span_file_becomes_the_row_in_force_of_each_index_in_it():
     row = in_force()
     assert (row.effective_from, row.business_date, row.source, row.imported_by) == (DAY, DAY, NAME, "asha")
     assert (row.price_scan_pct, row.calendar_pct) == (Decimal("9.289"), Decimal("1.767"))
-    assert (row.elm_pct, row.elm_deep_pct, row.rate_pct) == (2, 3, Decimal("6.6"))  # what the file says nothing of
+    assert (row.elm_pct, row.elm_deep_pct, row.rate_pct) == (
+        Decimal(2),
+        Decimal(3),
+        Decimal("6.6"),
+    )  # what the file says nothing of
     assert in_force("BANKNIFTY").price_scan_pct == Decimal("9.302")
     assert in_force("SENSEX").effective_from == date(2026, 1, 1)
     assert in_force(day=DAY - timedelta(days=1)).price_scan_pct == Decimal("9.3")
@@ -96,7 +105,7 @@ def test_the_elm_file_of_the_day_joins_the_row_of_the_span_file():
     imported(SPAN)
     imported(elm_csv(deep=4, base=2.5), ELM_NAME, by="ravi")
     row = in_force()
-    assert (row.elm_pct, row.elm_deep_pct, row.price_scan_pct) == (Decimal("2.5"), 4, Decimal("9.289"))
+    assert (row.elm_pct, row.elm_deep_pct, row.price_scan_pct) == (Decimal("2.5"), Decimal(4), Decimal("9.289"))
     assert (row.source, row.elm_source, row.imported_by) == (NAME, ELM_NAME, "ravi")
     assert MarginParameters.objects.filter(index="NIFTY").count() == 2
     assert row.as_facts().elm_deep_otm_pct == 4
@@ -106,7 +115,7 @@ def test_rates_are_carried_into_the_rows_of_later_span_files():
     imported(elm_csv(deep=4), ELM_NAME)
     imported(span_xml(NIFTY, day=date(2026, 12, 2)), "nsccl.20261202.i1.spn", today=date(2026, 12, 2))
     row = in_force(day=date(2026, 12, 2))
-    assert (row.elm_deep_pct, row.elm_source, row.source) == (4, ELM_NAME, "nsccl.20261202.i1.spn")
+    assert (row.elm_deep_pct, row.elm_source, row.source) == (Decimal(4), ELM_NAME, "nsccl.20261202.i1.spn")
 
 
 def test_a_later_file_of_the_same_day_replaces_its_figures_and_a_settlement_file_holds_from_the_next():
@@ -186,7 +195,7 @@ def test_a_row_that_a_person_corrected_is_a_person_s(admin_client):
         reverse("admin:schedule_marginparameters_change", args=[row.pk]), fields | {"price_scan_pct": "11"}
     )
     row.refresh_from_db()
-    assert (row.price_scan_pct, row.source, row.business_date) == (11, "", None)
+    assert (row.price_scan_pct, row.source, row.business_date) == (Decimal(11), "", None)
     with pytest.raises(MarginFileRefused, match="written by hand"):
         imported(SPAN)
     assert in_force().price_scan_pct == 11
@@ -275,7 +284,7 @@ def test_imports_are_listed(tmp_path, capsys):
 @pytest.fixture
 def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
     sent: list[tuple[str, list[int]]] = []
-    monkeypatch.setattr(uploads.current_app, "send_task", lambda name, args: sent.append((name, args)))
+    monkeypatch.setattr(current_app, "send_task", lambda name, args: sent.append((name, args)))
     return sent
 
 
@@ -332,7 +341,7 @@ def test_while_it_is_read_the_row_says_how_far(upload, monkeypatch):
     monkeypatch.setattr("schedule.margin_files.opening.CHUNK_BYTES", 1_000)
     row = upload(SPAN)
     seen: list[int] = []
-    real = importing.parse_span
+    real = parse_span
 
     def watched(chunks):
         def told():

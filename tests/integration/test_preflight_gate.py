@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.test import override_settings
 
+from hedging.domain.decision import Decision
 from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
@@ -75,6 +76,7 @@ CLAIMS = [
 def test_a_claim_passes_by_the_sessions_own_row(columns, mode, what, origin, passes):
     place = world(mode=mode)
     standing(place, columns)
+    decision: Decision
     if what == "buy":
         decision = add(leg(CALL))
     else:

@@ -44,7 +44,7 @@ def breaks(lines: list[ChainedLine]) -> list[int]:
 def test_a_trail_that_nobody_touched_has_no_break_and_ends_in_its_head():
     verifier = Verifier()
     assert list(verifier.follow(chain(5))) == []
-    assert verifier.head == Head(5, chain(5)[-1].hash)
+    assert (verifier.head.sequence, verifier.head.hash) == (5, chain(5)[-1].hash)
     assert verifier.lines == 5
 
 

@@ -82,8 +82,10 @@ def test_the_day_begins_with_the_brokers_own_number():
     first = draw_day(day(straddle(), wings=pair(500))).moments[0]
     assert first.kind is MomentKind.NOW
     assert first.held.used_after == total((*straddle(), *wing_lines(pair(500))))
+    assert first.held.used_after is not None
     assert first.held.utilization_pct == first.held.used_after / BUDGET * 100
     assert first.bare.used_after == pytest.approx(ONE_STRADDLE, abs=1)
+    assert first.floor.used_after is not None
     assert first.floor.used_after < first.held.used_after
 
 

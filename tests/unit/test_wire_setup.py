@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+import requests
 
 from hedging.brokers.base import BrokerRefused, Listing, UnreadableAnswer
 from hedging.brokers.openalgo.broker import NO_ORDER_ID, OpenAlgoBroker, OpenAlgoReader
@@ -84,8 +86,8 @@ class Dated(RecordedAdapter):
         super().__init__({"ping": "live/ping__ok", "analyzer": "live/analyzer_status__off"})
         self.date = date_header
 
-    def send(self, request, **options):
-        response = super().send(request, **options)
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        response = super().send(request, *args, **options)
         response.headers.pop("Date", None)
         if self.date is not None:
             response.headers["Date"] = self.date

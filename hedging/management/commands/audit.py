@@ -45,7 +45,7 @@ class Command(BaseCommand):
     def _verify(self, options: dict[str, Any]) -> None:
         verifier = Verifier()
         breaks = 0
-        shown = []
+        shown: list[str] = []
         for found in verifier.follow(trail.chained_lines()):
             breaks += 1
             if len(shown) < SHOWN:

@@ -19,6 +19,4 @@ class Command(BookCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         report = margin_report(self.read(options))
-        self.stdout.write(
-            as_json(report) if options["as_json"] else told_margin(report)
-        )
+        self.stdout.write(as_json(report) if options["as_json"] else told_margin(report))

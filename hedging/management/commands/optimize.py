@@ -32,6 +32,4 @@ class Command(BookCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         report = optimize_report(self.read(options))
-        self.stdout.write(
-            as_json(report) if options["as_json"] else told_hedge(report)
-        )
+        self.stdout.write(as_json(report) if options["as_json"] else told_hedge(report))
