@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
-from hedging.brokers.base import BrokerError, CancelReply, OrderRequest, PlaceReply, ReplyClass
+from hedging.brokers.base import Broker, BrokerError, CancelReply, OrderRequest, PlaceReply, ReplyClass
 from hedging.chaos.gateway import Gateway
 from hedging.chaos.world import Sender
 from hedging.domain.lifecycle import OrderStatus
@@ -79,7 +80,7 @@ def _sender(again: Callable[[Gateway, OrderRequest, frozenset[str]], PlaceReply]
         if not isinstance(ports.broker, Gateway):
             raise TypeError("a control runs over the simulated gateway only")
         insistent = _Insistent(ports.broker, again)
-        return send_order(order_id=order_id, ports=replace(ports, broker=insistent))
+        return send_order(order_id=order_id, ports=replace(ports, broker=cast("Broker", insistent)))
 
     return send
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from decimal import Decimal
+from itertools import pairwise
 
 from hedging.brokers.base import BrokerStatus
-from hedging.chaos.gateway import Gateway, Order
+from hedging.chaos.exchange import Exchange, Order
 from hedging.chaos.rows import Rows
 from hedging.chaos.script import Script
 from hedging.chaos.witness import Witness
@@ -42,7 +43,7 @@ RULES: dict[str, str] = {
 _MAY_STAY = frozenset({OrderStatus.UNKNOWN, OrderStatus.QUEUED_UPSTREAM, OrderStatus.REVIEW})
 
 
-def judge(*, witness: Witness, gateway: Gateway, rows: Rows, script: Script) -> None:
+def judge(*, witness: Witness, gateway: Exchange, rows: Rows, script: Script) -> None:
     """Write every breach that can be seen at the end into the witness."""
     orders = list(HedgeOrder.objects.filter(account_id=rows.account_id).order_by("id"))
     intents = {
@@ -73,9 +74,11 @@ def _slices(witness: Witness, mine: list[Order], orders: dict[int, HedgeOrder]) 
             lives[(row.transaction_id, row.slice)].append(order)
     for (tx, number), group in lives.items():
         group.sort(key=lambda order: order.accepted_at)
-        for earlier, later in zip(group, group[1:], strict=False):
+        for earlier, later in pairwise(group):
             if earlier.ended_at is None or earlier.ended_at > later.accepted_at:
-                witness.breach("one live order a slice", f"intent {tx} slice {number}: {len(group)} orders lived at once")
+                witness.breach(
+                    "one live order a slice", f"intent {tx} slice {number}: {len(group)} orders lived at once"
+                )
 
 
 def _quantities(
@@ -185,7 +188,7 @@ def _money(
 def _cooldown(witness: Witness, posted: set[int], intents: dict[int, HedgeTransaction], script: Script) -> None:
     chosen = [tx for tx in intents.values() if tx.pk in posted and not tx.due_by_clock]
     actions = sorted({(tx.decision_id, tx.created_at) for tx in chosen}, key=lambda pair: pair[1])
-    for (_, first), (_, second) in zip(actions, actions[1:], strict=False):
+    for (_, first), (_, second) in pairwise(actions):
         if (second - first).total_seconds() < script.policy.cooldown_seconds:
             witness.breach("cooldown", f"{(second - first).total_seconds():.1f} s between two actions")
 

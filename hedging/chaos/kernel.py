@@ -61,7 +61,7 @@ _idle: list[_Thread] = []
 class _Due:
     at: datetime
     number: int
-    act: Callable[[], None] = field(compare=False)
+    act: Callable[[], object] = field(compare=False)
     plain: bool = field(compare=False)
 
 
@@ -91,7 +91,7 @@ class Kernel:
             who = f"[{self.current.name}] " if self.current else ""
             self.story.append((self.now, who + words))
 
-    def after(self, seconds: float, act: Callable[[], None]) -> None:
+    def after(self, seconds: float, act: Callable[[], object]) -> None:
         """Let `act` happen later: an event of the world outside, which uses no database."""
         self._put(self.now + timedelta(seconds=seconds), act, plain=True)
 
@@ -128,7 +128,7 @@ class Kernel:
         if until is not None and until > self.now:
             self.now = until
 
-    def _put(self, at: datetime, act: Callable[[], None], *, plain: bool) -> None:
+    def _put(self, at: datetime, act: Callable[[], object], *, plain: bool) -> None:
         self._number += 1
         heappush(self._agenda, _Due(at, self._number, act, plain))
 

@@ -90,7 +90,8 @@ def compare(seeds: Sequence[int], *, stores: tuple[Store, Store], progress: Call
 
 def _difference(rows: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) -> str:
     if len(rows) != len(others):
-        return f"{len(rows)} rows in {'one'}, {len(others)} in the other"
+        alone = [row for row in rows if row not in others] + [row for row in others if row not in rows]
+        return f"{len(rows)} rows in one, {len(others)} in the other: {alone[:1]}"
     for number, (row, other) in enumerate(zip(rows, others, strict=True), start=1):
         for value, another in zip(row, other, strict=True):
             if value != another:

@@ -106,10 +106,9 @@ def script_of(seed: int, *, place: int = 0) -> Script:
 
 def _policy(dice: Random) -> HedgePolicy:
     return HedgePolicy(
-        max_cost_per_day=Decimal(dice.choice((50_000, 50_000, 50_000, 1_500, 900))),
+        max_cost_per_day=Decimal(dice.choices((50_000, 1_500, 900), weights=(6, 2, 2))[0]),
         cooldown_seconds=dice.choice((0, 20, 120)),
-        max_chases=dice.choice((0, 1, 2, 5)),
-        chase_after_seconds=dice.choice((10, 10, 20)),
+        max_chases=dice.choice((0, 2, 5)),
         intent_valid_seconds=dice.choice((60, 240)),
     )
 

@@ -7,16 +7,21 @@ gathered here are those that the ORM itself bound.
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import query as query_module
 from django.db.models.expressions import Col, Value
 from django.db.models.sql.compiler import SQLCompiler
-from django.db.models.sql.where import WhereNode
+from django.db.models.sql.query import Query
+from django.db.models.sql.where import AND, WhereNode
 
+_build_filter = Query.build_filter
 _write = SQLCompiler.as_sql
 _converters = SQLCompiler.get_converters
-_populators = query_module.get_related_populators
+_populators: Any = query_module.get_related_populators
 
 
 class _NotPlain(Exception):
@@ -56,19 +61,55 @@ _populators_of: dict[int, tuple[Any, Any]] = {}
 
 def remember_statements() -> None:
     """Make this process's ORM remember the SELECTs that it writes. Not to be undone."""
+    Query.build_filter = _filter  # type: ignore[method-assign]
     SQLCompiler.as_sql = _as_sql  # type: ignore[method-assign]
     SQLCompiler.get_converters = _get_converters  # type: ignore[method-assign]
-    query_module.get_related_populators = _get_related_populators
+    vars(query_module)["get_related_populators"] = _get_related_populators
+
+
+_PLAIN_VALUES = (int, str, Decimal, datetime, date, list, tuple)
+_LOOKUPS = frozenset({"exact", "in", "gt", "gte", "lt", "lte"})
+_columns: dict[tuple[Any, str], tuple[Any, str] | None] = {}
+
+
+def _filter(self: Any, filter_expr: Any, branch_negated: bool = False, *args: Any, **options: Any) -> Any:  # noqa: FBT001, FBT002
+    """Add a condition on a column of the model's own table without the search for joins that it cannot need."""
+    plain = type(filter_expr) is tuple and not branch_negated and not args and not options.get("branch_negated")
+    if not plain or self.annotations or not isinstance(filter_expr[1], _PLAIN_VALUES):
+        return _build_filter(self, filter_expr, branch_negated, *args, **options)
+    key = (self.model, filter_expr[0])
+    if key not in _columns:
+        _columns[key] = _own_column(*key)
+    found = _columns[key]
+    if found is None:
+        return _build_filter(self, filter_expr, branch_negated, *args, **options)
+    field, lookup = found
+    alias = self.get_initial_alias()
+    if options.get("can_reuse") is not None:
+        options["can_reuse"].add(alias)
+    condition = self.build_lookup([lookup], self._get_col(field, field, alias), filter_expr[1])
+    return WhereNode([condition], connector=AND), {alias}
+
+
+def _own_column(model: Any, words: str) -> tuple[Any, str] | None:
+    name, _, lookup = words.partition("__")
+    try:
+        field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+    lookup = lookup or "exact"
+    own = field.concrete and field.model is model and (not field.is_relation or name == field.attname)
+    return (field, lookup) if own and lookup in _LOOKUPS and field.get_internal_type() != "JSONField" else None
 
 
 def _as_sql(self: Any, with_limits: bool = True, with_col_aliases: bool = False) -> Any:  # noqa: FBT001, FBT002
     params: list[Any] = []
+    if type(self) is not SQLCompiler or with_col_aliases or not with_limits:
+        return _write(self, with_limits=with_limits, with_col_aliases=with_col_aliases)
     try:
-        if type(self) is not SQLCompiler or with_col_aliases or not with_limits:
-            raise _NotPlain
         key = _structure(self, params)
     except _NotPlain:
-        return _write(self, with_limits=with_limits, with_col_aliases=with_col_aliases)
+        return _write(self)
     known = _seen.get(key)
     if known is not None:
         known.give(self)
@@ -138,7 +179,7 @@ def _table(alias: str, table: Any, query: Any) -> Any:
     return alias, table.table_name, table.join_type, table.parent_alias, id(field), query.alias_refcount[alias] > 0
 
 
-def _condition(node: WhereNode, compiler: Any, params: list[Any]) -> Any:
+def _condition(node: Any, compiler: Any, params: list[Any]) -> Any:
     parts: list[Any] = [node.connector, node.negated]
     for child in node.children:
         if type(child) is WhereNode:

@@ -14,7 +14,6 @@ from typing import Any
 
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hedging.chaos.kernel import Disaster, Kernel
 from hedging.chaos.statements import remember_statements
@@ -38,7 +37,7 @@ def use_memory() -> None:
         {DEFAULT_DB_ALIAS: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
     )
     use(config[DEFAULT_DB_ALIAS])
-    connection = connections[DEFAULT_DB_ALIAS]
+    connection: Any = connections[DEFAULT_DB_ALIAS]
     plain = connection.ops.combine_expression
 
     def exact(connector: str, parts: list[str]) -> str:
@@ -53,7 +52,7 @@ def use_memory() -> None:
     connection.connection.create_function("least", -1, min, deterministic=True)
     # A statement of ours may return a time as it is stored; the ORM takes an aware one as well.
     sqlite3.register_converter("datetime", lambda text: datetime.fromisoformat(text.decode()).replace(tzinfo=UTC))
-    execution.reserve_order_turn = _turns.reserve
+    vars(execution)["reserve_order_turn"] = _turns.reserve
     remember_statements()
     with connection.schema_editor() as editor:
         for label in (*_BENEATH, *OURS):
@@ -64,7 +63,8 @@ def use_memory() -> None:
 def _speak_sqlite(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
     """Put a statement that production wrote by hand into SQLite's words; what the ORM writes has no names in it."""
     if isinstance(params, dict):
-        sql = sql.replace("::timestamptz", "")
+        # Of a column that an upsert leaves out, SQLite's RETURNING says that it is not null.
+        sql = sql.replace("::timestamptz", "").replace("RETURNING open_until IS NOT NULL", "RETURNING open_until > ''")
         adapt = context["connection"].ops.adapt_datetimefield_value
         params = {name: adapt(value) if isinstance(value, datetime) else value for name, value in params.items()}
     return execute(sql, params, many, context)
@@ -114,7 +114,7 @@ class Disasters:
     def __init__(self, kernel: Kernel, *, commit_rate: float) -> None:
         self._kernel = kernel
         self._rate = commit_rate
-        self._connection: BaseDatabaseWrapper = connections[DEFAULT_DB_ALIAS]
+        self._connection: Any = connections[DEFAULT_DB_ALIAS]
         self._commit = self._connection.savepoint_commit
         self._roll_back = self._connection.savepoint_rollback
         self._rolled_back: set[str] = set()
@@ -122,8 +122,8 @@ class Disasters:
         self.calm = False
 
     def __enter__(self) -> Disasters:
-        self._connection.savepoint_commit = self._savepoint_commit  # type: ignore[method-assign]
-        self._connection.savepoint_rollback = self._savepoint_rollback  # type: ignore[method-assign]
+        self._connection.savepoint_commit = self._savepoint_commit
+        self._connection.savepoint_rollback = self._savepoint_rollback
         return self
 
     def __exit__(self, *_: object) -> None:

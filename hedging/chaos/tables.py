@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Model, QuerySet
 
 from hedging.chaos.rows import Rows
-from hedging.models import AuditEvent, Fill, HedgeDecision, HedgeOrder, HedgeTransaction
+from hedging.models import Adjustment, AuditEvent, Fill, HedgeDecision, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
 from sessions_app.models import MarginSnapshot, TradingSession
 
+_KEYS = frozenset({"account", "decision", "order", "orders", "session", "transaction", "unresolved_orders"})
 Tables = Mapping[str, tuple[tuple[str, ...], ...]]
 
 
@@ -22,6 +24,7 @@ def tables_of(rows: Rows) -> Tables:
         "decision": HedgeDecision.objects.filter(session_id=rows.session_id),
         "transaction": HedgeTransaction.objects.filter(session_id=rows.session_id),
         "order": HedgeOrder.objects.filter(account_id=rows.account_id),
+        "adjustment": Adjustment.objects.filter(session_id=rows.session_id),
         "fill": Fill.objects.filter(order__account_id=rows.account_id),
         "audit": AuditEvent.objects.filter(account_id=rows.account_id),
         "alert": Alert.objects.filter(account_id=rows.account_id),
@@ -40,13 +43,28 @@ def _plain(row: Model, places: Mapping[tuple[str | None, Any], str]) -> tuple[st
     values = []
     for field in row._meta.concrete_fields:
         value = getattr(row, field.attname)
-        if field.primary_key or field.attname == "digest":  # a digest covers the ids, and differs with them
+        # A digest covers the ids, and differs with them; an alert names its account by a bare number.
+        if field.primary_key or field.attname == "digest" or (field.attname == "account_id" and not field.is_relation):
             continue
         if field.related_model is not None and not isinstance(field.related_model, str):
             value = places.get((field.related_model._meta.model_name, value), "elsewhere" if value else None)
         elif field.attname == "subject_id":
             value = places.get((getattr(row, "subject_kind", ""), value), "elsewhere")
-        elif field.attname == "facts" and isinstance(value, dict):
-            value = sorted((key, "id" if key in {"order", "orders"} else str(item)) for key, item in value.items() if key != "changes")
+        elif isinstance(value, dict | list):
+            value = json.dumps(_placed(value, places), sort_keys=True)
         values.append(f"{field.attname}={value}")
     return tuple(values)
+
+
+def _placed(value: Any, places: Mapping[tuple[str | None, Any], str]) -> Any:
+    """Return JSON with the place of a row in its table instead of its key."""
+    if isinstance(value, list):
+        return [_placed(item, places) for item in value]
+    if not isinstance(value, dict):
+        return value
+    plain = {}
+    for name, item in value.items():
+        model, _, key = name.partition(":")
+        known = places.get((model, int(key)), name) if key.isdecimal() else name
+        plain[known] = "a key" if name in _KEYS or name.endswith("_id") else _placed(item, places)
+    return plain

@@ -17,7 +17,7 @@ from hedging.models import HedgeOrder, Origin
 from sessions_app.models import Installation, TradingSession, TradingState
 
 if TYPE_CHECKING:
-    from hedging.chaos.gateway import Gateway, Order
+    from hedging.chaos.exchange import Exchange, Order
 
 POSITION_AGE = timedelta(seconds=5)
 
@@ -34,7 +34,9 @@ class Breach:
 class Witness:
     """Sees what the gateway does, and what our tables say at that moment."""
 
-    def __init__(self, *, kernel: Kernel, disasters: Disasters, session_id: int, hours: tuple[datetime, datetime]) -> None:
+    def __init__(
+        self, *, kernel: Kernel, disasters: Disasters, session_id: int, hours: tuple[datetime, datetime]
+    ) -> None:
         self.kernel = kernel
         self.disasters = disasters
         self.session_id = session_id
@@ -98,7 +100,7 @@ class Witness:
         if self.posts[owner] > 1:
             self.breach("one POST", f"slice {owner} was posted {self.posts[owner]} times ({request.side})")
 
-    def accepted(self, order: Order, gateway: Gateway) -> None:
+    def accepted(self, order: Order, gateway: Exchange) -> None:
         """Judge the account at the moment in which the exchange takes an order of ours."""
         mine = [o for o in gateway.orders if o.owner is not None]
         place = self.limits.get(order.owner or 0)
@@ -114,7 +116,7 @@ class Witness:
                 self.breach("never short", f"{going} being sold of {gateway.net(order.request.contract)}")
         self.news()
 
-    def traded(self, order: Order, gateway: Gateway) -> None:
+    def traded(self, order: Order, gateway: Exchange) -> None:
         """Judge the account after a trade of ours."""
         if order.request.side is Side.SELL and gateway.net(order.request.contract) < 0:
             self.breach("never short", f"net {gateway.net(order.request.contract)} after {order.order_id}")
@@ -123,5 +125,3 @@ class Witness:
     def news(self) -> None:
         """Tell that the books will show something new."""
         self.on_news()
-
-

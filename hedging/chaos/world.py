@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from random import Random
 from typing import Protocol
 
 from hedging.brokers.base import BrokerError
+from hedging.chaos.chooser import choose
 from hedging.chaos.gateway import Gateway
 from hedging.chaos.kernel import Kernel
 from hedging.chaos.rows import Rows
-from hedging.chaos.script import LOT, Act, Deed, Script, contracts
+from hedging.chaos.script import Act, Deed, Script
 from hedging.chaos.store import Disasters
 from hedging.chaos.witness import Witness
-from hedging.domain.decision import AddHedge, Decision, LegOrder, Unwind
-from hedging.domain.facts import CycleFacts
-from hedging.domain.instruments import Contract, Side
 from hedging.domain.lifecycle import OrderStatus, Resolved
-from hedging.domain.optimizer_types import Aim, HedgeSolution, Status
-from hedging.domain.reasons import Reason
-from hedging.domain.worst_case import worst_price
 from hedging.engine import states
 from hedging.engine.day_end import end_day
 from hedging.engine.intents import record
@@ -31,20 +25,7 @@ from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
 from hedging.engine.sessions import set_automation
 from hedging.models import CycleKind, HedgeOrder, Origin
-from hedging.selectors import holdings
 from sessions_app.models import TradingSession, TradingState
-
-_ZERO = Decimal(0)
-_SOLVED = HedgeSolution(
-    status=Status.SOLVED,
-    proven=True,
-    utilization_before_pct=_ZERO,
-    at_order_before=_ZERO,
-    used_after=_ZERO,
-    utilization_after_pct=_ZERO,
-    at_order_after=_ZERO,
-    aim=Aim.TARGET,
-)
 
 
 class Sender(Protocol):
@@ -234,7 +215,9 @@ class World:
             Act.RESUME: TradingState.ACTIVE,
         }
         if act in operator:
-            kernel.start(deed.after, self._name("operator"), lambda: self._set_state(operator[act], everywhere=deed.twice))
+            kernel.start(
+                deed.after, self._name("operator"), lambda: self._set_state(operator[act], everywhere=deed.twice)
+            )
             return
         if act is Act.AUTOMATION_OFF:
             kernel.start(deed.after, self._name("operator"), self._automation_off)
@@ -288,7 +271,7 @@ class World:
             self.gateway.positions()
         except BrokerError:
             return
-        decision = self._choose(deed, facts)
+        decision = choose(deed, script=self.script, rows=self.rows, asks=self.gateway.asks)
         if decision is None:
             return
         kind = CycleKind.MANUAL if slot is None else CycleKind.MARGIN_CHECK
@@ -304,39 +287,3 @@ class World:
         self.kernel.pause(0.0, "between the claim and its nudge")
         for order_id in recorded.order_ids:
             self.nudge(order_id)
-
-    def _choose(self, deed: Deed, facts: CycleFacts) -> Decision | None:
-        wings = contracts(self.script.day)
-        if deed.act is Act.BUY:
-            legs = [self._leg(contract, Side.BUY, deed.lots) for contract in wings[: deed.legs]]
-            return AddHedge(legs[0].reason, (), tuple(legs), _SOLVED, (), _ZERO)
-        rows = holdings(account_id=self.rows.account_id, mode=self.rows.mode, day=self.script.day)
-        held = {row.contract: row.quantity for row in rows}
-        wing = next((contract for contract in wings if held.get(contract, 0) > 0), wings[0])
-        if deed.act is Act.REPLACE:
-            if held.get(wing, 0) < LOT:
-                return None
-            lots = held[wing] // LOT
-            nearer = wings[2] if wing == wings[0] else wings[3]
-            sale = self._leg(wing, Side.SELL, lots, reason=Reason.UNWIND_REPLACED, after_buys=True)
-            buy = self._leg(nearer, Side.BUY, lots)
-            return AddHedge(buy.reason, (), (buy, sale), _SOLVED, (), _ZERO)
-        by_clock = deed.act is Act.SELL_BY_CLOCK
-        reason = Reason.UNWIND_SESSION_END if by_clock else Reason.UNWIND_SHORTS_GONE
-        return Unwind(reason, (), (self._leg(wing, Side.SELL, deed.lots, reason=reason, by_clock=by_clock),))
-
-    def _leg(
-        self,
-        contract: Contract,
-        side: Side,
-        lots: int,
-        *,
-        reason: Reason = Reason.ADD_PROJECTION_OVER_TRIGGER,
-        by_clock: bool = False,
-        after_buys: bool = False,
-    ) -> LegOrder:
-        ask = self.gateway.asks[contract]
-        touch = ask if side is Side.BUY else ask - 2 * self.rows.spec.tick
-        worst = worst_price(side=side, touch=touch, policy=self.script.policy, spec=self.rows.spec)
-        return LegOrder(contract, side, lots * LOT, touch, worst, reason, by_clock, after_buys)
-
