@@ -16,7 +16,7 @@ from hedging.brokers.base import BrokerStatus, OrderRequest
 from hedging.brokers.openalgo.broker import OpenAlgoBroker
 from hedging.brokers.openalgo.client import OpenAlgoOrderClient
 from hedging.brokers.openalgo.symbols import parse_symbol
-from hedging.chaos.gateway import Order, Trade
+from hedging.chaos.exchange import Order, Trade
 from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
 from hedging.simulator.day import SimulatedDay
 from hedging.simulator.exchange import Exchange

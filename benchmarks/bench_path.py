@@ -1,0 +1,343 @@
+"""From the tick to the first bytes of the order: what is ours of it, without the solve and without waiting for reads.
+
+`make bench`, or `python -m benchmarks.bench_path [--cycles 150] [--slow-cycles 40]`. A whole production cycle buys a hedge
+against a simulator in a process of its own, at 0 ms and at 150 ms for each read, on an embedded PostgreSQL that writes to
+disk. Beside it, in the same run, the peer: a bare `requests.post` of the same body. The hop through Redis to the worker
+that sends is measured apart. Budget: p99 < 25 ms. Figures are printed, never judged; a busy machine is slow for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"  # servers and files of its own, and nobody's keys
+
+import django
+
+django.setup()
+
+import requests  # noqa: E402 - after the setup
+from django.db import connection  # noqa: E402
+from kombu import Connection as Queue  # noqa: E402
+
+from config.local import redis  # noqa: E402
+from config.local.supervisor import Supervisor  # noqa: E402
+from config.settings import PLACES  # noqa: E402
+from hedging.brokers.openalgo.broker import OpenAlgoBroker  # noqa: E402
+from hedging.brokers.openalgo.client import OpenAlgoOrderClient  # noqa: E402
+from hedging.domain import decision  # noqa: E402
+from hedging.engine.clock import VirtualClock  # noqa: E402
+from hedging.engine.cycle import run_cycle  # noqa: E402
+from hedging.engine.execution import send_order  # noqa: E402
+from hedging.engine.plan import DayPlan, plan_of  # noqa: E402
+from hedging.engine.ports import Ports  # noqa: E402
+from hedging.engine.sessions import open_session  # noqa: E402
+from hedging.management.database import database_at_hand, prepare_database  # noqa: E402
+from hedging.management.worlds import day_of  # noqa: E402
+from hedging.models import BookCheck, CycleKind  # noqa: E402
+from hedging.simulator.clock import ManualClock  # noqa: E402
+from hedging.simulator.exchange import Exchange  # noqa: E402
+from hedging.simulator.serving import serve  # noqa: E402
+from hedging.simulator.wsgi import SimulatorApp  # noqa: E402
+from schedule.calendar import load_calendar  # noqa: E402
+from sessions_app.models import Account, Mode, TradingSession  # noqa: E402
+from tests.settings import REDIS_FOR_CELERY  # noqa: E402
+
+KEY = "benchmark-key-0123456789"
+DAY, SEED = date(2026, 11, 3), 7
+BEFORE_ENTRY = timedelta(seconds=100)
+BUDGET_MS = 25
+HOPS = 200
+
+
+class Ordered(BaseException):
+    """The bytes of an order are about to leave: the measurement ends, and nothing is sent."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """Where the seconds of one cycle went: waiting for reads, solving (wall and processor), and the database."""
+
+    waiting: float = 0.0
+    solving: float = 0.0
+    solving_cpu: float = 0.0
+    database: float = 0.0
+    reads: int = 0
+
+
+@dataclass(slots=True)
+class Paths:
+    """Our own milliseconds of each cycle, on the wall, of processor, and the database's share of the wall."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    database: list[float] = field(default_factory=list)
+    solving: list[float] = field(default_factory=list)
+    reads: list[int] = field(default_factory=list)
+
+
+# --- the simulator's process --------------------------------------------------------------------------------------------
+
+
+def _serve(exchange: Exchange, told: Connection) -> None:
+    """Serve a day at the moment that each message of the parent names; an answer takes as long as it says."""
+    clock, delay = ManualClock(start=exchange.now), [0.0]
+    app = SimulatorApp(exchange=exchange, clock=clock, api_keys=[KEY], rate_limited=False)
+
+    def slowed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        time.sleep(delay[0])
+        return app(environ, start_response)
+
+    server = serve(slowed, host="127.0.0.1", port=0)
+    told.send(server.server_address[1])
+    from threading import Thread  # noqa: PLC0415 - in the child only
+
+    Thread(target=server.serve_forever, daemon=True).start()
+    while True:
+        moment, delay[0] = told.recv()
+        clock.set(moment)
+        with exchange.lock:
+            exchange.advance_to(moment)
+        told.send(exchange.strategist.entries_made)
+
+
+# --- one cycle --------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def watched(spent: list[Spent]) -> Iterator[None]:
+    """Time what is not ours, and end the cycle at the bytes of its order."""
+    plain_send, plain_answer = http.client.HTTPConnection.send, http.client.HTTPConnection.getresponse
+    names = vars(decision)
+    plain_solve = names["solve"]
+
+    def send(self: Any, data: Any) -> None:
+        if bytes(data[:64]).startswith(b"POST /api/v1/placeorder "):
+            raise Ordered
+        plain_send(self, data)
+
+    def getresponse(self: Any, *words: Any, **named: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return plain_answer(self, *words, **named)
+        finally:
+            spent[-1].waiting += time.perf_counter() - began
+            spent[-1].reads += 1
+
+    def solve(*words: Any, **named: Any) -> Any:
+        began, cpu = time.perf_counter(), time.process_time()
+        try:
+            return plain_solve(*words, **named)
+        finally:
+            spent[-1].solving += time.perf_counter() - began
+            spent[-1].solving_cpu += time.process_time() - cpu
+
+    def asked(execute: Any, *words: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return execute(*words)
+        finally:
+            spent[-1].database += time.perf_counter() - began
+
+    vars(http.client)["HTTPConnection"].send = send
+    vars(http.client)["HTTPConnection"].getresponse = getresponse
+    names["solve"] = solve
+    try:
+        with connection.execute_wrapper(asked):
+            yield
+    finally:
+        vars(http.client)["HTTPConnection"].send = plain_send
+        vars(http.client)["HTTPConnection"].getresponse = plain_answer
+        names["solve"] = plain_solve
+
+
+class World:
+    """A day of the simulator at a moment at which a hedge is bought, and production's broker over HTTP."""
+
+    def __init__(self) -> None:
+        self.day = day_of(DAY, load_calendar())
+        exchange = Exchange(day=self.day, seed=SEED, cash=Decimal(1_000_000))
+        ours, theirs = get_context("fork").Pipe()
+        connection.close()
+        self.process = get_context("fork").Process(target=_serve, args=(exchange, theirs), daemon=True)
+        self.process.start()
+        self._told = ours
+        self.url = f"http://127.0.0.1:{ours.recv()}"
+        self.broker = OpenAlgoBroker(OpenAlgoOrderClient(self.url, KEY))
+        # Nobody waits for a rate limit here: its wait is neither ours nor the server's.
+        self.broker._client._read_bucket.reserve = lambda _: 0.0  # type: ignore[method-assign]
+        self.clock = VirtualClock(exchange.now)
+        self.cycles = 0
+
+    def go_to(self, moment: datetime, *, delay: float = 0.0) -> None:
+        self._told.send((moment, delay))
+        self._told.recv()
+        self.clock.moment = moment
+
+    def fresh_session(self) -> tuple[TradingSession, DayPlan]:
+        """Return a session that has decided nothing yet, of an account of its own."""
+        self.cycles += 1
+        account = Account.objects.create(name=f"bench {self.cycles}", mode=Mode.LIVE)
+        wall = datetime.now(UTC)
+        session = open_session(account=account, day=DAY, now=self.clock.now(), wall_now=wall, actor="bench")
+        TradingSession.objects.filter(pk=session.pk).update(baseline=Decimal(0), baseline_at=self.day.start_at)
+        session.refresh_from_db()
+        # Its books were compared at the start of the service, as in every cycle but the first one.
+        BookCheck.objects.create(session=session, read_at=self.clock.now(), read_wall=wall)
+        return session, plan_of(session)
+
+    def cycle(self, session: TradingSession, plan: DayPlan, *, slot: int = 1, enabled: bool = True) -> bool:
+        """Run one cycle up to the bytes of its order; return whether it came to them."""
+        ports = Ports(
+            broker=self.broker,
+            clock=self.clock,
+            wall=lambda: datetime.now(UTC),
+            nudge_send=lambda order_id: _sent(order_id, ports),
+        )
+        now, kind = self.clock.now(), CycleKind.MARGIN_CHECK
+        from django.conf import settings  # noqa: PLC0415 - after the setup
+
+        try:
+            run_cycle(
+                session=session, kind=kind, slot=slot, now=now, ports=ports, plan=plan, policy=settings.HEDGE_POLICY,
+                enabled=enabled,
+            )  # fmt: skip
+        except Ordered:
+            return True
+        return False
+
+
+def _sent(order_id: int, ports: Ports) -> None:
+    send_order(order_id=order_id, ports=ports)
+
+
+def find_purchase(world: World) -> None:
+    """Move the day on until a cycle buys. Raises `RuntimeError` where the whole day needs no hedge."""
+    with watched([Spent()]):
+        for entry in world.day.entries:
+            world.go_to(world.day.moment(entry.entry_time) - BEFORE_ENTRY)
+            if world.cycle(*world.fresh_session()):
+                return
+    raise RuntimeError(f"{DAY} with seed {SEED} needs no hedge: take another day")
+
+
+def measure(world: World, cycles: int) -> Paths:
+    """Return our own share of so many cycles, each of a session that has bought nothing yet; the first is not counted."""
+    spent, found = [Spent()], Paths()
+    with watched(spent):
+        for number in range(cycles + 1):
+            session, plan = world.fresh_session()
+            world.cycle(session, plan, slot=0, enabled=False)  # the day goes on: this session has been decided before
+            spent.append(Spent())
+            began, cpu = time.perf_counter(), time.process_time()
+            bought = world.cycle(session, plan)
+            wall, used, seen = time.perf_counter() - began, time.process_time() - cpu, spent[-1]
+            if not bought:
+                raise RuntimeError("the same moment, and no hedge was bought")
+            if number:
+                found.wall.append(1e3 * (wall - seen.waiting - seen.solving))
+                found.cpu.append(1e3 * (used - seen.solving_cpu))
+                found.database.append(1e3 * seen.database)
+                found.solving.append(1e3 * seen.solving)
+                found.reads.append(seen.reads)
+    return found
+
+
+# --- the peer, and the hop --------------------------------------------------------------------------------------------------
+
+
+def bare_posts(world: World, count: int) -> list[float]:
+    """Return the milliseconds from the call of a bare `requests.post` to the first bytes of the same body."""
+    body = {"apikey": KEY, "strategy": "auto-hedge", "symbol": "NIFTY", "action": "BUY", "exchange": "NFO",
+            "pricetype": "LIMIT", "product": "NRML", "quantity": "65", "price": "4.15"}  # fmt: skip
+    taken = []
+    with watched([Spent()]):
+        for _ in range(count):
+            began = time.perf_counter()
+            try:
+                requests.post(f"{world.url}/api/v1/placeorder", data=json.dumps(body), timeout=5)
+            except Ordered:
+                taken.append(1e3 * (time.perf_counter() - began))
+    return taken
+
+
+def hops(count: int) -> list[float]:
+    """Return the milliseconds that a message needs through Redis to a process that waits for it, and back, halved."""
+    supervisor = Supervisor(say=lambda _: None)
+    supervisor.start(redis.program(PLACES))
+    there = get_context("fork").Process(target=_echo, daemon=True)
+    there.start()
+    try:
+        with Queue(REDIS_FOR_CELERY) as queue:
+            out, back = queue.SimpleQueue("bench-out"), queue.SimpleQueue("bench-back")
+            taken = []
+            for _ in range(count):
+                began = time.perf_counter()
+                out.put({"order": 1})
+                back.get(timeout=10).ack()
+                taken.append(500 * (time.perf_counter() - began))
+            return taken
+    finally:
+        there.terminate()
+        there.join()
+        supervisor.stop_all()
+
+
+def _echo() -> None:
+    with Queue(REDIS_FOR_CELERY) as queue:
+        out, back = queue.SimpleQueue("bench-out"), queue.SimpleQueue("bench-back")
+        while True:
+            message = out.get(timeout=60)
+            back.put(message.payload)
+            message.ack()
+
+
+def line(name: str, taken: list[float], note: str = "") -> str:
+    cuts = statistics.quantiles(taken, n=100, method="inclusive")
+    return f"  {name:<52}{cuts[49]:>8.2f}{cuts[98]:>8.2f}{max(taken):>8.2f}  {note}"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--cycles", type=int, default=150)
+    options.add_argument("--slow-cycles", type=int, default=40)
+    asked = options.parse_args()
+    with database_at_hand():
+        prepare_database()
+        world = World()
+        find_purchase(world)
+        print(
+            f"From the tick to the bytes of the order, {DAY} {world.clock.now():%H:%M} UTC; budget p99 < {BUDGET_MS} ms"
+        )
+        print(f"  {'ms':<52}{'p50':>8}{'p99':>8}{'max':>8}")
+        for delay, cycles in ((0.0, asked.cycles), (0.15, asked.slow_cycles)):
+            world.go_to(world.clock.now(), delay=delay)
+            paths = measure(world, cycles)
+            name = f"our own share, simulator at {1e3 * delay:.0f} ms a read"
+            print(line(name, paths.wall, f"{cycles} cycles of {max(paths.reads)} reads"))
+            print(line("  of it: processor", paths.cpu))
+            print(line("  of it: the database", paths.database))
+            print(line("  beside it: the solve", paths.solving))
+        world.go_to(world.clock.now())
+        bare = bare_posts(world, asked.cycles)
+        print(line("peer: a bare requests.post of the same body", bare))
+        world.process.terminate()
+        connection.close()
+        print(line("beside it: one hop through Redis to a worker", hops(HOPS)))
+
+
+if __name__ == "__main__":
+    main()
