@@ -6,7 +6,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench accuracy optimality
+.PHONY: help setup run test check bench accuracy optimality chaos soak
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,11 +32,21 @@ accuracy: .venv/.packages ## run 60 days with brokers and margins unknown to the
 optimality: .venv/.packages ## hold 1,000 hedges against other ways to find the least; writes docs/optimality.md
 	@$(PY) -m benchmarks.optimality --page docs/optimality.md
 
+chaos: setup ## try the order protocol in 100,000 seeded disasters and in real processes that are killed; writes docs/reliability.md
+	@$(PY) manage.py chaos --schedules 100000 --page docs/reliability.md
+	@$(PY) manage.py chaos --schedules 2000 --compare
+	@RELIABILITY=full $(PY) -m pytest tests/reliability tests/contract/test_wire_faults.py
+
+soak: setup ## live through a day at speed 10 while workers are killed (40 minutes), and five days in one process
+	@$(PY) -m tests.reliability.soak day --page docs/reliability.md
+	@$(PY) -m tests.reliability.soak days --page docs/reliability.md
+
 bench: setup ## measure simulator and margin beside peers; prints, never fails on time
 	@$(PY) -m benchmarks.bench_simulator
 	@$(PY) -m benchmarks.bench_margin
 	@$(PY) -m benchmarks.bench_optimizer
 	@$(PY) -m benchmarks.bench_timeline
+	@$(PY) -m benchmarks.bench_path
 
 # --- setup, step by step; a stamp says that a step is done for the locks as they are -----------------------------------
 

@@ -38,6 +38,7 @@ from config.local.supervisor import Supervisor  # noqa: E402
 from config.settings import PLACES  # noqa: E402
 from hedging.brokers.openalgo.broker import OpenAlgoBroker  # noqa: E402
 from hedging.brokers.openalgo.client import OpenAlgoOrderClient  # noqa: E402
+from hedging.brokers.openalgo.limits import TokenBucket  # noqa: E402
 from hedging.domain import decision  # noqa: E402
 from hedging.engine.clock import VirtualClock  # noqa: E402
 from hedging.engine.cycle import run_cycle  # noqa: E402
@@ -178,7 +179,7 @@ class World:
         self.url = f"http://127.0.0.1:{ours.recv()}"
         self.broker = OpenAlgoBroker(OpenAlgoOrderClient(self.url, KEY))
         # Nobody waits for a rate limit here: its wait is neither ours nor the server's.
-        self.broker._client._read_bucket.reserve = lambda _: 0.0  # type: ignore[method-assign]
+        vars(self.broker._client)["_read_bucket"] = TokenBucket(rate_per_second=1e6, burst=1_000_000)
         self.clock = VirtualClock(exchange.now)
         self.cycles = 0
 
