@@ -214,6 +214,8 @@ def _check_preflight(session: TradingSession, legs: Sequence[LegOrder], origin: 
 
 def _check_held(session: TradingSession, legs: Sequence[LegOrder]) -> None:
     """Refuse a sale beyond what our own fills hold; sells in flight are excluded by the live-intent rule."""
+    if all(leg.side is Side.BUY for leg in legs):
+        return  # holdings are the dearest question of a claim
     held = {
         row.contract: row.quantity
         for row in holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
