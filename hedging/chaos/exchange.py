@@ -13,6 +13,7 @@ from decimal import Decimal
 from hedging.brokers.base import BrokerStatus, OrderRequest
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.chaos.kernel import Kernel
+from hedging.chaos.rows import MORNING_ORDER, MORNING_PRICE
 from hedging.chaos.script import FREEZE_LOTS, LOT, TICK, Script, contracts
 from hedging.chaos.witness import Witness
 from hedging.domain.instruments import Contract, Product, Side
@@ -73,6 +74,19 @@ class Exchange:
         self.calm = False
         """The end of a schedule: nothing new goes wrong, what is late still comes."""
 
+    def begin(self, *, morning: int | None) -> None:
+        """Put into the book what is there at the start: our order of the morning, and a neighbour for leaking statuses."""
+        at, wing = self.kernel.now - timedelta(hours=1), contracts(self.script.day)[0]
+        if self.script.leaks:
+            request = OrderRequest(wing, Product.NRML, Side.BUY, 4 * LOT, Decimal(1))
+            status = self.kernel.random.choice((BrokerStatus.CANCELLED, BrokerStatus.REJECTED, BrokerStatus.EXPIRED))
+            self.orders.append(Order("P00000", request, None, at, at, at, status, at))
+        if morning is not None:
+            quantity = self.script.held_lots * LOT
+            request = OrderRequest(wing, Product.NRML, Side.BUY, quantity, MORNING_PRICE)
+            trades = [Trade(quantity, MORNING_PRICE, at, at)]
+            self.orders.append(Order(MORNING_ORDER, request, morning, at, at, at, BrokerStatus.COMPLETE, at, trades))
+
     def move(self) -> None:
         """Let every price jump; what is reached trades."""
         for contract in self.asks:
@@ -85,7 +99,11 @@ class Exchange:
 
     def person_orders(self) -> None:
         """Let a person order what we ordered: before ours is there at a price of his own, after it at any."""
-        ours = [order for order in self.orders if order.owner is not None and order.request.side is Side.BUY]
+        ours = [
+            o
+            for o in self.orders
+            if o.owner is not None and o.request.side is Side.BUY and o.status is BrokerStatus.WORKING
+        ]
         if ours:
             copy = self.accept(ours[-1].request, owner=None)
             if copy is not None:  # he saw ours before he copied it

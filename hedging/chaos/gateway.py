@@ -47,7 +47,7 @@ class Gateway(Exchange):
         strand = kernel.current
         owner = strand.order_id if strand is not None else None
         self.witness.fence_passed(request, owner)
-        kernel.pause(random.choice((0.01, 0.01, 1.0)), "before the request is written")
+        kernel.pause(random.choice((0.01, 0.01, 1.0)), "before the request is written", peril=4)
         fault = draw(random)
         if self.down:
             kernel.tell("POST: connection refused")
@@ -65,15 +65,15 @@ class Gateway(Exchange):
             kernel.after(random.uniform(5, 1500), lambda: self.accept(request, owner=owner))
         elif fault.accepts is Accepts.NOW:
             order = self.accept(request, owner=owner, at_once=fault.status == 400)
-        kernel.pause(seconds, "the order is on the wire")
-        kernel.pause(0.0, "the reply is read and not yet written down")
+        kernel.pause(seconds, "the order is on the wire", peril=4)
+        kernel.pause(0.0, "the reply is read and not yet written down", peril=4)
         return fault.reply(order_id=order.order_id if order else None, asked_at=asked_at)
 
     def cancel(self, order_id: str) -> CancelReply:
         """Take a cancel: it takes effect a little later, the answer may be lost, and a fill may be faster."""
         kernel, random = self.kernel, self.kernel.random
         self.witness.lockless("cancel")
-        kernel.pause(0.05, "before the cancel is written")
+        kernel.pause(0.05, "before the cancel is written", peril=4)
         order = next((o for o in self.orders if o.order_id == order_id), None)
         fate = 1.0 if self.calm else random.random()
         if self.down or fate < 0.08:
@@ -88,7 +88,7 @@ class Gateway(Exchange):
         kernel.tell(f"cancel {order_id}: taken")
         order.transit_until = kernel.now + timedelta(seconds=random.uniform(0, TRANSIT_SECONDS))
         kernel.after(random.uniform(0, 3), lambda: self.end(order, BrokerStatus.CANCELLED))
-        kernel.pause(0.1, "the cancel is on the wire")
+        kernel.pause(0.1, "the cancel is on the wire", peril=4)
         if fate < 0.3:
             kernel.tally["cancel made, reply lost"] += 1
             return CancelReply(None, "read timeout")

@@ -100,8 +100,11 @@ class Kernel:
         strand = Strand(name, order_id)
         self._put(self.now + timedelta(seconds=seconds), lambda: self._begin(strand, work), plain=False)
 
-    def pause(self, seconds: float, where: str) -> None:
-        """Let the running strand wait at a point of input or output; others run meanwhile. It may be killed there."""
+    def pause(self, seconds: float, where: str, *, peril: int = 1) -> None:
+        """Let the running strand wait at a point of input or output; others run meanwhile. It may be killed there.
+
+        `peril` multiplies the chance of that.
+        """
         strand = self.current
         if strand is None:
             return
@@ -112,7 +115,7 @@ class Kernel:
             self._put(until, lambda: self._resume(strand), plain=False)
             self._hand_over(strand)
         self.now = until
-        if strand.dying or (self.kill_rate and self.random.random() < self.kill_rate):
+        if strand.dying or (self.kill_rate and self.random.random() < self.kill_rate * peril):
             self.kill(where)
 
     def kill(self, where: str) -> None:

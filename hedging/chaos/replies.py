@@ -55,9 +55,9 @@ _OK = {"status": "success", "orderid": "of the order"}
 _FAILED = {"status": "error", "message": "Failed to place order: upstream connect error"}
 _TIMED_OUT = {"status": "error", "message": "Order request timed out. Please check the order book"}
 FAULTS: tuple[Fault, ...] = (
-    Fault("acknowledged", 12, Accepts.NOW, 1.0, 200, _OK),
-    Fault("acknowledged late", 3, Accepts.NOW, 34.0, 200, _OK),
-    Fault("reset before acceptance", 3, Accepts.NEVER, 1.0, 0, {}),
+    Fault("acknowledged", 8, Accepts.NOW, 1.0, 200, _OK),
+    Fault("acknowledged late", 2.5, Accepts.NOW, 34.0, 200, _OK),
+    Fault("reset before acceptance", 2, Accepts.NEVER, 1.0, 0, {}),
     Fault("reset after acceptance", 3, Accepts.NOW, 1.0, 0, {}),
     Fault("reset, accepted late", 17, Accepts.LATE, 2.0, 0, {}),
     Fault("drip until the deadline, accepted late", 8, Accepts.LATE, 35.0, 0, {}),
@@ -68,9 +68,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("connection refused", 2, Accepts.NEVER, 0.1, -1, {}),
     Fault("429", 1.5, Accepts.NEVER, 0.1, 429, {"error": "Rate limit exceeded"}),
     Fault("400 of OpenAlgo's validation", 1, Accepts.NEVER, 0.1, 400, {"message": {"quantity": ["Not a number"]}}),
-    Fault("rejected by the broker", 2, Accepts.NEVER, 1.0, 400, {"status": "error", "message": "Margin exceeds"}),
+    Fault("rejected by the broker", 1.5, Accepts.NEVER, 1.0, 400, {"status": "error", "message": "Margin exceeds"}),
     Fault("rejected in words, yet accepted", 1.5, Accepts.NOW, 1.0, 400, {"status": "error", "message": "Failed"}),
-    Fault("semi_auto", 2, Accepts.QUEUED, 0.2, 200, {"status": "success", "mode": "semi_auto", "pending_order_id": 7}),
+    Fault("semi_auto", 1.5, Accepts.QUEUED, 0.2, 200, {"status": "success", "mode": "semi_auto", "pending_order_id": 7}),
     Fault("analyzer mode", 1, Accepts.NEVER, 0.2, 200, {"status": "success", "mode": "analyze", "orderid": "of paper"}),
 )
 _WEIGHTS = tuple(fault.weight for fault in FAULTS)

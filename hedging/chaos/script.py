@@ -53,7 +53,11 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One schedule, before it runs. Rates are chances for each point, read, nudge or row."""
+    """One schedule, before it runs. Rates are chances for each point, read, nudge or row.
+
+    `held_lots` of the first wing were bought in the morning. `leaks`: rows in transit show their neighbour's status, and
+    there is a neighbour; `nameless`: they lack a symbol; `thin`: orders fill in parts.
+    """
 
     seed: int
     start: datetime
@@ -69,6 +73,7 @@ class Script:
     leaks: bool
     nameless: bool
     thin: bool
+    held_lots: int
 
 
 def contracts(day: date) -> tuple[Contract, ...]:
@@ -86,21 +91,23 @@ def script_of(seed: int, *, place: int = 0) -> Script:
     ends_day = dice.random() < 0.12
     first = dice.uniform(5 * 3600, 5.2 * 3600) if not ends_day else dice.uniform(9.9 * 3600, 9.99 * 3600)
     rough = dice.random() < 0.5
+    held_lots = dice.choices((0, 1, 2, 3), weights=(65, 15, 10, 10))[0]
     return Script(
         seed=seed,
         start=datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(seconds=round(first)),
         day=day,
         policy=_policy(dice),
-        deeds=_deeds(dice),
+        deeds=_deeds(dice, held_lots),
         ends_day=ends_day,
         kill_rate=dice.choice((0.0, 0.005, 0.02, 0.02, 0.1)) if rough else 0.0,
         commit_rate=dice.choice((0.0, 0.02, 0.08)) if rough else 0.0,
         read_failure_rate=dice.choices((0.0, 0.02, 0.1), weights=(6, 3, 1))[0],
         nudge_loss_rate=dice.choice((0.0, 0.1, 0.5)),
         stall_rate=dice.choice((0.0, 0.0, 0.0, 0.02, 0.06)),
-        leaks=dice.random() < 0.3,
+        leaks=dice.random() < 0.5,
         nameless=dice.random() < 0.1,
         thin=dice.random() < 0.4,
+        held_lots=held_lots,
     )
 
 
@@ -113,27 +120,32 @@ def _policy(dice: Random) -> HedgePolicy:
     )
 
 
-def _deeds(dice: Random) -> tuple[Deed, ...]:
-    lots = dice.choices((1, 2, 3), weights=(12, 5, 3))[0]
-    deeds = [Deed(0.0, Act.BUY, lots, dice.choices((1, 2), weights=(5, 1))[0], dice.random() < 0.12)]
-    if dice.random() < 0.3:
+_EXITS = (Act.UNWIND, Act.EXIT_BY_HAND, Act.SELL_BY_CLOCK)
+
+
+def _deeds(dice: Random, held_lots: int) -> tuple[Deed, ...]:
+    twice = dice.random() < 0.12
+    if held_lots and dice.random() < 0.85:
+        first = dice.choice((*_EXITS, Act.REPLACE))
+        deeds = [Deed(0.0, first, dice.randint(1, held_lots), 1, twice)]
+        if dice.random() < 0.35:  # two exits at once
+            deeds.append(Deed(dice.choice((0.0, 0.3, 4.0)), dice.choice(_EXITS), dice.randint(1, held_lots)))
+    else:
+        lots = dice.choices((1, 2, 3), weights=(12, 5, 3))[0]
+        deeds = [Deed(0.0, Act.BUY, lots, dice.choices((1, 2), weights=(5, 1))[0], twice)]
+    if dice.random() < 0.25:
         after = dice.choice((0.5, dice.uniform(1, 30), dice.uniform(30, 240), dice.uniform(240, 900)))
-        act = dice.choices(
-            (Act.BUY, Act.UNWIND, Act.EXIT_BY_HAND, Act.SELL_BY_CLOCK, Act.REPLACE), weights=(2, 3, 2, 2, 2)
-        )[0]
-        deeds.append(Deed(after, act, dice.choice((1, 2, 3)), 1, dice.random() < 0.25))
-        if dice.random() < 0.4:
-            rival = dice.choice((Act.EXIT_BY_HAND, Act.SELL_BY_CLOCK, Act.UNWIND, Act.BUY))
-            deeds.append(Deed(after + dice.choice((0.0, 0.3, 4.0, 60.0)), rival, dice.choice((1, 2, 3))))
+        act = dice.choice((Act.BUY, *_EXITS, Act.REPLACE))
+        deeds.append(Deed(after, act, dice.choice((1, 1, 2, 3)), 1, dice.random() < 0.25))
     last = max(deed.after for deed in deeds)
     for act, chance, latest in (
-        (Act.HALT, 0.08, 60),
-        (Act.REDUCE, 0.05, 60),
-        (Act.AUTOMATION_OFF, 0.05, 30),
+        (Act.HALT, 0.05, 60),
+        (Act.REDUCE, 0.04, 60),
+        (Act.AUTOMATION_OFF, 0.03, 30),
         (Act.PERSON_ORDERS, 0.2, 90),
         (Act.PERSON_SELLS, 0.05, 300),
-        (Act.GATEWAY_DOWN, 0.06, 60),
-        (Act.DATABASE_DOWN, 0.08, 40),
+        (Act.GATEWAY_DOWN, 0.05, 60),
+        (Act.DATABASE_DOWN, 0.05, 40),
         (Act.QUEUE_LOST, 0.05, 20),
         (Act.PRICES_MOVE, 0.3, 60),
     ):

@@ -71,6 +71,7 @@ class World:
             hours=(hours.act_from, hours.act_until),
         )
         self.gateway = Gateway(kernel=self.kernel, script=script, witness=self.witness, closes=hours.closes)
+        self.gateway.begin(morning=rows.morning)
         self.witness.on_news = lambda: self.reconcile_after(self.kernel.random.uniform(0.5, 8))
         self.ports = Ports(
             broker=self.gateway,
