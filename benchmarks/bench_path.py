@@ -21,6 +21,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"  # servers and files of its own, and nobody's keys
@@ -39,9 +40,10 @@ from config.settings import PLACES  # noqa: E402
 from hedging.brokers.openalgo.broker import OpenAlgoBroker  # noqa: E402
 from hedging.brokers.openalgo.client import OpenAlgoOrderClient  # noqa: E402
 from hedging.brokers.openalgo.limits import TokenBucket  # noqa: E402
+from hedging.chaos.page import write_part  # noqa: E402
 from hedging.domain import decision  # noqa: E402
+from hedging.engine import cycle  # noqa: E402
 from hedging.engine.clock import VirtualClock  # noqa: E402
-from hedging.engine.cycle import run_cycle  # noqa: E402
 from hedging.engine.execution import send_order  # noqa: E402
 from hedging.engine.plan import DayPlan, plan_of  # noqa: E402
 from hedging.engine.ports import Ports  # noqa: E402
@@ -62,6 +64,12 @@ DAY, SEED = date(2026, 11, 3), 7
 BEFORE_ENTRY = timedelta(seconds=100)
 BUDGET_MS = 25
 HOPS = 200
+_PART = """## From the tick to the order
+
+Written by `python -m benchmarks.bench_path --page docs/reliability.md` (`make bench` prints it). A whole production cycle,
+from its tick to the first bytes of its order; the solve and the waiting for answers are taken off. The peer runs in the same
+process and minute: what a bare `requests.post` of the same body needs tells how fast the machine was.
+"""
 
 
 class Ordered(BaseException):
@@ -77,13 +85,16 @@ class Spent:
     solving_cpu: float = 0.0
     database: float = 0.0
     reads: int = 0
+    decided: float = 0.0
+    before_decision: float = 0.0
 
 
 @dataclass(slots=True)
 class Paths:
-    """Our own milliseconds of each cycle, on the wall, of processor, and the database's share of the wall."""
+    """Our own milliseconds of each cycle: on the wall, of that from the decision on, of processor, and in the database."""
 
     wall: list[float] = field(default_factory=list)
+    acting: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     database: list[float] = field(default_factory=list)
     solving: list[float] = field(default_factory=list)
@@ -122,8 +133,8 @@ def _serve(exchange: Exchange, told: Connection) -> None:
 def watched(spent: list[Spent]) -> Iterator[None]:
     """Time what is not ours, and end the cycle at the bytes of its order."""
     plain_send, plain_answer = http.client.HTTPConnection.send, http.client.HTTPConnection.getresponse
-    names = vars(decision)
-    plain_solve = names["solve"]
+    names, steps = vars(decision), vars(cycle)
+    plain_solve, plain_record = names["solve"], steps["record"]
 
     def send(self: Any, data: Any) -> None:
         if bytes(data[:64]).startswith(b"POST /api/v1/placeorder "):
@@ -146,6 +157,11 @@ def watched(spent: list[Spent]) -> Iterator[None]:
             spent[-1].solving += time.perf_counter() - began
             spent[-1].solving_cpu += time.process_time() - cpu
 
+    def record(**named: Any) -> Any:
+        spent[-1].decided = time.perf_counter()
+        spent[-1].before_decision = spent[-1].waiting + spent[-1].solving
+        return plain_record(**named)
+
     def asked(execute: Any, *words: Any) -> Any:
         began = time.perf_counter()
         try:
@@ -155,14 +171,14 @@ def watched(spent: list[Spent]) -> Iterator[None]:
 
     vars(http.client)["HTTPConnection"].send = send
     vars(http.client)["HTTPConnection"].getresponse = getresponse
-    names["solve"] = solve
+    names["solve"], steps["record"] = solve, record
     try:
         with connection.execute_wrapper(asked):
             yield
     finally:
         vars(http.client)["HTTPConnection"].send = plain_send
         vars(http.client)["HTTPConnection"].getresponse = plain_answer
-        names["solve"] = plain_solve
+        names["solve"], steps["record"] = plain_solve, plain_record
 
 
 class World:
@@ -212,7 +228,7 @@ class World:
         from django.conf import settings  # noqa: PLC0415 - after the setup
 
         try:
-            run_cycle(
+            cycle.run_cycle(
                 session=session, kind=kind, slot=slot, now=now, ports=ports, plan=plan, policy=settings.HEDGE_POLICY,
                 enabled=enabled,
             )  # fmt: skip
@@ -250,6 +266,8 @@ def measure(world: World, cycles: int) -> Paths:
                 raise RuntimeError("the same moment, and no hedge was bought")
             if number:
                 found.wall.append(1e3 * (wall - seen.waiting - seen.solving))
+                after = seen.waiting + seen.solving - seen.before_decision
+                found.acting.append(1e3 * (began + wall - seen.decided - after))
                 found.cpu.append(1e3 * (used - seen.solving_cpu))
                 found.database.append(1e3 * seen.database)
                 found.solving.append(1e3 * seen.solving)
@@ -315,7 +333,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--cycles", type=int, default=150)
     options.add_argument("--slow-cycles", type=int, default=40)
+    options.add_argument("--page", type=Path, help="write what was measured into this page")
     asked = options.parse_args()
+    told: list[str] = []
+
+    def tell(words: str) -> None:
+        print(words, flush=True)
+        told.append(words)
+
     with database_at_hand():
         prepare_database()
         world = World()
@@ -323,21 +348,24 @@ def main() -> None:
         print(
             f"From the tick to the bytes of the order, {DAY} {world.clock.now():%H:%M} UTC; budget p99 < {BUDGET_MS} ms"
         )
-        print(f"  {'ms':<52}{'p50':>8}{'p99':>8}{'max':>8}")
+        tell(f"  {'ms':<52}{'p50':>8}{'p99':>8}{'max':>8}")
         for delay, cycles in ((0.0, asked.cycles), (0.15, asked.slow_cycles)):
             world.go_to(world.clock.now(), delay=delay)
             paths = measure(world, cycles)
             name = f"our own share, simulator at {1e3 * delay:.0f} ms a read"
-            print(line(name, paths.wall, f"{cycles} cycles of {max(paths.reads)} reads"))
-            print(line("  of it: processor", paths.cpu))
-            print(line("  of it: the database", paths.database))
-            print(line("  beside it: the solve", paths.solving))
+            tell(line(name, paths.wall, f"{cycles} cycles of {max(paths.reads)} reads"))
+            tell(line("  of it: from the decision on", paths.acting))
+            tell(line("  of it: processor", paths.cpu))
+            tell(line("  of it: the database", paths.database))
+            tell(line("  beside it: the solve", paths.solving))
         world.go_to(world.clock.now())
         bare = bare_posts(world, asked.cycles)
-        print(line("peer: a bare requests.post of the same body", bare))
+        tell(line("peer: a bare requests.post of the same body", bare))
         world.process.terminate()
         connection.close()
-        print(line("beside it: one hop through Redis to a worker", hops(HOPS)))
+        tell(line("beside it: one hop through Redis to a worker", hops(HOPS)))
+    if asked.page is not None:
+        write_part(asked.page, name="50-path.md", text="\n".join([_PART, "```text", *told, "```"]))
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ class Soak:
                 name = next((word.split("@")[0] for word in words if word.startswith("worker-")), "")
                 name = name or next((part for part in ("gunicorn", "beat", "simulator") if part in words), "")
                 if name:
-                    found[name if name not in found else f"{name}, pool of {found[name]}"] = pid
+                    found[name if name not in found else f"{name}, its pool"] = pid
         return found
 
     def _workers(self) -> dict[str, int]:
