@@ -148,7 +148,7 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
     groups += [("**truthful basket call**", truthful), ("**all**", list(rows))]
     table = "\n".join(_line(name, summary(group)) for name, group in groups if group)
     days = "\n".join(
-        f"| {row['day']} | {row['seed']} | {row['family']} | {row['profile']} | {row['margin']['price_scan'] * 100:.2f} | "
+        f"| {row['day']} | {row['seed']} | {row['family']} | {row['profile']} | {_percent(row, 'price_scan', 9.3)} | "
         f"{_percent(row, 'elm_rate', 2)} / {_percent(row, 'elm_deep_rate', 3)} / {_percent(row, 'elm_expiry_extra', 2)} | "
         f"{row['figures']['entries_made']} | {row['figures']['entries_refused']} | "
         f"{row['figures']['entries_unavoidably_refused']} | {row['figures']['peak_utilization']:.1f} | "

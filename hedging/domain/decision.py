@@ -105,8 +105,8 @@ def _time_gate(facts: CycleFacts, projection: Projection | None) -> Gate:
     if not over or utilization is None or utilization > facts.policy.utilization_trigger_pct:
         return Gate("time", passed=True, detail="margin is over the trigger now", reason=Reason.HOLD_NOT_YET)
     first = min(over, key=lambda entry: entry.at)
-    left, within = int((first.at - facts.now).total_seconds()), facts.policy.buy_within_seconds
-    detail = f"{first.portfolio} is due in {left} s, bought for within {within} s"
+    left, within = (first.at - facts.now).total_seconds(), facts.policy.buy_within_seconds
+    detail = f"{first.portfolio} is due in {left:.0f} s, bought for within {within} s"
     return Gate("time", left <= within, detail, Reason.HOLD_NOT_YET)
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 TRUSTED_ERROR_PCT = Decimal(5)
 WIDE_ERROR_PCT = Decimal(3)
+CLOSE_ERROR_PCT = Decimal(1)
 WIDENING = 2
 
 
@@ -33,6 +34,11 @@ class MarginProfile:
         return self.error_pct is None or self.error_pct > WIDE_ERROR_PCT
 
     @property
+    def close(self) -> bool:
+        """Return whether half the safety buffer will do: less than 1 % wrong, so that market moves are all it must cover."""
+        return self.error_pct is not None and self.error_pct < CLOSE_ERROR_PCT
+
+    @property
     def words(self) -> str:
         """Return how well the engine fits this broker, as people read it."""
         if self.error_pct is None:
@@ -41,5 +47,7 @@ class MarginProfile:
         return f"margin model calibrated to {self.error_pct.normalize():f} %{doubled}"
 
     def buffer_pct(self, safety_buffer_pct: Decimal) -> Decimal:
-        """Return the safety buffer in percent of budget: doubled while uncalibrated or more than 3 % wrong."""
-        return safety_buffer_pct * WIDENING if self.wide else safety_buffer_pct
+        """Return the safety buffer in percent of budget: doubled while uncalibrated or more than 3 % wrong, halved below 1 %."""
+        if self.wide:
+            return safety_buffer_pct * WIDENING
+        return safety_buffer_pct / WIDENING if self.close else safety_buffer_pct

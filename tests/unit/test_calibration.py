@@ -112,11 +112,13 @@ def test_answers_that_no_rates_explain_leave_an_error_that_widens_the_buffer():
     assert "doubled" in profile.words
 
 
-@pytest.mark.parametrize(("error", "wide"), [(None, True), ("3.01", True), ("3.00", False), ("0.10", False)])
-def test_the_buffer_is_doubled_while_uncalibrated_or_more_than_three_percent_wrong(error, wide):
+@pytest.mark.parametrize(
+    ("error", "buffers"), [(None, "2"), ("3.01", "2"), ("3.00", "1"), ("1.00", "1"), ("0.99", "0.5"), ("0.10", "0.5")]
+)
+def test_the_buffer_is_doubled_while_the_model_fits_badly_and_halved_where_it_fits_within_a_percent(error, buffers):
     profile = MarginProfile(error_pct=None if error is None else Decimal(error))
-    assert profile.wide is wide
-    assert profile.buffer_pct(Decimal(1)) == (2 if wide else 1)
+    assert profile.wide is (buffers == "2")
+    assert profile.buffer_pct(Decimal(1)) == Decimal(buffers)
 
 
 @pytest.mark.parametrize(

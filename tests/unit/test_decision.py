@@ -326,8 +326,8 @@ def near_close(minutes: float, *wings, **changes):
 ITM = option(25900)  # a call below the spot of 26000
 
 
-@pytest.mark.parametrize(("minutes", "bought"), [(3.1, False), (3, True), (2.9, True), (0.1, True)])
-def test_a_hedge_is_bought_from_three_minutes_before_its_entry(minutes, bought):
+@pytest.mark.parametrize(("minutes", "bought"), [(2.51, False), (2.5, True), (2.49, True), (0.1, True)])
+def test_a_hedge_is_bought_from_150_seconds_before_its_entry(minutes, bought):
     entry = straddle(4, minutes=minutes)
     decision = decide(facts(chain=chain(), coming=(entry,), soon=(entry,), later=(later(entry),)))
     assert isinstance(decision, AddHedge) is bought
