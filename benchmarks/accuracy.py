@@ -76,8 +76,11 @@ def run_share(share: Sequence[dict[str, Any]]) -> None:
             print(json.dumps(seen), flush=True)
 
 
-def run_all(plans: Sequence[dict[str, Any]], *, processes: int) -> list[dict[str, Any]]:
-    """Run the trials in `processes` processes, each with a database of its own; return what they showed, by seed."""
+def run_all(plans: Sequence[dict[str, Any]], *, processes: int, keep: Path | None) -> list[dict[str, Any]]:
+    """Run the trials in `processes` processes, each with a database of its own; return what they showed, by seed.
+
+    Every day is appended to `keep` as a JSON line as soon as it is over, so that a run that is stopped was not in vain.
+    """
     seen: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="accuracy-") as folder:
         workers = []
@@ -94,6 +97,9 @@ def run_all(plans: Sequence[dict[str, Any]], *, processes: int) -> list[dict[str
                     if not line:
                         raise SystemExit(f"a process stopped before its trial {turn + 1}: its error is above")
                     seen.append(json.loads(line))
+                    if keep is not None:
+                        with keep.open("a", encoding="utf-8") as file:
+                            file.write(line)
                     sys.stderr.write(f"{len(seen)}/{len(plans)} {_told(seen[-1])}\n")
         for worker in workers:
             worker.wait()
@@ -220,15 +226,13 @@ def main() -> None:
     parser.add_argument("page", nargs="?", type=Path)
     parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--keep", type=Path, help="write every day as a JSON line here")
+    parser.add_argument("--keep", type=Path, help="append every day as a JSON line here")
     parser.add_argument("--share", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.share is not None:
         run_share(options.share)
         return
-    rows = run_all(trials(options.days), processes=min(options.processes, options.days))
-    if options.keep:
-        options.keep.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    rows = run_all(trials(options.days), processes=min(options.processes, options.days), keep=options.keep)
     if options.page:
         options.page.write_text(page(rows), encoding="utf-8")
     for name, group in (("truthful", [r for r in rows if r["profile"] in TRUTHFUL]), ("all", rows)):
