@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hedging.domain.audit_chain import GENESIS, AuditLine, ChainedLine, Head, Verifier, digest_of, linked
+from hedging.domain.audit_chain import GENESIS, AuditLine, ChainedLine, Verifier, digest_of, linked
 
 AT = datetime(2026, 12, 1, 4, 42, 5, 123456, tzinfo=UTC)
 
