@@ -70,7 +70,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("400 of OpenAlgo's validation", 1, Accepts.NEVER, 0.1, 400, {"message": {"quantity": ["Not a number"]}}),
     Fault("rejected by the broker", 1.5, Accepts.NEVER, 1.0, 400, {"status": "error", "message": "Margin exceeds"}),
     Fault("rejected in words, yet accepted", 1.5, Accepts.NOW, 1.0, 400, {"status": "error", "message": "Failed"}),
-    Fault("semi_auto", 1.5, Accepts.QUEUED, 0.2, 200, {"status": "success", "mode": "semi_auto", "pending_order_id": 7}),
+    Fault(
+        "semi_auto", 1.5, Accepts.QUEUED, 0.2, 200, {"status": "success", "mode": "semi_auto", "pending_order_id": 7}
+    ),
     Fault("analyzer mode", 1, Accepts.NEVER, 0.2, 200, {"status": "success", "mode": "analyze", "orderid": "of paper"}),
 )
 _WEIGHTS = tuple(fault.weight for fault in FAULTS)

@@ -88,7 +88,7 @@ def script_of(seed: int, *, place: int = 0) -> Script:
     """Write the script of a seed. `place` moves it to a day of its own, so that processes may share one database."""
     dice = Random(f"script {seed}")
     day = FIRST_DAY + timedelta(days=7 * place)
-    ends_day = dice.random() < 0.12
+    ends_day = dice.random() < 0.1
     first = dice.uniform(5 * 3600, 5.2 * 3600) if not ends_day else dice.uniform(9.9 * 3600, 9.99 * 3600)
     rough = dice.random() < 0.5
     held_lots = dice.choices((0, 1, 2, 3), weights=(65, 15, 10, 10))[0]
@@ -124,16 +124,16 @@ _EXITS = (Act.UNWIND, Act.EXIT_BY_HAND, Act.SELL_BY_CLOCK)
 
 
 def _deeds(dice: Random, held_lots: int) -> tuple[Deed, ...]:
-    twice = dice.random() < 0.12
+    twice = dice.random() < 0.08
     if held_lots and dice.random() < 0.85:
         first = dice.choice((*_EXITS, Act.REPLACE))
         deeds = [Deed(0.0, first, dice.randint(1, held_lots), 1, twice)]
         if dice.random() < 0.35:  # two exits at once
             deeds.append(Deed(dice.choice((0.0, 0.3, 4.0)), dice.choice(_EXITS), dice.randint(1, held_lots)))
     else:
-        lots = dice.choices((1, 2, 3), weights=(12, 5, 3))[0]
-        deeds = [Deed(0.0, Act.BUY, lots, dice.choices((1, 2), weights=(5, 1))[0], twice)]
-    if dice.random() < 0.25:
+        lots = dice.choices((1, 2, 3), weights=(14, 4, 2))[0]
+        deeds = [Deed(0.0, Act.BUY, lots, dice.choices((1, 2), weights=(7, 1))[0], twice)]
+    if dice.random() < 0.15:
         after = dice.choice((0.5, dice.uniform(1, 30), dice.uniform(30, 240), dice.uniform(240, 900)))
         act = dice.choice((Act.BUY, *_EXITS, Act.REPLACE))
         deeds.append(Deed(after, act, dice.choice((1, 1, 2, 3)), 1, dice.random() < 0.25))

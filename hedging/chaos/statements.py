@@ -1,4 +1,4 @@
-"""Statements: remember what the ORM writes. Only for schedules in memory, where writing a SELECT costs more than running it.
+"""Statements: remember what the ORM writes. Only for schedules in memory, where writing SQL costs more than running it.
 
 A query whose structure was seen before gets the same text with its own parameters. What is not plain (subqueries,
 expressions, annotations) is written by the ORM as always, and a structure is remembered only if the parameters that were
@@ -12,14 +12,20 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
+from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX, SQLiteCursorWrapper
+from django.db.models import Model
 from django.db.models import query as query_module
+from django.db.models.base import ModelState
 from django.db.models.expressions import Col, Value
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
 from django.db.models.sql.query import Query
 from django.db.models.sql.where import AND, WhereNode
 
+_make_from_db: Any = Model.from_db.__func__  # type: ignore[attr-defined]
 _build_filter = Query.build_filter
 _write = SQLCompiler.as_sql
+_write_insert = SQLInsertCompiler.as_sql
+_write_update = SQLUpdateCompiler.as_sql
 _converters = SQLCompiler.get_converters
 _populators: Any = query_module.get_related_populators
 
@@ -62,14 +68,40 @@ _populators_of: dict[int, tuple[Any, Any]] = {}
 def remember_statements() -> None:
     """Make this process's ORM remember the SELECTs that it writes. Not to be undone."""
     Query.build_filter = _filter  # type: ignore[method-assign]
+    Model.from_db = classmethod(_from_db)  # type: ignore[assignment]
+    cursor: Any = SQLiteCursorWrapper
+    cursor.convert_query = _convert_query
     SQLCompiler.as_sql = _as_sql  # type: ignore[method-assign]
+    SQLInsertCompiler.as_sql = _insert  # type: ignore[method-assign]
+    SQLUpdateCompiler.as_sql = _update  # type: ignore[method-assign]
     SQLCompiler.get_converters = _get_converters  # type: ignore[method-assign]
     vars(query_module)["get_related_populators"] = _get_related_populators
 
 
+def _from_db(cls: Any, db: str, field_names: Any, values: Any) -> Any:
+    """Make a row's object without asking for each column how it wants to be set: no model of ours has a say in that."""
+    if len(values) != len(cls._meta.concrete_fields):
+        return _make_from_db(cls, db, field_names, values)
+    row = cls.__new__(cls)
+    row.__dict__.update(zip(field_names, values, strict=True))
+    row.__dict__["_state"] = state = ModelState()
+    state.adding, state.db = False, db
+    return row
+
+
+def _convert_query(_self: Any, query: str, *, param_names: list[str] | None = None) -> str:
+    if param_names is not None:
+        return query % {name: f":{name}" for name in param_names}
+    found = _converted.get(query)
+    if found is None:
+        found = _converted[query] = FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
+    return found
+
+
+_converted: dict[str, str] = {}
 _PLAIN_VALUES = (int, str, Decimal, datetime, date, list, tuple)
 _LOOKUPS = frozenset({"exact", "in", "gt", "gte", "lt", "lte"})
-_columns: dict[tuple[Any, str], tuple[Any, str] | None] = {}
+_columns: dict[tuple[Any, str], tuple[Any, Any] | None] = {}
 
 
 def _filter(self: Any, filter_expr: Any, branch_negated: bool = False, *args: Any, **options: Any) -> Any:  # noqa: FBT001, FBT002
@@ -87,11 +119,10 @@ def _filter(self: Any, filter_expr: Any, branch_negated: bool = False, *args: An
     alias = self.get_initial_alias()
     if options.get("can_reuse") is not None:
         options["can_reuse"].add(alias)
-    condition = self.build_lookup([lookup], self._get_col(field, field, alias), filter_expr[1])
-    return WhereNode([condition], connector=AND), {alias}
+    return WhereNode([lookup(self._get_col(field, field, alias), filter_expr[1])], connector=AND), {alias}
 
 
-def _own_column(model: Any, words: str) -> tuple[Any, str] | None:
+def _own_column(model: Any, words: str) -> tuple[Any, Any] | None:
     name, _, lookup = words.partition("__")
     try:
         field = model._meta.pk if name == "pk" else model._meta.get_field(name)
@@ -99,7 +130,9 @@ def _own_column(model: Any, words: str) -> tuple[Any, str] | None:
         return None
     lookup = lookup or "exact"
     own = field.concrete and field.model is model and (not field.is_relation or name == field.attname)
-    return (field, lookup) if own and lookup in _LOOKUPS and field.get_internal_type() != "JSONField" else None
+    if not own or lookup not in _LOOKUPS or field.get_internal_type() == "JSONField":
+        return None
+    return field, field.get_lookup(lookup)
 
 
 def _as_sql(self: Any, with_limits: bool = True, with_col_aliases: bool = False) -> Any:  # noqa: FBT001, FBT002
@@ -120,6 +153,48 @@ def _as_sql(self: Any, with_limits: bool = True, with_col_aliases: bool = False)
         exact = before >= 0 and list(bound[before:]) == params and not self.query.subquery
         _seen[key] = _Known(self, sql, tuple(bound[:before])) if exact else None
     return sql, bound
+
+
+_inserts: dict[Any, tuple[str, Any] | None] = {}
+_updates: dict[Any, str | None] = {}
+
+
+def _insert(self: Any) -> Any:
+    query = self.query
+    if len(query.objs) != 1 or query.on_conflict is not None or not query.fields or not self.returning_fields:
+        return _write_insert(self)
+    params = [self.prepare_value(field, self.pre_save_val(field, query.objs[0])) for field in query.fields]
+    key = (query.model, tuple(map(id, query.fields)), tuple(map(id, self.returning_fields)))
+    known = _inserts.get(key)
+    if known is not None and not any(hasattr(value, "as_sql") for value in params):
+        sql, self.returning_params = known
+        return [(sql, tuple(params))]
+    written = _write_insert(self)
+    if key not in _inserts:
+        exact = len(written) == 1 and list(written[0][1]) == params
+        _inserts[key] = (written[0][0], self.returning_params) if exact else None
+    return written
+
+
+def _update(self: Any) -> Any:
+    query, params, shape = self.query, [], []
+    for field, _, value in query.values:
+        if any(hasattr(value, name) for name in ("resolve_expression", "prepare_database_save")):
+            return _write_update(self)
+        bound = field.get_db_prep_save(value, connection=self.connection)
+        shape.append((id(field), bound is None))
+        params += [] if bound is None else [bound]
+    try:
+        key = (query.model, tuple(shape), tuple(query.alias_map), _condition(query.where, self, params))
+    except _NotPlain:
+        return _write_update(self)
+    sql = None if query.related_updates or query.annotations else _updates.get(key)
+    if sql is not None:
+        return sql, tuple(params)
+    written, bound_params = _write_update(self)
+    if key not in _updates:
+        _updates[key] = written if list(bound_params) == params and not query.related_updates else None
+    return written, bound_params
 
 
 def _structure(compiler: Any, params: list[Any]) -> Any:

@@ -34,7 +34,13 @@ class CommitAnswerLost(Disaster):
 def use_memory() -> None:
     """Point this process at an empty SQLite database in memory with the tables of our models. Not to be undone."""
     config = connections.configure_settings(
-        {DEFAULT_DB_ALIAS: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+        {
+            DEFAULT_DB_ALIAS: {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": ":memory:",
+                "OPTIONS": {"cached_statements": 1000},
+            }
+        }
     )
     use(config[DEFAULT_DB_ALIAS])
     connection: Any = connections[DEFAULT_DB_ALIAS]
@@ -52,6 +58,10 @@ def use_memory() -> None:
     connection.connection.create_function("least", -1, min, deterministic=True)
     # A statement of ours may return a time as it is stored; the ORM takes an aware one as well.
     sqlite3.register_converter("datetime", lambda text: datetime.fromisoformat(text.decode()).replace(tzinfo=UTC))
+    raw, quoted = connection.connection, connection.ops.quote_name
+    connection._savepoint = lambda sid: raw.execute(f"SAVEPOINT {quoted(sid)}")
+    connection._savepoint_commit = lambda sid: raw.execute(f"RELEASE SAVEPOINT {quoted(sid)}")
+    connection._savepoint_rollback = lambda sid: raw.execute(f"ROLLBACK TO SAVEPOINT {quoted(sid)}")
     vars(execution)["reserve_order_turn"] = _turns.reserve
     remember_statements()
     with connection.schema_editor() as editor:

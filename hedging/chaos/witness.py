@@ -14,7 +14,7 @@ from hedging.chaos.script import FREEZE_LOTS, LOT, TICK
 from hedging.chaos.store import Disasters
 from hedging.domain.instruments import Product, Side
 from hedging.models import HedgeOrder, Origin
-from sessions_app.models import Installation, TradingSession, TradingState
+from sessions_app.models import Installation, TradingState
 
 if TYPE_CHECKING:
     from hedging.chaos.exchange import Exchange, Order
@@ -34,12 +34,9 @@ class Breach:
 class Witness:
     """Sees what the gateway does, and what our tables say at that moment."""
 
-    def __init__(
-        self, *, kernel: Kernel, disasters: Disasters, session_id: int, hours: tuple[datetime, datetime]
-    ) -> None:
+    def __init__(self, *, kernel: Kernel, disasters: Disasters, hours: tuple[datetime, datetime]) -> None:
         self.kernel = kernel
         self.disasters = disasters
-        self.session_id = session_id
         self.act_from, self.act_until = hours
         self.breaches: list[Breach] = []
         self.posts: Counter[int] = Counter()
@@ -75,14 +72,14 @@ class Witness:
             self.breach("whole lots", f"{request.quantity} at {request.limit_price}")
         if self.disasters.gone:
             return
-        order = HedgeOrder.objects.select_related("transaction").get(pk=owner)
+        order = HedgeOrder.objects.select_related("transaction__session").get(pk=owner)
         tx = order.transaction
         self.limits[owner] = (tx.pk, order.slice)
         if (tx.worst_price - request.limit_price) * request.side.sign < 0 or request.product is not Product(tx.product):
             self.breach("price", f"{request.limit_price} beyond {tx.worst_price}")
         if now > tx.valid_until:
             self.breach("age", f"POST {now - tx.valid_until} after its validity")
-        session = TradingSession.objects.get(pk=self.session_id)
+        session = tx.session
         forbidden = {TradingState.HALTED} | ({TradingState.REDUCING} if request.side is Side.BUY else set())
         by_engine = tx.origin == Origin.AUTO and not tx.due_by_clock
         states = {session.trading_state, *Installation.objects.values_list("trading_state", flat=True)}

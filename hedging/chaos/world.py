@@ -67,7 +67,6 @@ class World:
         self.witness = Witness(
             kernel=self.kernel,
             disasters=self.disasters,
-            session_id=rows.session_id,
             hours=(hours.act_from, hours.act_until),
         )
         self.gateway = Gateway(kernel=self.kernel, script=script, witness=self.witness, closes=hours.closes)
@@ -83,6 +82,7 @@ class World:
         self.queue_lost = False
         self._looks_at: datetime | None = None
         self._tasks = 0
+        self._day_is_over = False
 
     # --- the whole ---------------------------------------------------------------------------------------------------
 
@@ -121,14 +121,16 @@ class World:
         kernel.run(until=closes)
         self.gateway.close()
         for minutes in (2.5, 7, 16):
+            if self._day_is_over:
+                break
             kernel.run(until=closes + timedelta(minutes=minutes))
             kernel.start(0, self._name("day end"), self._day_end)
             kernel.run()
 
     def _day_end(self) -> None:
         session = TradingSession.objects.get(pk=self.rows.session_id)
-        if session.is_open:
-            end_day(session=session, hours=self.rows.hours, now=self.ports.clock.now(), ports=self.ports)
+        now = self.ports.clock.now()
+        self._day_is_over = end_day(session=session, hours=self.rows.hours, now=now, ports=self.ports)
 
     def _unsettled(self) -> bool:
         states = [OrderStatus.REVIEW.value, OrderStatus.QUEUED_UPSTREAM.value]
@@ -182,14 +184,13 @@ class World:
     def reconcile(self) -> None:
         """Reconcile once, and plan the next look while something is live."""
         self._looks_at = None
-        reconcile(account_id=self.rows.account_id, day=self.script.day, ports=self.ports)
+        done = reconcile(account_id=self.rows.account_id, day=self.script.day, ports=self.ports)
+        if not done.watched:
+            return
         following = [OrderStatus.ACKED.value, OrderStatus.PARTIAL.value, OrderStatus.CANCEL_PENDING.value]
         waiting = [*following, OrderStatus.NEW.value, OrderStatus.UNKNOWN.value, OrderStatus.SENDING.value]
-        live = set(
-            HedgeOrder.objects.filter(account_id=self.rows.account_id, status__in=waiting).values_list(
-                "status", flat=True
-            )
-        )
+        rows = HedgeOrder.objects.filter(account_id=self.rows.account_id, status__in=waiting)
+        live = set(rows.values_list("status", flat=True))
         if live & {*following, OrderStatus.NEW.value}:
             self.reconcile_after(self.kernel.random.choice((5.1, 5.1, 11.0)))
         elif live:
