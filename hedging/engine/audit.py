@@ -7,7 +7,7 @@ adjustments can be rebuilt from the trail alone (`domain/replay.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -62,7 +62,8 @@ def append(
         subject_id=subject.pk or 0,
         facts=(facts or {}) | _changes([subject, *also], fills),
     )
-    return AuditEvent.objects.create(**asdict(line), digest=digest_of(line))
+    columns_of = {field.name: getattr(line, field.name) for field in fields(line)}  # `asdict` would copy all facts
+    return AuditEvent.objects.create(**columns_of, digest=digest_of(line))
 
 
 def key_of(model: type[Model], pk: int) -> str:
