@@ -22,7 +22,7 @@ from schedule.seed import seed_reference_data, seed_schedule_if_empty
 from sessions_app.models import TradingSession
 from tests.factories import TUESDAY, ist
 
-UNTIL = ist(10, 25)
+UNTIL = ist(10, 35)
 WAIT = timedelta(seconds=45)
 """After our fill, until the person sells: the position book may be behind the trade book before."""
 
