@@ -20,6 +20,7 @@ from hedging.domain.instruments import Contract, Product, Side
 
 TRANSIT_SECONDS = 4.5
 TRADE_LAG_SECONDS = 4.0
+AN_ORDER_LANDS_WITHIN = timedelta(seconds=130)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,9 @@ class Exchange:
 
     def person_sells(self) -> None:
         """Let a person sell one lot of a hedge by hand, where the account is long and no sale of ours is under way."""
+        looked = self.witness.last_look
+        if looked is not None and self.kernel.now - looked < AN_ORDER_LANDS_WITHIN:
+            return
         for contract in self.asks:
             selling = any(o.rest for o in self.orders if o.request.contract == contract and o.request.side is Side.SELL)
             if self.net(contract) >= LOT and not selling:

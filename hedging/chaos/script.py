@@ -143,7 +143,7 @@ def _deeds(dice: Random, held_lots: int) -> tuple[Deed, ...]:
         (Act.REDUCE, 0.04, 60),
         (Act.AUTOMATION_OFF, 0.03, 30),
         (Act.PERSON_ORDERS, 0.2, 90),
-        (Act.PERSON_SELLS, 0.05, 300),
+        (Act.PERSON_SELLS, 0.1, 600),
         (Act.GATEWAY_DOWN, 0.05, 60),
         (Act.DATABASE_DOWN, 0.05, 40),
         (Act.QUEUE_LOST, 0.05, 20),

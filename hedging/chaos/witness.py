@@ -42,6 +42,8 @@ class Witness:
         self.posts: Counter[int] = Counter()
         self.limits: dict[int, tuple[int, int]] = {}
         self.on_news: Callable[[], None] = lambda: None
+        self.last_look: datetime | None = None
+        """When a sender last read the positions: an order may rest on them until it has landed."""
         self._positions_read: dict[str, datetime] = {}
 
     def breach(self, rule: str, words: str) -> None:
@@ -58,6 +60,8 @@ class Witness:
         """Note that the running strand has just read the positions."""
         if self.kernel.current is not None:
             self._positions_read[self.kernel.current.name] = self.kernel.now
+            if self.kernel.current.order_id is not None:
+                self.last_look = self.kernel.now
 
     def fence_passed(self, request: OrderRequest, owner: int | None) -> None:
         """Judge an order at the moment in which the protocol let it go."""

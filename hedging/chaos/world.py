@@ -112,7 +112,7 @@ class World:
             self._end_day()
         elif kernel.random.random() < 0.5:
             self._look_at_the_screen()
-        if self._unsettled():
+        if self.witness.posts:  # one clean look at the end, at what was believed lost too
             kernel.start(6, self._name("reconcile"), self.reconcile)
             kernel.run()
 
