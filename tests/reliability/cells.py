@@ -215,9 +215,7 @@ class Trial:
             legs.setdefault(key[:3], row.pk)
         hours = (self.rows.hours.act_from, self.rows.hours.act_until)
         kernel = Kernel(start=self.script.start, random=Random(1), told=False)
-        witness = Witness(
-            kernel=kernel, disasters=cast("Disasters", None), session_id=self.rows.session_id, hours=hours
-        )
+        witness = Witness(kernel=kernel, disasters=cast("Disasters", None), hours=hours)
         orders = owned(truth, owners, legs)
         for request in truth.posts:
             key = fingerprint(request)
