@@ -22,7 +22,9 @@ from django.db.models.sql.query import Query
 from django.db.models.sql.where import AND, WhereNode
 
 _make_from_db: Any = Model.from_db.__func__  # type: ignore[attr-defined]
-_build_filter = Query.build_filter
+_sets: Any = query_module.QuerySet
+_filter_inplace = _sets._filter_or_exclude_inplace
+_add_ordering: Any = Query.add_ordering
 _write = SQLCompiler.as_sql
 _write_insert = SQLInsertCompiler.as_sql
 _write_update = SQLUpdateCompiler.as_sql
@@ -66,16 +68,22 @@ _populators_of: dict[int, tuple[Any, Any]] = {}
 
 
 def remember_statements() -> None:
-    """Make this process's ORM remember the SELECTs that it writes. Not to be undone."""
-    Query.build_filter = _filter  # type: ignore[method-assign]
-    Model.from_db = classmethod(_from_db)  # type: ignore[assignment]
-    cursor: Any = SQLiteCursorWrapper
+    """Make this process's ORM remember what it writes and how it reads. Not to be undone."""
+    compiler, insert, update, query, cursor, model = (
+        _open(kind) for kind in (SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler, Query, SQLiteCursorWrapper, Model)
+    )
+    _sets._filter_or_exclude_inplace = _filter
+    query.add_ordering = _order
+    model.from_db = classmethod(_from_db)
     cursor.convert_query = _convert_query
-    SQLCompiler.as_sql = _as_sql  # type: ignore[method-assign]
-    SQLInsertCompiler.as_sql = _insert  # type: ignore[method-assign]
-    SQLUpdateCompiler.as_sql = _update  # type: ignore[method-assign]
-    SQLCompiler.get_converters = _get_converters  # type: ignore[method-assign]
+    compiler.as_sql, insert.as_sql, update.as_sql = _as_sql, _insert, _update
+    compiler.has_composite_fields = _has_composite_fields
+    compiler.get_converters = _get_converters
     vars(query_module)["get_related_populators"] = _get_related_populators
+
+
+def _open(kind: type) -> Any:
+    return kind
 
 
 def _from_db(cls: Any, db: str, field_names: Any, values: Any) -> Any:
@@ -99,27 +107,45 @@ def _convert_query(_self: Any, query: str, *, param_names: list[str] | None = No
 
 
 _converted: dict[str, str] = {}
-_PLAIN_VALUES = (int, str, Decimal, datetime, date, list, tuple)
+_PLAIN_VALUES = (int, str, Decimal, datetime, date, list, tuple, Model)
 _LOOKUPS = frozenset({"exact", "in", "gt", "gte", "lt", "lte"})
 _columns: dict[tuple[Any, str], tuple[Any, Any] | None] = {}
 
 
-def _filter(self: Any, filter_expr: Any, branch_negated: bool = False, *args: Any, **options: Any) -> Any:  # noqa: FBT001, FBT002
-    """Add a condition on a column of the model's own table without the search for joins that it cannot need."""
-    plain = type(filter_expr) is tuple and not branch_negated and not args and not options.get("branch_negated")
-    if not plain or self.annotations or not isinstance(filter_expr[1], _PLAIN_VALUES):
-        return _build_filter(self, filter_expr, branch_negated, *args, **options)
-    key = (self.model, filter_expr[0])
-    if key not in _columns:
-        _columns[key] = _own_column(*key)
-    found = _columns[key]
-    if found is None:
-        return _build_filter(self, filter_expr, branch_negated, *args, **options)
-    field, lookup = found
-    alias = self.get_initial_alias()
-    if options.get("can_reuse") is not None:
-        options["can_reuse"].add(alias)
-    return WhereNode([lookup(self._get_col(field, field, alias), filter_expr[1])], connector=AND), {alias}
+def _filter(self: Any, negate: bool, args: Any, kwargs: Any) -> None:  # noqa: FBT001
+    """Add conditions on columns of the model's own table without the search for joins that they cannot need."""
+    query = self._query
+    if negate or args or query.annotations or len(query.alias_map) > 1:
+        _filter_inplace(self, negate, args, kwargs)
+        return
+    found = []
+    for words, value in sorted(kwargs.items()):
+        key = (query.model, words)
+        if key not in _columns:
+            _columns[key] = _own_column(*key)
+        column = _columns[key]
+        if column is None or not isinstance(value, _PLAIN_VALUES):
+            _filter_inplace(self, negate, args, kwargs)
+            return
+        found.append((*column, value))
+    alias = query.get_initial_alias()
+    for field, lookup, value in found:
+        query.where.add(lookup(query._get_col(field, field, alias), value), AND)
+
+
+def _order(self: Any, *ordering: Any) -> None:
+    """Order by columns of the model's own table; anything else is looked at as always."""
+    for item in ordering:
+        key = (self.model, item.lstrip("-") if isinstance(item, str) else "")
+        if key not in _columns:
+            _columns[key] = _own_column(*key)
+        if _columns[key] is None:
+            _add_ordering(self, *ordering)
+            return
+    if ordering:
+        self.order_by += ordering
+    else:
+        self.default_ordering = False
 
 
 def _own_column(model: Any, words: str) -> tuple[Any, Any] | None:
@@ -129,7 +155,7 @@ def _own_column(model: Any, words: str) -> tuple[Any, Any] | None:
     except FieldDoesNotExist:
         return None
     lookup = lookup or "exact"
-    own = field.concrete and field.model is model and (not field.is_relation or name == field.attname)
+    own = field.concrete and field.model is model
     if not own or lookup not in _LOOKUPS or field.get_internal_type() == "JSONField":
         return None
     return field, field.get_lookup(lookup)
@@ -281,6 +307,10 @@ def _get_converters(self: Any, expressions: Any) -> Any:
     if known.converters is None:
         known.converters = _converters(self, expressions)
     return known.converters
+
+
+def _has_composite_fields(_self: Any, _expressions: Any) -> bool:
+    return False  # no table of ours has a key of several columns; the ORM would look at each column of each result
 
 
 def _get_related_populators(klass_info: Any, select: Any, db: str) -> Any:
