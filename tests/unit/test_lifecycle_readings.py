@@ -262,6 +262,11 @@ def test_the_fence_denies_what_is_new_and_says_not_sent_of_what_was_about_to_go(
     assert step(order(S.SENDING), FenceClosed(Reason.DENY_TRADING_STATE), at(1))[0].status is S.NOT_SENT
 
 
+def test_a_sender_that_was_given_up_while_it_slept_finds_the_fence_closed_and_changes_nothing():
+    given_up = order(S.UNKNOWN)
+    assert step(given_up, FenceClosed(Reason.DENY_STALE_QUOTE), at(90)) == (given_up, ())
+
+
 # --- time and cancels -------------------------------------------------------------------------------------------------
 
 
