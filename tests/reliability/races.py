@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.db import connections
 
@@ -25,8 +27,8 @@ from tests.reliability.processes import race
 
 RACERS = 32
 FITTING = 5
-NETWORK = 0.05
-"""Seconds between a naive look and its deed: as long as a near server takes to answer."""
+EVERY_LOOK = 60.0
+"""Seconds that a naive racer waits for the looks of the others, so that its look is stale by its deed on any machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,19 @@ class Raced:
 # --- the cap ----------------------------------------------------------------------------------------------------------
 
 
+def _naive_looks() -> Callable[[], object]:
+    """Return what a naive racer calls between its look and its deed: it ends once all of them have looked."""
+    looks = multiprocessing.get_context("fork").Barrier(RACERS)
+    return lambda: looks.wait(EVERY_LOOK)
+
+
 def _cap(ground: Ground, *, naive: bool) -> Raced:
     """Claim as often as it goes; the cap holds five claims. Who is denied because another came first tries again."""
     trial = ground.trial("cap")
     with trial.gateway:
         cost = _price_of_one(trial)
         policy = replace(POLICY, max_cost_per_day=cost * FITTING + cost / 2)
-        claim = _naive_cap if naive else _claim_until_denied
+        claim = partial(_naive_cap, _naive_looks()) if naive else _claim_until_denied
         race(lambda number: claim(trial, number, policy.max_cost_per_day, cost), racers=RACERS)
         session = TradingSession.objects.get(pk=trial.rows.session_id)
         claimed = HedgeTransaction.objects.filter(session=session).count()
@@ -89,11 +97,11 @@ def _claim_until_denied(trial: Trial, number: int, cap: Decimal, _cost: Decimal)
     return "gave up"
 
 
-def _naive_cap(trial: Trial, _number: int, cap: Decimal, cost: Decimal) -> bool:
+def _naive_cap(all_looked: Callable[[], object], trial: Trial, _number: int, cap: Decimal, cost: Decimal) -> bool:
     """Look whether it fits, then store the new sum: the way that overspends."""
     session = TradingSession.objects.get(pk=trial.rows.session_id)
     fits = session.reserved + cost <= cap
-    time.sleep(NETWORK)
+    all_looked()
     if fits:
         session.reserved += cost
         session.save(update_fields=["reserved"])
@@ -117,6 +125,7 @@ def _count(trial: Trial) -> None:
 def _cooldown(ground: Ground, *, naive: bool) -> Raced:
     """Act at once, in 32 processes; within the cooldown there is one action, of two wings."""
     trial = ground.trial("cooldown", policy=replace(POLICY, cooldown_seconds=300))
+    all_looked = _naive_looks()
     with trial.gateway:
 
         def claim(number: int) -> bool:
@@ -138,7 +147,7 @@ def _cooldown(ground: Ground, *, naive: bool) -> Raced:
             session = TradingSession.objects.get(pk=trial.rows.session_id)
             now = trial.clock.now()
             ready = session.last_action_at is None or now >= session.last_action_at + timedelta(seconds=300)
-            time.sleep(NETWORK)
+            all_looked()
             if ready:
                 session.last_action_at = now
                 session.save(update_fields=["last_action_at"])
@@ -156,6 +165,7 @@ def _cooldown(ground: Ground, *, naive: bool) -> Raced:
 def _exit(ground: Ground, *, naive: bool) -> Raced:
     """Sell the same wing from 32 processes; it is sold once, and the account is never short."""
     trial = ground.trial("exit")
+    all_looked = _naive_looks()
     with trial.gateway:
         trial.run(trial.buy)
         trial.run(trial.settle)
@@ -174,9 +184,10 @@ def _exit(ground: Ground, *, naive: bool) -> Raced:
             rows = trial.rows
             held = holdings(account_id=rows.account_id, mode=rows.mode, day=trial.script.day)
             net = sum(p.quantity for p in broker.positions() if p.contract == trial.wings[0])
+            price = broker.depth(trial.wings[0]).bids[0].price
+            all_looked()
             if not held or net < held[0].quantity:
                 return False
-            price = broker.depth(trial.wings[0]).bids[0].price
             request = OrderRequest(trial.wings[0], Product.NRML, Side.SELL, held[0].quantity, price)
             return bool(broker.place(request).order_id)
 
@@ -197,6 +208,7 @@ def _exit(ground: Ground, *, naive: bool) -> Raced:
 def _probe(ground: Ground, *, naive: bool) -> Raced:
     """Find the breaker's minute over in 32 processes; one of them asks the server."""
     trial = ground.trial("probe")
+    all_looked = _naive_looks()
     with trial.gateway:
         rows = trial.rows
         Breaker.objects.create(
@@ -210,6 +222,7 @@ def _probe(ground: Ground, *, naive: bool) -> Raced:
 
         def naively(_: int) -> None:
             row = Breaker.objects.get(account_id=rows.account_id)
+            all_looked()
             if row.open_until is None:
                 return
             try:
@@ -231,6 +244,7 @@ def _probe(ground: Ground, *, naive: bool) -> Raced:
 def _lease(ground: Ground, *, naive: bool) -> Raced:
     """Take the account in 32 processes, three times: one has it at a time, under a number of its own."""
     trial = ground.trial("lease")
+    all_looked = _naive_looks()
     with trial.gateway:
         account, wall = trial.rows.account_id, trial.clock.wall()
 
@@ -242,9 +256,10 @@ def _lease(ground: Ground, *, naive: bool) -> Raced:
             row, _made = AccountLease.objects.get_or_create(
                 account_id=account, defaults={"number": 0, "holder": "", "until": wall}
             )
-            if row.until > wall:
+            free = row.until <= wall
+            all_looked()
+            if not free:
                 return []
-            time.sleep(NETWORK)
             row.number, row.until = row.number + 1, wall + lease.HELD_FOR
             row.save()
             return [row.number]
