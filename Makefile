@@ -16,8 +16,8 @@ setup: .venv/.tools .venv/.redis-server ## create .venv and install what is pinn
 run: .venv/.packages .venv/.redis-server ## start everything and print the address; Ctrl-C stops it
 	@exec $(PY) manage.py up
 
-test: setup ## run all tests, on servers of their own
-	@$(PY) -m pytest $(ARGS)
+test: setup ## run all tests on all cores (up to 8; ARGS="-n 0 tests/unit" for less), on servers of their own
+	@$(PY) -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 check: setup ## lint, format, types, layers, missing migrations
 	$(PY) -m ruff check .
