@@ -14,6 +14,7 @@ SIMULATOR = "simulator"
 REAL = "real"
 SIMULATOR_DATABASE = "auto_hedge_sim"
 REAL_DATABASE = "auto_hedge"
+PREPARE_AFTER = 2  # times that a connection has sent the same statement
 
 
 def database_config(*, given: dict[str, Any] | None, world: str, places: Places) -> dict[str, Any]:
@@ -38,9 +39,11 @@ def database_config(*, given: dict[str, Any] | None, world: str, places: Places)
             f"DATABASE_URL names {SIMULATOR_DATABASE}, the simulator's own: name another database for a real account"
         )
     options: dict[str, Any] = {"connect_timeout": 5} | dict(config.get("OPTIONS") or {})
-    # Statements are prepared by the server once and reused: a cycle asks the same few questions all day.
+    # Statements are prepared by the server once and reused: a cycle asks the same few questions all day. Django prepares
+    # none by itself; behind a pooler that cannot, DATABASE_URL may say `?prepare_threshold=1000000000`.
     options["server_side_binding"] = True
-    options["options"] = f"{options.get('options', '')} -c search_path={SCHEMA}".strip()
+    options["prepare_threshold"] = int(options.get("prepare_threshold", PREPARE_AFTER))
+    options["options"] = f"{options.get('options', '')} -c search_path={SCHEMA} -c jit=off".strip()
     return config | {
         "ENGINE": "django.db.backends.postgresql",
         "OPTIONS": options,
