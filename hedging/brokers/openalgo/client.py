@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 import urllib3.exceptions
+from requests.structures import CaseInsensitiveDict
 
 from hedging.brokers.base import BrokerUnavailable, NotSent, OutcomeUnknown
 from hedging.brokers.openalgo.deadline import DeadlineAdapter
@@ -52,6 +53,7 @@ MAX_RETRIES = 2
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """A chain of 2 x 201 strikes with Greeks is about 150 kB, a day of trades far below this."""
 
+_HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
 _RETRYABLE = frozenset({502, 503, 504})
 _TRANSPORT_ERRORS = (
     requests.RequestException,
@@ -157,13 +159,16 @@ class OpenAlgoClient:
         ends = self._monotonic() + seconds
         # The type of `timeout` leaves out urllib3's own, which the adapter passes on unchanged.
         timeout: object = urllib3.Timeout(total=seconds, connect=min(CONNECT_SECONDS, seconds), read=seconds)
-        response = self._session().post(
-            url,
-            data=body,
-            headers={"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"},
-            timeout=timeout,  # type: ignore[arg-type]
-            allow_redirects=False,
+        # Straight to the transport: what a `Session` adds (cookies, redirects, authentication, proxies) is not wanted here.
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = "POST", url, body
+        request.headers = CaseInsensitiveDict(_HEADERS, **{"Content-Length": str(len(body))})
+        response = self._session().get_adapter(url).send(
+            request,
             stream=True,
+            timeout=timeout,  # type: ignore[arg-type]
+            verify=True,
+            proxies={},
         )
         with response:
             content = bytearray()
