@@ -83,8 +83,9 @@ def living(places: Places) -> list[int]:
 
 
 def free_ports() -> int:
-    """Find a port whose neighbour is free too: the simulator takes it."""
-    for port in range(20_000, 30_000, 2):
+    """Find a port whose neighbour is free too: the simulator takes it. Test processes look in places of their own."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in range(20_000 + 1_000 * number, 21_000 + 1_000 * number, 2):
         with socket.socket() as one, socket.socket() as two:
             try:
                 one.bind(("127.0.0.1", port))
