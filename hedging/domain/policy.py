@@ -35,8 +35,8 @@ class HedgePolicy:
     `min_premium`, `max_premium`, `floor_premium`, `ceiling_premium` in rupees a unit; `max_cost_per_day` in rupees.
     `relaxations` lists what may be given up, cumulative and in order; its first member is always `NONE`.
     `buy_least_utilization`: where no aim can be reached, buy what brings utilization lowest instead of nothing.
-    Entries are projected from `lookahead_minutes` before them and hedged from `buy_within_seconds` before: time for a
-    second attempt a cooldown later, and not so early that a stop in between makes the hedge needless.
+    Entries are projected from `lookahead_minutes` before them and hedged from `buy_within_seconds` before: time for
+    every chase and for the margin to follow, and not so early that a stop in between makes the hedge needless.
     `order_buffer_ticks` and `order_buffer_pct` bound how far a limit price may lie beyond the touch (the larger counts).
     """
 
@@ -44,7 +44,7 @@ class HedgePolicy:
     utilization_target_pct: Decimal = Decimal(85)
     exit_trigger_pct: Decimal = Decimal(70)
     lookahead_minutes: int = 5
-    buy_within_seconds: int = 150
+    buy_within_seconds: int = 100
     exit_buffer_minutes: int = 15
     min_premium: Decimal = Decimal("2.0")
     max_premium: Decimal = Decimal("6.0")

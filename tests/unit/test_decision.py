@@ -326,9 +326,9 @@ def near_close(minutes: float, *wings, **changes):
 ITM = option(25900)  # a call below the spot of 26000
 
 
-@pytest.mark.parametrize(("minutes", "bought"), [(2.51, False), (2.5, True), (2.49, True), (0.1, True)])
-def test_a_hedge_is_bought_from_150_seconds_before_its_entry(minutes, bought):
-    entry = straddle(4, minutes=minutes)
+@pytest.mark.parametrize(("seconds", "bought"), [(101, False), (100, True), (99, True), (6, True)])
+def test_a_hedge_is_bought_from_100_seconds_before_its_entry(seconds, bought):
+    entry = straddle(4, minutes=seconds / 60)
     decision = decide(facts(chain=chain(), coming=(entry,), soon=(entry,), later=(later(entry),)))
     assert isinstance(decision, AddHedge) is bought
     assert bought or decision.reason is Reason.HOLD_NOT_YET
