@@ -39,6 +39,7 @@ from hedging.domain.snapshot import Depth, Position
 from hedging.engine import breaker
 from hedging.engine.books import lookalikes_of
 from hedging.engine.hours import acting_hours
+from hedging.engine.one_row import OneRow
 from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
@@ -60,13 +61,18 @@ _AFTER_REPLY = {
     ReplyClass.MODE_MISMATCH: OrderStatus.UNKNOWN,
 }
 
+_ORDER = OneRow(
+    HedgeOrder,
+    joined={"transaction": (), "transaction.session": (), "transaction.decision": ("id", "policy")},
+)
+
 
 def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
     """Take one NEW slice through the send protocol; a slice in any other state is left alone.
 
     Safe to call twice at once: both may read, but the compare-and-set to SENDING lets one of them post.
     """
-    order = HedgeOrder.objects.select_related("transaction__session", "transaction__decision").get(pk=order_id)
+    order = _ORDER.get(order_id)
     if order.status != OrderStatus.NEW:
         return OrderStatus(order.status)
     if _waits_for_buys(order.transaction) or _waits_for_slices(order):

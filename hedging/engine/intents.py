@@ -16,7 +16,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from hedging.brokers.openalgo.symbols import format_symbol
-from hedging.domain.decision import AddHedge, Decision, Hold, LegOrder
+from hedging.domain.decision import Decision, Hold, LegOrder
 from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Side
 from hedging.domain.policy import HedgePolicy
@@ -24,6 +24,7 @@ from hedging.domain.reasons import Reason
 from hedging.domain.worst_case import worst_cost as worst_cost_of
 from hedging.engine import alerts, audit, day_ahead, jumps
 from hedging.engine.breaker import kind_of
+from hedging.engine.one_row import OneRow
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
 from hedging.engine.standing import Standing, standing_of
@@ -31,6 +32,8 @@ from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTr
 from hedging.selectors import holdings
 from schedule.calendar import IST
 from sessions_app.models import MarginSnapshot, Mode, TradingSession
+
+_LOCKED_SESSION = OneRow(TradingSession, locked=("",))
 
 
 class Denied(Exception):
@@ -107,9 +110,8 @@ def _snapshot(session: TradingSession, facts: CycleFacts) -> None:
 def _card(
     decision: Decision, facts: CycleFacts, session: TradingSession, kind: CycleKind, slot: int | None
 ) -> HedgeDecision:
-    action = (
-        Action.HOLD if isinstance(decision, Hold) else Action.ADD if isinstance(decision, AddHedge) else Action.UNWIND
-    )
+    buys = not isinstance(decision, Hold) and any(leg.side is Side.BUY for leg in decision.legs)
+    action = Action.HOLD if isinstance(decision, Hold) else Action.ADD if buys else Action.UNWIND
     return HedgeDecision.objects.create(
         session=session,
         mode=session.mode,
@@ -143,7 +145,7 @@ def _claim(
     lease: int | None,
 ) -> tuple[int, ...]:
     now, wall_now = facts.now, ports.wall()
-    session = TradingSession.objects.select_for_update(of=("self",)).get(pk=card.session_id)
+    session = _LOCKED_SESSION.get(card.session_id)
     by_clock = all(leg.due_by_clock for leg in legs)
     # Asked after the lock was granted: what was committed while we waited for it counts.
     _check_standing(standing_of(session.pk), legs, lease=lease, by_clock=by_clock)
@@ -154,7 +156,8 @@ def _claim(
     order_ids: list[int] = []
     for leg in legs:
         tx = _intent(card, session, leg, facts, origin)
-        order_ids += _slices(tx, leg, facts, now=now, wall_now=wall_now)
+        orders = _slices(tx, leg, facts, now=now, wall_now=wall_now)
+        order_ids += [] if leg.after_buys else [order.pk for order in orders]
         audit.append(
             account_id=session.account_id,
             session_id=session.pk,
@@ -164,7 +167,7 @@ def _claim(
             event="intent_claimed",
             subject=tx,
             facts={"side": leg.side.value, "symbol": tx.symbol, "quantity": leg.quantity, "reserve": str(tx.reserve)},
-            also=(session, *tx.orders.all()),
+            also=(session, *orders),
         )
     return tuple(order_ids)
 
@@ -267,9 +270,11 @@ def _intent(
     )
 
 
-def _slices(tx: HedgeTransaction, leg: LegOrder, facts: CycleFacts, *, now: datetime, wall_now: datetime) -> list[int]:
+def _slices(
+    tx: HedgeTransaction, leg: LegOrder, facts: CycleFacts, *, now: datetime, wall_now: datetime
+) -> list[HedgeOrder]:
     largest, rest = facts.spec.max_order_quantity, leg.quantity
-    ids: list[int] = []
+    orders: list[HedgeOrder] = []
     while rest:
         quantity = min(largest, rest)
         order = HedgeOrder.objects.create(
@@ -277,11 +282,11 @@ def _slices(tx: HedgeTransaction, leg: LegOrder, facts: CycleFacts, *, now: date
             account_id=tx.session.account_id,
             trading_day=tx.session.trading_day,
             mode=tx.mode,
-            slice=len(ids) + 1,
+            slice=len(orders) + 1,
             quantity=quantity,
             created_at=now,
             touched_wall=wall_now,
         )
-        ids.append(order.pk)
+        orders.append(order)
         rest -= quantity
-    return ids if not leg.after_buys else []
+    return orders

@@ -32,6 +32,7 @@ from hedging.domain.lifecycle import (
 )
 from hedging.engine import audit
 from hedging.engine.cooldown import give_back_if_unsent
+from hedging.engine.one_row import OneRow
 from hedging.engine.standing import standing_of
 from hedging.models import Fill, HedgeOrder, HedgeTransaction
 from notifications.models import Severity, queue_alert
@@ -39,6 +40,7 @@ from schedule.models import ChargeRates as ChargeRow
 from sessions_app.models import TradingSession, TradingState
 
 NetworkEffect = Post | SendCancel
+_LOCKED = OneRow(HedgeOrder, joined={"transaction": (), "transaction.session": ()}, locked=("", "transaction"))
 
 # What the operator is told for each note of the protocol, and how loudly. Notes that are not here stay in the audit trail.
 _ALERTS: dict[str, tuple[str, Severity]] = {
@@ -89,9 +91,10 @@ def apply_event(
     """
     with transaction.atomic():
         # The intent's row too, and before the session's: two slices of one intent may end at the same moment.
-        rows = HedgeOrder.objects.select_for_update(of=("self", "transaction")).select_related("transaction__session")
-        row = rows.get(pk=order_id)
-        before = slice_of(row, list(row.fills.order_by("sequence")))
+        row = _LOCKED.get(order_id)
+        # What was never sent has no fills to ask for.
+        fills = [] if row.status == OrderStatus.NEW else list(row.fills.order_by("sequence"))
+        before = slice_of(row, fills)
         after, effects = step(before, event, now, timing or Timing())
         if after == before and not effects:
             return after.status, ()
