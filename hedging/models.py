@@ -11,6 +11,7 @@ from django.db.models import F, Q
 
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import LIVE, OrderStatus
+from hedging.manual_requests import ManualRequest  # noqa: F401 - Django finds the models of an app here
 from hedging.querysets import OrderQuerySet, TransactionQuerySet
 from schedule.models import INDEX_CHOICES
 from sessions_app.models import Account, Mode, TradingSession
@@ -48,6 +49,7 @@ class Origin(StrEnum):
     AUTO = "auto"
     ADMIN = "admin"
     API = "api"
+    COMMAND = "command"
 
 
 class HedgeDecision(models.Model):

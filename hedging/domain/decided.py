@@ -1,4 +1,4 @@
-"""What a cycle may decide: `Hold | AddHedge | Unwind` as values, with the legs that they order."""
+"""What may be decided: `Hold | AddHedge | Unwind`, and `ByHand` by people, as values with the legs that they order."""
 
 from __future__ import annotations
 
@@ -67,7 +67,17 @@ class Unwind:
     card: dict[str, Any] = field(default_factory=dict)
 
 
-Decision = Hold | AddHedge | Unwind
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Buy or sell `legs` because a person said so: one action, all of one side."""
+
+    reason: Reason
+    gates: tuple[Gate, ...]
+    legs: tuple[LegOrder, ...]
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+Decision = Hold | AddHedge | Unwind | ByHand
 
 
 def buy_leg(facts: CycleFacts, trade: WingTrade, reason: Reason) -> LegOrder:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from hedging.domain.cards import card_of, percent, two_places
-from hedging.domain.decided import AddHedge, Decision, Hold, LegOrder, Unwind, after_buys, buy_leg, sell_leg
+from hedging.domain.decided import AddHedge, ByHand, Decision, Hold, LegOrder, Unwind, after_buys, buy_leg, sell_leg
 from hedging.domain.entries import ComingEntry, in_time_order
 from hedging.domain.facts import HUNDRED, CycleFacts
 from hedging.domain.guards import ACTING, KNOWING, REDUCING, Gate, first_closed
@@ -18,7 +18,7 @@ from hedging.domain.projection import Projection, ProjectionInputs, project
 from hedging.domain.reasons import Reason
 from hedging.domain.selling import considers_sales, sales_due, unwind
 
-__all__ = ["AddHedge", "Decision", "Hold", "LegOrder", "Unwind", "considers_sales", "decide", "wants_prices"]
+__all__ = ["AddHedge", "ByHand", "Decision", "Hold", "LegOrder", "Unwind", "considers_sales", "decide", "wants_prices"]
 
 
 def wants_prices(facts: CycleFacts) -> bool:

@@ -35,7 +35,7 @@ def hedge_problem(
         cost_cap_left=facts.cost_left,
         used_offset=facts.used_correction - less + (Decimal(0) if projection is None else projection.used_offset),
         order_offset=facts.used_correction - less + (Decimal(0) if projection is None else projection.order_offset),
-        pending=_pending(facts),
+        pending=pending_lines(facts),
         quarantined=facts.session.quarantine,
         needed_until=facts.needed_until,
     )
@@ -79,7 +79,8 @@ def _candidates(facts: CycleFacts) -> tuple[Candidate, ...]:
     return tuple(found)
 
 
-def _pending(facts: CycleFacts) -> tuple[MarginLine, ...]:
+def pending_lines(facts: CycleFacts) -> tuple[MarginLine, ...]:
+    """Return what our live buys may still add to the book."""
     lines = []
     for intent in facts.in_flight:
         if intent.side is Side.BUY:

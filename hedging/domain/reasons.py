@@ -28,11 +28,13 @@ class Reason(StrEnum):
     ADD_PROJECTION_OVER_TRIGGER = "ADD_PROJECTION_OVER_TRIGGER"
     ADD_FREE_MARGIN_SHORT = "ADD_FREE_MARGIN_SHORT"
     ADD_LEAST_UTILIZATION = "ADD_LEAST_UTILIZATION"
+    ADD_BY_HAND = "ADD_BY_HAND"
     UNWIND_SHORTS_GONE = "UNWIND_SHORTS_GONE"
     UNWIND_UNDER_EXIT_TRIGGER = "UNWIND_UNDER_EXIT_TRIGGER"
     UNWIND_BEFORE_CLOSE = "UNWIND_BEFORE_CLOSE"
     UNWIND_SESSION_END = "UNWIND_SESSION_END"
     UNWIND_REPLACED = "UNWIND_REPLACED"
+    UNWIND_BY_HAND = "UNWIND_BY_HAND"
     DENY_AUTOMATION_OFF = "DENY_AUTOMATION_OFF"
     DENY_TRADING_STATE = "DENY_TRADING_STATE"
     DENY_OUT_OF_HOURS = "DENY_OUT_OF_HOURS"
@@ -53,6 +55,16 @@ class Reason(StrEnum):
     DENY_PREFLIGHT = "DENY_PREFLIGHT"
     DENY_ABSURD_QUOTE = "DENY_ABSURD_QUOTE"
     DENY_OTHER_PRODUCT = "DENY_OTHER_PRODUCT"
+    DENY_NOT_RECONCILED = "DENY_NOT_RECONCILED"
+    DENY_NOT_OF_SESSION = "DENY_NOT_OF_SESSION"
+    DENY_BEYOND_FREEZE = "DENY_BEYOND_FREEZE"
+    DENY_BEYOND_CAPACITY = "DENY_BEYOND_CAPACITY"
+    DENY_BEYOND_CASH = "DENY_BEYOND_CASH"
+    DENY_QUARANTINED = "DENY_QUARANTINED"
+    DENY_NO_BID = "DENY_NO_BID"
+    DENY_UNCOVERS_SHORT = "DENY_UNCOVERS_SHORT"
+    DENY_OVER_TRIGGER = "DENY_OVER_TRIGGER"
+    DENY_POLICY_CHANGED = "DENY_POLICY_CHANGED"
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -76,11 +88,13 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.ADD_PROJECTION_OVER_TRIGGER: "The projection passes the trigger: the cheapest sufficient hedge is bought.",
     Reason.ADD_FREE_MARGIN_SHORT: "The broker's free margin would not cover the next entry: a hedge is bought.",
     Reason.ADD_LEAST_UTILIZATION: "No aim can be reached; the policy buys what brings margin lowest. Refusals remain likely.",
+    Reason.ADD_BY_HAND: "Bought by hand.",
     Reason.UNWIND_SHORTS_GONE: "The shorts that the hedge covered are gone: sold to recover cost.",
     Reason.UNWIND_UNDER_EXIT_TRIGGER: "The book stays under the exit trigger without the hedge: sold to recover cost.",
     Reason.UNWIND_BEFORE_CLOSE: "In the money near the close: sold, since exercise is taxed.",
     Reason.UNWIND_SESSION_END: "The session ends and the policy closes hedges: sold.",
     Reason.UNWIND_REPLACED: "Replaced by a nearer hedge: sold after that was bought, to free its place.",
+    Reason.UNWIND_BY_HAND: "Sold by hand.",
     Reason.DENY_AUTOMATION_OFF: "Automation was switched off before the order was claimed or sent.",
     Reason.DENY_TRADING_STATE: "The trading state does not allow this order.",
     Reason.DENY_OUT_OF_HOURS: "The order would be sent outside the hours in which we act.",
@@ -101,4 +115,14 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DENY_PREFLIGHT: "No pre-flight of today lets this order go.",
     Reason.DENY_ABSURD_QUOTE: "The price is far from the one that was decided on, or bid and ask are far apart.",
     Reason.DENY_OTHER_PRODUCT: "The shorts have another product than the hedge: it would release nothing.",
+    Reason.DENY_NOT_RECONCILED: "The books have not been compared since the start: no buy before they are.",
+    Reason.DENY_NOT_OF_SESSION: "The contract is not of the session's index, or a buy not of its expiry.",
+    Reason.DENY_BEYOND_FREEZE: "The order needs more slices under the exchange's freeze quantity than one order may have.",
+    Reason.DENY_BEYOND_CAPACITY: "The longs would be more than the shorts that they could cover: what is beyond releases nothing.",
+    Reason.DENY_BEYOND_CASH: "The broker's free margin does not cover the cost.",
+    Reason.DENY_QUARANTINED: "An order in this contract was lost or the books differ on it: it may still surface.",
+    Reason.DENY_NO_BID: "Nobody bids for it: it cannot be sold now.",
+    Reason.DENY_UNCOVERS_SHORT: "The sale takes the cover from shorts that are in the book or about to be.",
+    Reason.DENY_OVER_TRIGGER: "Without the hedge, utilization would be over the trigger.",
+    Reason.DENY_POLICY_CHANGED: "The policy was changed after the preview: look at a new one.",
 }

@@ -27,6 +27,11 @@ def forget_others() -> None:
     Heartbeat.objects.exclude(name__in=ALL).delete()
 
 
+def is_alive(*, name: str, wall_now: datetime) -> bool:
+    """Return whether this queue's worker gave a sign of life within the last 75 seconds."""
+    return Heartbeat.objects.filter(name=name, wall_at__gte=wall_now - SILENCE).exists()
+
+
 def bark(*, now: datetime, wall_now: datetime) -> bool:
     """Queue an alert if a session is open in market hours and no margin check ran for 75 seconds; return whether it did."""
     day = trading_day_of(now)
