@@ -1,85 +1,42 @@
-"""Statements: remember what the ORM writes. Only for schedules in memory, where writing SQL costs more than running it.
+"""Statements: ask again what was asked before. Only for schedules in memory, where composing SQL costs more than running it.
 
-A query whose structure was seen before gets the same text with its own parameters. What is not plain (subqueries,
-expressions, annotations) is written by the ORM as always, and a structure is remembered only if the parameters that were
-gathered here are those that the ORM itself bound.
+Production's chains of queryset calls are noted down instead of composed. A chain of a shape that was seen before is asked
+by its plan, with its own values; one that is new, or not plain (subqueries, expressions, aggregates), goes through the
+ORM as always, and is learnt from it where it can be.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
+from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
-from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX, SQLiteCursorWrapper
-from django.db.models import Model
-from django.db.models import query as query_module
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Model, Q
 from django.db.models.base import ModelState
-from django.db.models.expressions import Col, Value
-from django.db.models.sql.compiler import SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler
-from django.db.models.sql.query import Query
-from django.db.models.sql.where import AND, WhereNode
+from django.db.models.manager import BaseManager
 
-_make_from_db: Any = Model.from_db.__func__  # type: ignore[attr-defined]
-_sets: Any = query_module.QuerySet
-_filter_inplace = _sets._filter_or_exclude_inplace
-_add_ordering: Any = Query.add_ordering
-_write = SQLCompiler.as_sql
-_write_insert = SQLInsertCompiler.as_sql
-_write_update = SQLUpdateCompiler.as_sql
-_converters = SQLCompiler.get_converters
-_populators: Any = query_module.get_related_populators
+from hedging.chaos.plans import Bind, NotPlain, Plan, bind_of, learnt, listening, maker_of, store_of
+
+_PLAIN = (int, str, Decimal, datetime, date, Model)
+_LOOKUPS = frozenset({"exact", "in", "gt", "gte", "lt", "lte", "isnull"})
+_CONDITIONS = frozenset({"filter", "exclude"})
+_SEVERAL = frozenset({list, tuple, set, frozenset})
+_plans: dict[Any, Plan | None] = {None: None}  # the key of what is not plain
+_connection: Any = None
 
 
-class _NotPlain(Exception):
-    """The ORM must write this one itself."""
-
-
-class _Known:
-    """What the ORM made of one structure."""
-
-    __slots__ = ("annotations", "before", "converters", "has_extra_select", "klass_info", "select", "sql")
-
-    def __init__(self, compiler: Any, sql: str, before: tuple[Any, ...]) -> None:
-        self.sql, self.before = sql, before
-        self.select, self.klass_info, self.annotations = (
-            compiler.select,
-            compiler.klass_info,
-            compiler.annotation_col_map,
-        )
-        self.has_extra_select = compiler.has_extra_select
-        self.converters: Any = None
-
-    def give(self, compiler: Any) -> None:
-        """Leave a compiler as writing the statement would have left it."""
-        compiler.select, compiler.klass_info, compiler.annotation_col_map = (
-            self.select,
-            self.klass_info,
-            self.annotations,
-        )
-        compiler.col_count = len(self.select)
-        compiler.has_extra_select = self.has_extra_select
-        compiler.known = self
-
-
-_seen: dict[Any, _Known | None] = {}
-_populators_of: dict[int, tuple[Any, Any]] = {}
-
-
-def remember_statements() -> None:
-    """Make this process's ORM remember what it writes and how it reads. Not to be undone."""
-    compiler, insert, update, query, cursor, model = (
-        _open(kind) for kind in (SQLCompiler, SQLInsertCompiler, SQLUpdateCompiler, Query, SQLiteCursorWrapper, Model)
-    )
-    _sets._filter_or_exclude_inplace = _filter
-    query.add_ordering = _order
+def remember_statements(connection: Any) -> None:
+    """Make this process's ORM remember what it asks over `connection`. Not to be undone."""
+    global _connection  # noqa: PLW0603 - a process that runs schedules in memory has one connection, and only one
+    _connection = connection
+    manager, model = _open(BaseManager), _open(Model)
+    manager.get_queryset = lambda self: Chain(self.model, self._queryset_class)
     model.from_db = classmethod(_from_db)
-    cursor.convert_query = _convert_query
-    compiler.as_sql, insert.as_sql, update.as_sql = _as_sql, _insert, _update
-    compiler.has_composite_fields = _has_composite_fields
-    compiler.get_converters = _get_converters
-    vars(query_module)["get_related_populators"] = _get_related_populators
 
 
 def _open(kind: type) -> Any:
@@ -88,8 +45,6 @@ def _open(kind: type) -> Any:
 
 def _from_db(cls: Any, db: str, field_names: Any, values: Any) -> Any:
     """Make a row's object without asking for each column how it wants to be set: no model of ours has a say in that."""
-    if len(values) != len(cls._meta.concrete_fields):
-        return _make_from_db(cls, db, field_names, values)
     row = cls.__new__(cls)
     row.__dict__.update(zip(field_names, values, strict=True))
     row.__dict__["_state"] = state = ModelState()
@@ -97,226 +52,285 @@ def _from_db(cls: Any, db: str, field_names: Any, values: Any) -> Any:
     return row
 
 
-def _convert_query(_self: Any, query: str, *, param_names: list[str] | None = None) -> str:
-    if param_names is not None:
-        return query % {name: f":{name}" for name in param_names}
-    found = _converted.get(query)
-    if found is None:
-        found = _converted[query] = FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
-    return found
+class Chain:
+    """Calls on a queryset that were not made yet."""
+
+    def __init__(self, model: Any, queryset_class: Any, calls: tuple[Any, ...] = ()) -> None:
+        self.model, self._queryset_class, self._calls = model, queryset_class, calls
+        self._known_related_objects: dict[Any, Any] = {}
+        self._found: list[Any] | None = None
+
+    # --- calls that are noted down -----------------------------------------------------------------------------------
+
+    def _then(self, name: str, args: Any, kwargs: Any) -> Chain:
+        longer = Chain(self.model, self._queryset_class, (*self._calls, (name, args, kwargs)))
+        longer._known_related_objects = self._known_related_objects
+        return longer
+
+    def all(self) -> Chain:
+        """Note nothing."""
+        longer = Chain(self.model, self._queryset_class, self._calls)
+        longer._known_related_objects = self._known_related_objects
+        return longer
+
+    def using(self, _: str | None) -> Chain:
+        """Note nothing: there is one database."""
+        return self
+
+    def _add_hints(self, **_: Any) -> None:
+        """Note nothing: hints are about which database."""
+
+    def filter(self, *args: Any, **kwargs: Any) -> Chain:
+        """Note conditions."""
+        return self._then("filter", args, kwargs)
+
+    def exclude(self, *args: Any, **kwargs: Any) -> Chain:
+        """Note conditions that must not hold."""
+        return self._then("exclude", args, kwargs)
+
+    def order_by(self, *names: Any) -> Chain:
+        """Note an order."""
+        return self._then("order_by", names, {})
+
+    def select_related(self, *names: Any) -> Chain:
+        """Note rows to be read with each."""
+        return self._then("select_related", names, {})
+
+    def select_for_update(self, **how: Any) -> Chain:
+        """Note a lock, which SQLite has not."""
+        return self._then("select_for_update", (), how)
+
+    def only(self, *names: Any) -> Chain:
+        """Note the columns to be read."""
+        return self._then("only", names, {})
+
+    def values(self, *names: Any) -> Chain:
+        """Note that dictionaries are wanted."""
+        return self._then("values", names, {})
+
+    def values_list(self, *names: Any, **how: Any) -> Chain:
+        """Note that tuples are wanted."""
+        return self._then("values_list", names, how)
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows())
+
+    def __len__(self) -> int:
+        return len(self._rows())
+
+    def __bool__(self) -> bool:
+        return bool(self._rows())
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._real()[place]
+
+    def _rows(self) -> list[Any]:
+        if self._found is None:
+            self._found = self._read("rows", lambda real: real)
+        return self._found
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the one row."""
+        chain = self.filter(*args, **kwargs) if args or kwargs else self
+        found = chain._read("get", lambda real: real.order_by()[:21])
+        return found[0] if len(found) == 1 else chain._real().get()
+
+    def first(self) -> Any:
+        """Return the first row, or `None`."""
+        found = self._read("first", lambda real: (real if real.ordered else real.order_by("pk"))[:1])
+        return found[0] if found else None
+
+    def exists(self) -> bool:
+        """Return whether there is a row."""
+        shape = self._shape("exists")
+        plan = _plans.get(shape.key)
+        return bool(plan.rows(shape.values) if plan else self._heard(shape, lambda real: real.exists()))
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        shape = self._shape("count")
+        plan = _plans.get(shape.key)
+        return int(plan.rows(shape.values)[0][0] if plan else self._heard(shape, lambda real: real.count()))
+
+    def update(self, **changes: Any) -> int:
+        """Change the rows; return how many."""
+        shape = self._shape("update", changes)
+        plan = _plans.get(shape.key)
+        return int(plan.changed(shape.values) if plan else self._heard(shape, lambda real: real.update(**changes)))
+
+    def _update(self, values: Any) -> int:
+        return self.update(**{field.attname: value for field, _, value in values})
+
+    def create(self, **kwargs: Any) -> Any:
+        """Write a row."""
+        row = self.model(**kwargs)
+        row.save(force_insert=True, using=DEFAULT_DB_ALIAS)
+        return row
+
+    def _insert(self, objs: Any, fields: Any, **how: Any) -> Any:
+        returning = how.get("returning_fields")
+        if len(objs) != 1 or how.get("raw") or not returning:
+            return self._real()._insert(objs, fields, **how)
+        values = [field.pre_save(objs[0], add=True) for field in fields]
+        key = ("insert", self.model, tuple(map(id, fields)), tuple(map(id, returning)))
+        plan = _plans.get(key)
+        if plan is not None and not any(hasattr(value, "resolve_expression") for value in values):
+            return plan.rows(values)
+        with listening(_connection) as heard:
+            made = self._real()._insert(objs, fields, **how)
+        if key not in _plans:
+            _plans[key] = learnt(_connection, heard[0], values, [store_of(field, _connection) for field in fields])
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what this class does not know: a question of our own over these calls, or the real queryset's."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        ours = getattr(self._queryset_class, name, None)
+        if isinstance(ours, FunctionType) and not ours.__module__.startswith("django."):
+            return MethodType(ours, self)
+        found = getattr(self._real(), name)
+        if not callable(found):
+            return found
+        return lambda *args, **kwargs: found(*map(_real, args), **{key: _real(value) for key, value in kwargs.items()})
+
+    # --- how they are answered ---------------------------------------------------------------------------------------
+
+    def _real(self) -> Any:
+        """Make the calls."""
+        queryset = self._queryset_class(model=self.model)
+        for name, args, kwargs in self._calls:
+            call = getattr(queryset, name)
+            queryset = call(*map(_real, args), **{key: _real(value) for key, value in kwargs.items()})
+        queryset._known_related_objects = self._known_related_objects
+        return queryset
+
+    def _read(self, question: str, narrowed: Callable[[Any], Any]) -> list[Any]:
+        shape = self._shape(question)
+        plan = _plans.get(shape.key)
+        if plan is not None:
+            found = plan.make(plan.rows(shape.values))
+            for field, rows in self._known_related_objects.items():
+                for row in found:
+                    if not field.is_cached(row):
+                        setattr(row, field.name, rows[getattr(row, field.attname)])
+            return found
+        real = narrowed(self._real())
+        if shape.key not in _plans:
+            _plans[shape.key] = None
+            with suppress(NotPlain):
+                heard, make = maker_of(real, _connection)
+                plan = _plans[shape.key] = learnt(_connection, heard, shape.values, shape.binds(self.model))
+                if plan is not None:
+                    plan.make = make
+        return list(real)
+
+    def _heard(self, shape: Shape, ask: Callable[[Any], Any]) -> Any:
+        if shape.key in _plans:
+            return ask(self._real())
+        with listening(_connection) as heard:
+            answer = ask(self._real())
+        _plans[shape.key] = None
+        if len(heard) == 1:
+            with suppress(NotPlain):
+                _plans[shape.key] = learnt(_connection, heard[0], shape.values, shape.binds(self.model))
+        return answer
+
+    def _shape(self, question: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Shape:
+        shape = Shape()
+        try:
+            changed = tuple([shape.change(name, value) for name, value in changes.items()])
+            called = tuple([shape.call(*call) for call in self._calls])
+        except NotPlain:
+            return Shape()
+        shape.key = (question, self.model, changed, called)
+        return shape
 
 
-_converted: dict[str, str] = {}
-_PLAIN_VALUES = (int, str, Decimal, datetime, date, list, tuple, Model)
-_LOOKUPS = frozenset({"exact", "in", "gt", "gte", "lt", "lte"})
-_columns: dict[tuple[Any, str], tuple[Any, Any] | None] = {}
+class Shape:
+    """What decides the text of a question, as `key`, and the values that do not. A question that is not plain has none."""
+
+    __slots__ = ("_changes", "_words", "key", "values")
+
+    def __init__(self) -> None:
+        self.key: Any = None
+        self.values: list[Any] = []
+        self._words: list[str] = []
+        self._changes = 0
+
+    def change(self, name: str, value: Any) -> Any:
+        """Take in a value to be stored; return its part of the key."""
+        if value is None:
+            return name, None
+        if isinstance(value, Model) or hasattr(value, "resolve_expression"):
+            raise NotPlain
+        self._changes += 1
+        self._words.append(name)
+        self.values.append(value)
+        return name
+
+    def call(self, name: str, args: Any, kwargs: Any) -> Any:
+        """Take in one call; return its part of the key."""
+        if name in _CONDITIONS:
+            parts = [self._either(condition) for condition in args]
+            parts += [self._condition(words, kwargs[words]) for words in sorted(kwargs)]
+            return name, tuple(parts)
+        for word in args:
+            if type(word) is not str:
+                raise NotPlain
+        return name, args, tuple(kwargs.items())
+
+    def _either(self, condition: Any) -> Any:
+        if type(condition) is not Q:
+            raise NotPlain
+        parts = [
+            self._condition(*child) if type(child) is tuple else self._either(child) for child in condition.children
+        ]
+        return condition.connector, condition.negated, tuple(parts)
+
+    def _condition(self, words: str, value: Any) -> Any:
+        kind = type(value)
+        if value is None or kind is bool:  # it is in the text: IS NULL, NOT
+            return words, value
+        if kind in _SEVERAL:
+            items = list(dict.fromkeys(value))
+            kinds = set(map(type, items))
+            if len(kinds) != 1 or not issubclass(min(kinds, key=str), _PLAIN):
+                raise NotPlain
+            self.values += items
+            self._words += [words] * len(items)
+            return words, len(items), *kinds
+        if not isinstance(value, _PLAIN):
+            raise NotPlain
+        self.values.append(value)
+        self._words.append(words)
+        return words, kind
+
+    def binds(self, model: Any) -> list[Bind]:
+        """Return how each value is bound. Raises `NotPlain` where only the ORM knows."""
+        fields = [_field(model, words) for words in self._words]
+        stored = [store_of(field, _connection) for field in fields[: self._changes]]
+        asked = zip(fields[self._changes :], self.values[self._changes :], strict=True)
+        return stored + [bind_of(field, type(value), _connection) for field, value in asked]
 
 
-def _filter(self: Any, negate: bool, args: Any, kwargs: Any) -> None:  # noqa: FBT001
-    """Add conditions on columns of the model's own table without the search for joins that they cannot need."""
-    query = self._query
-    if negate or args or query.annotations or len(query.alias_map) > 1:
-        _filter_inplace(self, negate, args, kwargs)
-        return
-    found = []
-    for words, value in sorted(kwargs.items()):
-        key = (query.model, words)
-        if key not in _columns:
-            _columns[key] = _own_column(*key)
-        column = _columns[key]
-        if column is None or not isinstance(value, _PLAIN_VALUES):
-            _filter_inplace(self, negate, args, kwargs)
-            return
-        found.append((*column, value))
-    alias = query.get_initial_alias()
-    for field, lookup, value in found:
-        query.where.add(lookup(query._get_col(field, field, alias), value), AND)
+def _real(value: Any) -> Any:
+    return value._real() if isinstance(value, Chain) else value
 
 
-def _order(self: Any, *ordering: Any) -> None:
-    """Order by columns of the model's own table; anything else is looked at as always."""
-    for item in ordering:
-        key = (self.model, item.lstrip("-") if isinstance(item, str) else "")
-        if key not in _columns:
-            _columns[key] = _own_column(*key)
-        if _columns[key] is None:
-            _add_ordering(self, *ordering)
-            return
-    if ordering:
-        self.order_by += ordering
-    else:
-        self.default_ordering = False
-
-
-def _own_column(model: Any, words: str) -> tuple[Any, Any] | None:
-    name, _, lookup = words.partition("__")
-    try:
-        field = model._meta.pk if name == "pk" else model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return None
-    lookup = lookup or "exact"
-    own = field.concrete and field.model is model
-    if not own or lookup not in _LOOKUPS or field.get_internal_type() == "JSONField":
-        return None
-    return field, field.get_lookup(lookup)
-
-
-def _as_sql(self: Any, with_limits: bool = True, with_col_aliases: bool = False) -> Any:  # noqa: FBT001, FBT002
-    params: list[Any] = []
-    if type(self) is not SQLCompiler or with_col_aliases or not with_limits:
-        return _write(self, with_limits=with_limits, with_col_aliases=with_col_aliases)
-    try:
-        key = _structure(self, params)
-    except _NotPlain:
-        return _write(self)
-    known = _seen.get(key)
-    if known is not None:
-        known.give(self)
-        return known.sql, (*known.before, *params)
-    sql, bound = _write(self)
-    if key not in _seen:
-        before = len(bound) - len(params)
-        exact = before >= 0 and list(bound[before:]) == params and not self.query.subquery
-        _seen[key] = _Known(self, sql, tuple(bound[:before])) if exact else None
-    return sql, bound
-
-
-_inserts: dict[Any, tuple[str, Any] | None] = {}
-_updates: dict[Any, str | None] = {}
-
-
-def _insert(self: Any) -> Any:
-    query = self.query
-    if len(query.objs) != 1 or query.on_conflict is not None or not query.fields or not self.returning_fields:
-        return _write_insert(self)
-    params = [self.prepare_value(field, self.pre_save_val(field, query.objs[0])) for field in query.fields]
-    key = (query.model, tuple(map(id, query.fields)), tuple(map(id, self.returning_fields)))
-    known = _inserts.get(key)
-    if known is not None and not any(hasattr(value, "as_sql") for value in params):
-        sql, self.returning_params = known
-        return [(sql, tuple(params))]
-    written = _write_insert(self)
-    if key not in _inserts:
-        exact = len(written) == 1 and list(written[0][1]) == params
-        _inserts[key] = (written[0][0], self.returning_params) if exact else None
-    return written
-
-
-def _update(self: Any) -> Any:
-    query, params, shape = self.query, [], []
-    for field, _, value in query.values:
-        if any(hasattr(value, name) for name in ("resolve_expression", "prepare_database_save")):
-            return _write_update(self)
-        bound = field.get_db_prep_save(value, connection=self.connection)
-        shape.append((id(field), bound is None))
-        params += [] if bound is None else [bound]
-    try:
-        key = (query.model, tuple(shape), tuple(query.alias_map), _condition(query.where, self, params))
-    except _NotPlain:
-        return _write_update(self)
-    sql = None if query.related_updates or query.annotations else _updates.get(key)
-    if sql is not None:
-        return sql, tuple(params)
-    written, bound_params = _write_update(self)
-    if key not in _updates:
-        _updates[key] = written if list(bound_params) == params and not query.related_updates else None
-    return written, bound_params
-
-
-def _structure(compiler: Any, params: list[Any]) -> Any:
-    """Return what decides the text of a query; its parameters are added to `params` in their order."""
-    query = compiler.query
-    plain = not (
-        query.combinator
-        or query.group_by is not None
-        or query.extra
-        or query.explain_info
-        or query.distinct_fields
-        or query.extra_order_by
-        or query.subquery
-    )
-    if not plain or not all(isinstance(name, str) for name in query.order_by):
-        raise _NotPlain
-    return (
-        query.model,
-        _frozen(query.select_related),
-        (frozenset(query.deferred_loading[0]), query.deferred_loading[1]),
-        query.default_cols,
-        query.default_ordering,
-        query.standard_ordering,
-        query.distinct,
-        query.order_by,
-        query.low_mark,
-        query.high_mark,
-        query.values_select,
-        tuple(_column(column) for column in query.select),
-        tuple(_annotation(name, value) for name, value in query.annotations.items()),
-        None if query.annotation_select_mask is None else tuple(sorted(query.annotation_select_mask)),
-        tuple(_table(alias, table, query) for alias, table in query.alias_map.items()),
-        _condition(query.where, compiler, params),
-    )
-
-
-def _frozen(related: Any) -> Any:
-    return tuple((name, _frozen(rest)) for name, rest in related.items()) if isinstance(related, dict) else related
-
-
-def _column(column: Any) -> Any:
-    if type(column) is not Col:
-        raise _NotPlain
-    return column.alias, id(column.target)
-
-
-def _annotation(name: str, value: Any) -> Any:
-    if type(value) is not Value or not isinstance(value.value, int):
-        raise _NotPlain
-    return name, value.value
-
-
-def _table(alias: str, table: Any, query: Any) -> Any:
-    if getattr(table, "filtered_relation", None) is not None:
-        raise _NotPlain
-    field = getattr(table, "join_field", None)
-    return alias, table.table_name, table.join_type, table.parent_alias, id(field), query.alias_refcount[alias] > 0
-
-
-def _condition(node: Any, compiler: Any, params: list[Any]) -> Any:
-    parts: list[Any] = [node.connector, node.negated]
-    for child in node.children:
-        if type(child) is WhereNode:
-            parts.append(_condition(child, compiler, params))
+def _field(model: Any, words: str) -> Any:
+    """Return the column that the words of a condition mean."""
+    field = None
+    for name in words.split("__"):
+        if name in _LOOKUPS and field is not None:
             continue
-        rhs: Any = getattr(child, "rhs", None)
-        if type(getattr(child, "lhs", None)) is not Col or hasattr(rhs, "resolve_expression") or hasattr(rhs, "as_sql"):
-            raise _NotPlain
-        if isinstance(rhs, bool):  # it is in the text: IS NULL, NOT
-            parts.append((type(child), _column(child.lhs), rhs))
-            continue
-        if child.lookup_name == "in" and not rhs:
-            raise _NotPlain
-        _, bound = child.process_rhs(compiler, compiler.connection)
-        params.extend(bound)
-        parts.append((type(child), _column(child.lhs), len(bound)))
-    return tuple(parts)
-
-
-def _get_converters(self: Any, expressions: Any) -> Any:
-    known: _Known | None = getattr(self, "known", None)
-    if known is None or type(self) is not SQLCompiler:
-        return _converters(self, expressions)
-    if known.converters is None:
-        known.converters = _converters(self, expressions)
-    return known.converters
-
-
-def _has_composite_fields(_self: Any, _expressions: Any) -> bool:
-    return False  # no table of ours has a key of several columns; the ORM would look at each column of each result
-
-
-def _get_related_populators(klass_info: Any, select: Any, db: str) -> Any:
-    held = _populators_of.get(id(klass_info))
-    if held is None or held[0] is not klass_info:
-        if len(_populators_of) > 500:
-            _populators_of.clear()
-        held = _populators_of[id(klass_info)] = (klass_info, _populators(klass_info, select, db))
-    return held[1]
+        try:
+            within = model if field is None else field.related_model
+            field = within._meta.pk if name == "pk" else within._meta.get_field(name)
+        except (AttributeError, FieldDoesNotExist):
+            raise NotPlain from None
+    if not getattr(field, "concrete", False):
+        raise NotPlain
+    return field

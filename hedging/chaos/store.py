@@ -6,16 +6,17 @@ the same; only what is PostgreSQL's own (row locks, triggers) is not there in me
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 from hedging.chaos.kernel import Disaster, Kernel
+from hedging.chaos.plans import moment
 from hedging.chaos.statements import remember_statements
 from hedging.engine import execution, shared_limits
 
@@ -38,7 +39,7 @@ def use_memory() -> None:
             DEFAULT_DB_ALIAS: {
                 "ENGINE": "django.db.backends.sqlite3",
                 "NAME": ":memory:",
-                "OPTIONS": {"cached_statements": 1000},
+                "OPTIONS": {"cached_statements": 1000, "detect_types": 0},
             }
         }
     )
@@ -56,14 +57,13 @@ def use_memory() -> None:
     connection.ensure_connection()
     connection.connection.create_function("greatest", -1, max, deterministic=True)
     connection.connection.create_function("least", -1, min, deterministic=True)
-    # A statement of ours may return a time as it is stored; the ORM takes an aware one as well.
-    sqlite3.register_converter("datetime", lambda text: datetime.fromisoformat(text.decode()).replace(tzinfo=UTC))
+    connection.create_cursor = lambda name=None: connection.connection.cursor(factory=_Cursor)
     raw, quoted = connection.connection, connection.ops.quote_name
     connection._savepoint = lambda sid: raw.execute(f"SAVEPOINT {quoted(sid)}")
     connection._savepoint_commit = lambda sid: raw.execute(f"RELEASE SAVEPOINT {quoted(sid)}")
     connection._savepoint_rollback = lambda sid: raw.execute(f"ROLLBACK TO SAVEPOINT {quoted(sid)}")
     vars(execution)["reserve_order_turn"] = _turns.reserve
-    remember_statements()
+    remember_statements(connection)
     with connection.schema_editor() as editor:
         for label in (*_BENEATH, *OURS):
             for model in apps.get_app_config(label).get_models():
@@ -78,6 +78,19 @@ def _speak_sqlite(execute: Any, sql: str, params: Any, many: bool, context: Any)
         adapt = context["connection"].ops.adapt_datetimefield_value
         params = {name: adapt(value) if isinstance(value, datetime) else value for name, value in params.items()}
     return execute(sql, params, many, context)
+
+
+class _Cursor(SQLiteCursorWrapper):
+    """A cursor that reads a stored time as one: the ORM would ask what each column is, a statement of ours cannot."""
+
+    def fetchone(self) -> Any:
+        """Return the next row."""
+        row = super().fetchone()
+        return row and tuple(moment(value) if _looks_like_a_time(value) else value for value in row)
+
+
+def _looks_like_a_time(value: object) -> bool:
+    return isinstance(value, str) and len(value) >= 19 and (value[4], value[7], value[10]) == ("-", "-", " ")
 
 
 class _Turns:
