@@ -6,7 +6,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench accuracy optimality chaos soak
+.PHONY: help setup run test check bench accuracy optimality chaos mutants soak
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ chaos: setup ## try the order protocol in 100,000 seeded disasters and in real p
 	@$(PY) manage.py chaos --schedules 100000 --page docs/reliability.md
 	@$(PY) manage.py chaos --schedules 2000 --compare
 	@RELIABILITY=full $(PY) -m pytest tests/reliability tests/contract/test_wire_faults.py
+
+mutants: setup ## delete every guard of the order protocol in turn: a test must notice; writes docs/reliability.md
+	@$(PY) -m tests.mutants --page docs/reliability.md
 
 soak: setup ## live through a day at speed 10 while workers are killed (40 minutes), and five days in one process
 	@$(PY) -m tests.reliability.soak day --page docs/reliability.md

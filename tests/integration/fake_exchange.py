@@ -87,7 +87,7 @@ class FakeExchange:
     """A `Broker` over one order book. Buys take the ladder's asks, sells its bids; what does not match rests.
 
     `replies` are misbehaviours for the next orders, first come first served; `failing` maps a read to the error that it
-    raises; `before` maps a method to something that happens just before it answers.
+    raises; `before` maps a method to something that happens just before it answers; a book without `named` has no symbols yet.
     """
 
     paper = False
@@ -105,6 +105,7 @@ class FakeExchange:
         self.calls: list[str] = []
         self.lose_cancels = 0
         self.hide_trades = False
+        self.named = True
         self.used = Decimal(0)
         self.cash = Decimal(2_000_000)
         self.added_by_basket: Callable[[Sequence[MarginLeg]], Decimal] = lambda _: Decimal(0)
@@ -185,7 +186,7 @@ class FakeExchange:
 
     def order_book(self) -> OrderBook:
         self._called("order_book")
-        return OrderBook(tuple(_order_row(order) for order in self.orders.values()), self.wall())
+        return OrderBook(tuple(_order_row(order, named=self.named) for order in self.orders.values()), self.wall())
 
     def trade_book(self) -> TradeBook:
         self._called("trade_book")
@@ -247,12 +248,12 @@ class FakeExchange:
         return ServerStatus("fake", analyze_mode=False)
 
 
-def _order_row(order: Resting) -> OrderRow:
+def _order_row(order: Resting, *, named: bool) -> OrderRow:
     status = order.shown or order.status
     return OrderRow(
         order_id=order.order_id,
-        symbol=format_symbol(order.request.contract),
-        contract=order.request.contract,
+        symbol=format_symbol(order.request.contract) if named else "",
+        contract=order.request.contract if named else None,
         product=order.request.product.value,
         side=order.request.side,
         quantity=order.request.quantity,

@@ -161,6 +161,33 @@ def test_a_foreign_order_that_was_there_before_is_not_taken_for_ours():
     assert slice_of(tx).status == S.UNKNOWN
 
 
+def test_a_foreign_order_that_was_there_before_is_not_taken_for_ours_when_it_gets_its_name():
+    place = world()
+    place.exchange.replies = [fake.timed_out]
+    place.exchange.named = False  # so that our price cannot avoid its price
+    tx = intent(place)
+    place.exchange.accept(OrderRequest(CALL, Product.NRML, Side.BUY, 130, Decimal("4.15")))
+    place.send(slice_of(tx))
+    assert place.exchange.posts[0].limit_price == Decimal("4.15")
+    place.exchange.named = True
+    place.reconcile(after=5)
+    assert slice_of(tx).status == S.UNKNOWN
+
+
+def test_the_order_of_another_slice_of_ours_is_never_adopted():
+    place = world()
+    first = intent(place)
+    place.send(slice_of(first))
+    place.exchange.replies = [fake.timed_out]
+    lost = intent(place, contract=PUT)
+    place.send(slice_of(lost))
+    # Both look alike in a book that does not name its symbols yet.
+    place.exchange.named = False
+    HedgeOrder.objects.filter(transaction=lost).update(seen_order_ids=[])
+    place.reconcile(after=5)
+    assert slice_of(lost).status == S.UNKNOWN
+
+
 def test_two_orders_that_look_like_ours_need_a_person_and_stop_buying():
     place = world()
     place.exchange.replies = [fake.placed_but_timed_out]
@@ -238,6 +265,17 @@ def test_only_the_rest_is_tried_again():
     assert [request.quantity for request in place.exchange.posts] == [130, 65]
     tx.refresh_from_db()
     assert tx.filled_quantity == 130
+
+
+@pytest.mark.parametrize(("patience", "cancels"), [(10, 1), (60, 0)])
+def test_an_intent_is_chased_by_the_policy_that_it_was_decided_under(patience, cancels):
+    place = world()
+    decision = make.HedgeDecisionFactory.create(
+        session=place.session, at=place.clock.now(), policy=policy_card(HedgePolicy(chase_after_seconds=patience))
+    )
+    resting(place, decision=decision)
+    place.reconcile(after=11)
+    assert len(place.exchange.cancels) == cancels
 
 
 def test_chases_are_bounded_in_number():

@@ -12,6 +12,7 @@ from django.db import connection
 from hedging.brokers.base import BrokerUnavailable, OrderRequest, UnreadableAnswer
 from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import OrderStatus
+from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.engine.execution import send_order
 from hedging.engine.orders import apply_event
@@ -23,7 +24,7 @@ from schedule.models import TradingDay
 from sessions_app.models import TradingSession, TradingState
 from tests import factories as make
 from tests.integration import fake_exchange as fake
-from tests.integration.engine_world import CALL, PUT, World, hold, intent, slice_of, world
+from tests.integration.engine_world import CALL, PUT, World, hold, intent, policy_card, slice_of, world
 
 S = OrderStatus
 pytestmark = pytest.mark.django_db
@@ -246,10 +247,7 @@ def test_the_fence_stops_what_was_committed_to_send(monkeypatch, happens, reason
     assert place.session.reserved == 0
 
 
-def test_a_sender_that_was_given_up_for_dead_does_not_send_when_it_wakes(monkeypatch):
-    place = world()
-    tx = intent(place)
-
+def wakes_after_it_was_given_up(place: World, tx: HedgeTransaction, monkeypatch: pytest.MonkeyPatch) -> HedgeOrder:
     def frozen(**event):
         answer = apply_event(**event)
         if answer[0] is S.SENDING:
@@ -260,7 +258,20 @@ def test_a_sender_that_was_given_up_for_dead_does_not_send_when_it_wakes(monkeyp
         return answer
 
     monkeypatch.setattr("hedging.engine.execution.apply_event", frozen)
-    assert sent(place, tx).status == S.UNKNOWN
+    return sent(place, tx)
+
+
+def test_a_sender_that_was_given_up_for_dead_does_not_send_when_it_wakes(monkeypatch):
+    place = world()
+    assert wakes_after_it_was_given_up(place, intent(place), monkeypatch).status == S.UNKNOWN
+    assert not place.exchange.posts
+
+
+def test_a_sender_that_was_given_up_does_not_send_even_where_old_quotes_are_trusted(monkeypatch):
+    place = world()
+    policy = policy_card(HedgePolicy(max_quote_age_seconds=300))
+    decision = make.HedgeDecisionFactory.create(session=place.session, at=place.clock.now(), policy=policy)
+    assert wakes_after_it_was_given_up(place, intent(place, decision=decision), monkeypatch).status == S.UNKNOWN
     assert not place.exchange.posts
 
 

@@ -1,0 +1,370 @@
+"""Mutants of the gates before an order: the decision, the claim, the pre-flight reads, the fence, and the intent's end."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+_CLAIM = "hedging/engine/intents.py"
+_SEND = "hedging/engine/execution.py"
+_CLAIMS = "integration/test_engine_claims.py::"
+_SENDS = "integration/test_engine_send.py::"
+_RECONCILE = "integration/test_engine_reconcile.py::"
+_GATES = "unit/test_guards.py::"
+_ROW = f"{_CLAIMS}test_the_row_refuses_what_the_facts_did_not_know_yet"
+_FENCE = f"{_SENDS}test_the_fence_stops_what_was_committed_to_send"
+
+DECIDING = (
+    Mutant(
+        invariant=12,
+        guard="nothing is decided before the books were read",
+        file="hedging/domain/guards.py",
+        old='Gate("reconciled", facts.reconciled, detail,',
+        new='Gate("reconciled", True, detail,',
+        tests=(f"{_GATES}test_each_gate_of_knowing_is_closed_by_its_own_fact_alone",),
+    ),
+    Mutant(
+        invariant=9,
+        guard="prices that are too old decide nothing",
+        file="hedging/domain/guards.py",
+        old="    if facts.chain_is_stale:\n",
+        new="    if False:\n",
+        tests=(f"{_GATES}test_each_gate_of_knowing_is_closed_by_its_own_fact_alone",),
+    ),
+    Mutant(
+        invariant=12,
+        guard="unknown funds or positions decide nothing",
+        file="hedging/domain/guards.py",
+        old="not facts.unknown and facts.funds is not None and facts.positions is not None",
+        new="not facts.unknown",
+        tests=(f"{_GATES}test_each_gate_of_knowing_is_closed_by_its_own_fact_alone",),
+    ),
+    Mutant(
+        invariant=10,
+        guard="an index that stands still is no open market",
+        file="hedging/domain/guards.py",
+        old="facts.still_seconds < STILL_FOR.total_seconds() or auction",
+        new="True",
+        tests=(f"{_GATES}test_each_gate_of_knowing_is_closed_by_its_own_fact_alone",),
+    ),
+    Mutant(
+        invariant=18,
+        guard="an unknown buy does not hold back a sale",
+        file="hedging/domain/guards.py",
+        old=" if i.side is Side.SELL or not i.uncertain]",
+        new="]",
+        tests=("unit/test_decision.py::test_an_unknown_buy_blocks_its_own_leg_and_not_the_sale_of_another",),
+    ),
+    Mutant(
+        invariant=12,
+        guard="funds of ten seconds ago are unknown",
+        file="hedging/engine/gather.py",
+        old="        if funds is not None and self._is_stale(funds):\n            funds = None\n",
+        tests=("integration/test_engine_cycle.py::test_funds_older_than_ten_seconds_are_unknown",),
+    ),
+)
+
+CLAIMING = (
+    Mutant(
+        invariant=6,
+        guard="the claim asks for the trading state",
+        file=_CLAIM,
+        old="    if not standing.allows(side):\n",
+        new="    if False:\n",
+        tests=(_ROW,),
+    ),
+    Mutant(
+        invariant=6,
+        guard="the file HALT halts",
+        file="hedging/engine/standing.py",
+        old="        if self.halt_file:\n            return TradingState.HALTED\n",
+        tests=("integration/test_trading_states.py::test_the_tightest_of_session_installation_and_file_is_in_force",),
+    ),
+    Mutant(
+        invariant=16,
+        guard="a closed session claims nothing",
+        file="hedging/engine/standing.py",
+        old="        return self.is_open and allows(",
+        new="        return allows(",
+        tests=(f"{_CLAIMS}test_a_closed_session_claims_nothing",),
+    ),
+    Mutant(
+        invariant=3,
+        guard="a claim under a lease that was taken over is refused",
+        file=_CLAIM,
+        old="    if lease is not None and standing.lease_number != lease:\n",
+        new="    if False:\n",
+        tests=("integration/test_shared_rows.py::test_a_claim_under_a_lease_that_another_took_over_is_refused",),
+    ),
+    Mutant(
+        invariant=1,
+        guard="an open breaker stops claims",
+        file=_CLAIM,
+        old="    if not by_clock and broken_until is not None:\n",
+        new="    if False:\n",
+        tests=(_ROW,),
+    ),
+    Mutant(
+        invariant=6,
+        guard="automation that is off stops automatic claims",
+        file=_CLAIM,
+        old="    if origin is Origin.AUTO and not by_clock and not session.automation:\n",
+        new="    if False:\n",
+        tests=(_ROW,),
+    ),
+    Mutant(
+        invariant=13,
+        guard="a red pre-flight stops claims",
+        file=_CLAIM,
+        old="    _check_preflight(session, legs, origin, by_clock=by_clock)\n",
+        tests=("integration/test_preflight_gate.py::test_a_claim_passes_by_the_sessions_own_row",),
+    ),
+    Mutant(
+        invariant=10,
+        guard="claims are made in hours",
+        file=_CLAIM,
+        old="    if facts.window is None or not facts.window.act_from <= facts.now < facts.window.act_until:\n",
+        new="    if False:\n",
+        tests=(f"{_CLAIMS}test_claims_are_made_in_hours_only",),
+    ),
+    Mutant(
+        invariant=3,
+        guard="the cooldown is kept",
+        file=_CLAIM,
+        old="        if facts.now < ready:\n",
+        new="        if False:\n",
+        tests=(f"{_CLAIMS}test_the_cooldown_is_one_for_all_origins",),
+    ),
+    Mutant(
+        invariant=3,
+        guard="what was decided on another's book is refused",
+        file=_CLAIM,
+        old="    if not by_clock and session.last_action_at != facts.session.last_action_at:\n",
+        new="    if False:\n",
+        tests=(f"{_CLAIMS}test_eight_workers_who_decided_on_the_same_book_act_once_even_without_a_cooldown",),
+    ),
+    Mutant(
+        invariant=3,
+        guard="an action that may have left keeps its cooldown",
+        file="hedging/engine/cooldown.py",
+        old="    if sent.filter(transaction__decision_id=tx.decision_id).exists():\n        return False\n",
+        tests=("integration/test_shared_rows.py::test_an_action_that_may_have_left_keeps_its_cooldown",),
+    ),
+    Mutant(
+        invariant=11,
+        guard="a leg with a live intent is left alone",
+        file=_CLAIM,
+        old="    if HedgeTransaction.objects.live().filter(session=session, symbol__in=symbols).exists():\n",
+        new="    if False:\n",
+        tests=(f"{_CLAIMS}test_a_leg_has_one_live_intent",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="no more is sold than our fills hold",
+        file=_CLAIM,
+        old="    _check_held(session, legs)\n",
+        tests=(f"{_CLAIMS}test_no_more_is_sold_than_our_fills_hold",),
+    ),
+    Mutant(
+        invariant=2,
+        guard="the reserve fits under the cap",
+        file="sessions_app/models.py",
+        old='            .filter(spent__lte=Decimal(cap) - amount - F("reserved"))\n',
+        tests=(f"{_CLAIMS}test_the_cap_counts_what_is_spent_and_what_is_reserved",),
+    ),
+    Mutant(
+        invariant=2,
+        guard="the reserve has the charges of every chase",
+        file="hedging/domain/worst_case.py",
+        old=" * (1 + policy.max_chases)",
+        tests=(f"{_CLAIMS}test_the_reserve_is_the_worst_price_and_the_charges_of_every_chase",),
+    ),
+    Mutant(
+        invariant=15,
+        guard="an order stays below the freeze quantity",
+        file=_CLAIM,
+        old="        quantity = min(largest, rest)\n",
+        new="        quantity = rest\n",
+        tests=(f"{_CLAIMS}test_an_intent_is_cut_into_whole_lots_under_the_freeze_quantity",),
+    ),
+)
+
+SENDING = (
+    Mutant(
+        invariant=5,
+        guard="a contract that the account is short of is not bought",
+        file=_SEND,
+        old="    if tx.side == Side.BUY and net < 0:\n        return Reason.DENY_SHORT_CONTRACT\n",
+        tests=(f"{_SENDS}test_a_contract_that_the_account_is_short_of_is_not_bought",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="no more is sold than the broker says is there",
+        file=_SEND,
+        old="    if tx.side == Side.SELL and net < order.quantity + _still_selling(order, trades):\n        return Reason.DENY_BEYOND_HELD\n",
+        tests=(f"{_SENDS}test_no_more_is_sold_than_the_broker_says_is_there",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="slices of a sale together sell no more than is there",
+        file=_SEND,
+        old=" + _still_selling(order, trades):",
+        new=":",
+        tests=(f"{_RECONCILE}test_slices_of_a_sale_together_sell_no_more_than_the_broker_says_is_there",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="slices of a sale go one after the other",
+        file=_SEND,
+        old=" or _waits_for_slices(order):",
+        new=":",
+        tests=(f"{_RECONCILE}test_slices_of_a_sale_go_one_after_the_other",),
+    ),
+    Mutant(
+        invariant=15,
+        guard="a hedge has the product of the shorts",
+        file=_SEND,
+        old="    if tx.side == Side.BUY and _shorts_have_another_product(tx, positions):\n        return Reason.DENY_OTHER_PRODUCT\n",
+        tests=("integration/test_preflight_gate.py::test_a_hedge_carries_the_product_of_the_shorts_that_it_covers",),
+    ),
+    Mutant(
+        invariant=9,
+        guard="a quote older than five seconds is not traded on",
+        file=_SEND,
+        old="    if denied is None and _is_stale(tx, depth.read_at, ports.wall()):\n",
+        new="    if False:\n",
+        tests=(f"{_SENDS}test_a_quote_older_than_five_seconds_before_sending_is_not_traded_on",),
+    ),
+    Mutant(
+        invariant=9,
+        guard="a crossed quote is not traded on",
+        file=_SEND,
+        old="    if depth.bids and depth.asks and depth.bids[0].price > depth.asks[0].price:\n        return Reason.DENY_CROSSED_QUOTE\n",
+        tests=(f"{_SENDS}test_a_bad_quote_sends_nothing",),
+    ),
+    Mutant(
+        invariant=9,
+        guard="an absurd quote is not traded on",
+        file=_SEND,
+        old="    if absurdity(side=side, depth=depth, reference=tx.reference_price):\n        return Reason.DENY_ABSURD_QUOTE\n",
+        tests=("integration/test_preflight_gate.py::test_no_buy_is_sent_at_a_price_that_cannot_be_meant",),
+    ),
+    Mutant(
+        invariant=1,
+        guard="our own equal orders lend no fingerprint",
+        file=_SEND,
+        old="    taken.update(_own_prices(tx, quantity))\n",
+        tests=(f"{_SENDS}test_the_price_avoids_those_of_equal_orders_in_the_book_and_of_our_own_slices",),
+    ),
+    Mutant(
+        invariant=1,
+        guard="the order ids seen before are remembered",
+        file=_SEND,
+        old="    seen = frozenset(row.order_id for row in books.rows) | ",
+        new="    seen = ",
+        tests=(f"{_SENDS}test_what_was_in_the_book_before_is_remembered",),
+    ),
+    Mutant(
+        invariant=1,
+        guard="a sender that was given up does not send",
+        file=_SEND,
+        old="    if status != OrderStatus.SENDING:  #",
+        new="    if False:  #",
+        tests=(f"{_SENDS}test_a_sender_that_was_given_up_does_not_send_even_where_old_quotes_are_trusted",),
+    ),
+    Mutant(
+        invariant=7,
+        guard="the fence: no live order under the dry-run lid",
+        file=_SEND,
+        old="    if tx.mode == Mode.LIVE and settings.AUTO_HEDGE_DRY_RUN:\n        return Reason.DENY_LIVE_NOT_ALLOWED\n",
+        tests=(f"{_SENDS}test_a_live_order_is_not_sent_under_the_dry_run_lid",),
+    ),
+    Mutant(
+        invariant=13,
+        guard="the fence: the pre-flight is asked again",
+        file=_SEND,
+        old="        if not gate.may_go_live(session, Side(tx.side)):\n            return Reason.DENY_PREFLIGHT\n",
+        tests=("integration/test_preflight_gate.py::test_the_fence_asks_again_right_before_a_live_post",),
+    ),
+    Mutant(
+        invariant=6,
+        guard="the fence: the trading state is asked again",
+        file=_SEND,
+        old="    if not standing.allows(Side(tx.side)):\n        return Reason.DENY_TRADING_STATE\n",
+        tests=(f"{_FENCE}[halted]", f"{_FENCE}[reducing]"),
+    ),
+    Mutant(
+        invariant=6,
+        guard="the fence: automation is asked again",
+        file=_SEND,
+        old="    if tx.origin == Origin.AUTO and not tx.due_by_clock and not automatic:\n        return Reason.DENY_AUTOMATION_OFF\n",
+        tests=(f"{_FENCE}[automation off]",),
+    ),
+    Mutant(
+        invariant=10,
+        guard="the fence: the intent's age",
+        file=_SEND,
+        old="    if now > tx.valid_until:\n        return Reason.DENY_EXPIRED_INTENT\n    if hours",
+        new="    if hours",
+        tests=(f"{_FENCE}[expired]",),
+    ),
+    Mutant(
+        invariant=10,
+        guard="the fence: the hours",
+        file=_SEND,
+        old="    if hours is None or not hours.act_from <= now < hours.act_until:\n        return Reason.DENY_OUT_OF_HOURS\n",
+        tests=(f"{_FENCE}[evening]", f"{_FENCE}[holiday]"),
+    ),
+    Mutant(
+        invariant=9,
+        guard="the fence: the age of the quote",
+        file=_SEND,
+        old="    return Reason.DENY_STALE_QUOTE if stale else None\n",
+        new="    return None\n",
+        tests=(f"{_FENCE}[stalled]",),
+    ),
+)
+
+ENDING = (
+    Mutant(
+        invariant=2,
+        guard="a reserve is held while anything of the intent may fill",
+        file="hedging/engine/orders.py",
+        old="    if was_live and all(OrderStatus(",
+        new="    if was_live and any(OrderStatus(",
+        tests=(f"{_RECONCILE}test_a_slice_that_failed_does_not_end_an_intent_of_which_another_still_works",),
+    ),
+    Mutant(
+        invariant=2,
+        guard="a late fill is booked as spent",
+        file="hedging/engine/orders.py",
+        old="    elif tx.side == Side.BUY and fresh:\n",
+        new="    elif False:\n",
+        tests=(f"{_RECONCILE}test_a_fill_that_raced_a_cancel_is_booked_at_its_exact_cost",),
+    ),
+    Mutant(
+        invariant=6,
+        guard="a halt offers nothing again",
+        file="hedging/engine/orders.py",
+        old="not standing_of(tx.session_id).allows(Side(tx.side)) or now",
+        new="now",
+        tests=(f"{_RECONCILE}test_a_halt_cancels_what_rests_and_tries_nothing_again",),
+    ),
+    Mutant(
+        invariant=2,
+        guard="chases are bounded in number",
+        file="hedging/engine/orders.py",
+        old=" and order.attempt <= policy_chases:",
+        new=":",
+        tests=(f"{_RECONCILE}test_chases_are_bounded_in_number",),
+    ),
+    Mutant(
+        invariant=14,
+        guard="every edge writes its audit line",
+        file="hedging/engine/orders.py",
+        old="        if after.status is not before.status or after.trades != before.trades:\n",
+        new="        if False:\n",
+        tests=(f"{_RECONCILE}test_every_edge_left_its_line_in_the_audit_trail",),
+    ),
+)
+
+MUTANTS = DECIDING + CLAIMING + SENDING + ENDING
