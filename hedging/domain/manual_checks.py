@@ -9,9 +9,8 @@ from types import MappingProxyType
 from hedging.domain.facts import CycleFacts
 from hedging.domain.guards import ACTIVE, Gate
 from hedging.domain.instruments import Product, Right, Side
-from hedging.domain.manual import MOST_SLICES, Check, LegPreview, MarginEffect, Refusal, Wanted
+from hedging.domain.manual import MOST_SLICES, Check, LegPreview, MarginEffect, Refusal
 from hedging.domain.manual_quotes import Ground, capacity_lots, uncovered_units
-from hedging.domain.problem import out_of_the_money
 from hedging.domain.reasons import Reason
 from hedging.domain.risk import IST
 from hedging.domain.sanity import absurdity
@@ -22,6 +21,11 @@ Figures = Mapping[str, str | int]
 def checks_of(ground: Ground, side: Side, legs: Sequence[LegPreview], margin: MarginEffect) -> tuple[Check, ...]:
     """Return every check of the action, in the order in which a person should mend what is closed."""
     found = [*_standing(ground, side)]
+    if not legs:
+        fix = "there is nothing of ours to sell"
+        found.append(
+            _check("held", "no hedge is held", Reason.DENY_BEYOND_HELD, fix, passed=False, figures={"held": 0})
+        )
     for leg in legs:
         found += _contract(ground, leg)
         found += _quote(ground, leg)
@@ -36,23 +40,6 @@ def refusals_of(checks: Sequence[Check], *, even_so: bool) -> tuple[Refusal, ...
         for check in checks
         if not check.gate.passed and not (even_so and check.overridable)
     )
-
-
-def warnings_of(
-    ground: Ground, wanted: Wanted, legs: Sequence[LegPreview], checks: Sequence[Check], margin: MarginEffect
-) -> tuple[str, ...]:
-    """Return what a person should know although it refuses nothing, what was overridden first."""
-    said = [check.gate.detail for check in checks if wanted.even_so and check.overridable and not check.gate.passed]
-    facts = ground.facts
-    for leg in legs:
-        said += _thin(leg)
-        if leg.side is Side.BUY:
-            said += _unlike_a_hedge(facts, leg)
-        elif leg.premium is not None and leg.charges is not None and leg.premium <= leg.charges:
-            said.append(f"{leg.symbol} brings ₹{leg.premium} and its charges are ₹{leg.charges}")
-    if margin.after_pct is None:
-        said.append(f"utilization afterwards is not known: {margin.note or facts.unknown or 'no baseline yet'}")
-    return tuple(said)
 
 
 def _standing(ground: Ground, side: Side) -> Iterator[Check]:
@@ -288,28 +275,6 @@ def _cover(ground: Ground, legs: Sequence[LegPreview], margin: MarginEffect) -> 
     }
     fix = "sell fewer lots, or say that you want it even so"
     yield _check("trigger", detail, Reason.DENY_OVER_TRIGGER, fix, passed=not over, overridable=True, figures=figures)
-
-
-def _thin(leg: LegPreview) -> list[str]:
-    if leg.limit_price is None or leg.lots <= leg.lots_at_hand:
-        return []
-    return [f"{leg.symbol}: {leg.lots_at_hand} of {leg.lots} lots trade within the worst price now"]
-
-
-def _unlike_a_hedge(facts: CycleFacts, leg: LegPreview) -> list[str]:
-    """Say what of a purchase lies outside the bounds that an automatic one keeps to."""
-    policy, price, said = facts.policy, leg.limit_price, []
-    if price is not None and not policy.min_premium <= price <= policy.max_premium:
-        said.append(f"{leg.symbol} costs {price}, the band is {policy.min_premium} to {policy.max_premium}")
-    if facts.chain is not None and leg.contract.index is facts.chain.index:
-        away = abs(leg.contract.strike - facts.chain.spot)
-        if not out_of_the_money(leg.contract, facts.chain.spot):
-            said.append(f"{leg.symbol} is in the money: the index stands at {facts.chain.spot}")
-        elif not facts.spec.otm_min <= away <= facts.spec.otm_max:
-            said.append(
-                f"{leg.symbol} is {away:f} points away, the bounds are {facts.spec.otm_min} to {facts.spec.otm_max}"
-            )
-    return said
 
 
 def _check(

@@ -45,23 +45,19 @@ class Ground:
     promised: Mapping[Contract, QuotedLeg]
 
 
-def resolve(wanted: Wanted, held: Mapping[Contract, int], *, lot: int) -> tuple[WantedLeg, ...]:
-    """Return the legs of `wanted` with their lots: all that is held where none are named."""
+def resolve(wanted: Wanted, held: Mapping[Contract, int], *, lot: int) -> tuple[tuple[Contract, int], ...]:
+    """Return contracts and lots of `wanted`: all that is held where no lots, or no legs at all, are named."""
     legs = wanted.legs or tuple(WantedLeg(contract, None) for contract in sorted(held))
-    return tuple(
-        leg if leg.lots is not None else WantedLeg(leg.contract, lots)
-        for leg in legs
-        if leg.lots is not None or (lots := held.get(leg.contract, 0) // lot) > 0
-    )
+    return tuple((leg.contract, held.get(leg.contract, 0) // lot if leg.lots is None else leg.lots) for leg in legs)
 
 
-def leg_preview(ground: Ground, leg: WantedLeg, side: Side) -> LegPreview:
+def leg_preview(ground: Ground, contract: Contract, lots: int, side: Side) -> LegPreview:
     """Return one leg as it would be ordered now; what was promised in a preview keeps its worst price."""
     facts = ground.facts
-    policy, spec, lots = facts.policy, facts.spec, leg.lots or 0
-    depth = facts.depths.get(leg.contract)
+    policy, spec = facts.policy, facts.spec
+    depth = facts.depths.get(contract)
     best = None if depth is None else touch(depth, side)
-    promised = ground.promised.get(leg.contract)
+    promised = ground.promised.get(contract)
     worst = None if best is None else worst_price(side=side, touch=best, policy=policy, spec=spec)
     if promised is not None:
         worst = promised.worst_price
@@ -74,8 +70,8 @@ def leg_preview(ground: Ground, leg: WantedLeg, side: Side) -> LegPreview:
         if side is Side.BUY:
             reserve = worst_cost(price=worst, lots=lots, policy=policy, spec=spec, rates=facts.charges)
     return LegPreview(
-        contract=leg.contract,
-        symbol=contract_name(leg.contract),
+        contract=contract,
+        symbol=contract_name(contract),
         side=side,
         lots=lots,
         quantity=lots * spec.lot,
@@ -88,7 +84,7 @@ def leg_preview(ground: Ground, leg: WantedLeg, side: Side) -> LegPreview:
         charges=charges,
         worst_cost=reserve,
         lots_at_hand=0 if depth is None else lots_within(depth, side, policy=policy, spec=spec),
-        held=ground.held.get(leg.contract, 0),
+        held=ground.held.get(contract, 0),
     )
 
 
@@ -182,7 +178,7 @@ def capacity_lots(facts: CycleFacts) -> dict[Right, int]:
 def uncovered_units(facts: CycleFacts, legs: Sequence[LegPreview]) -> dict[Right, int]:
     """Return by how many more units than now each side's shorts would lack a long after these sales, coming entries counted."""
     coming = [entry.lines for entry in _near(facts)]
-    sold = _units(facts, legs)
+    sold = _sold(facts, legs)
     now, then = exposures(facts.positions or (), *coming), exposures(facts.positions or (), *coming, sold)
     more: dict[Right, int] = dict.fromkeys(Right, 0)
     for key, after in then.items():
@@ -198,9 +194,13 @@ def _near(facts: CycleFacts) -> tuple[ComingEntry, ...]:
     return (*facts.coming, *(entry for entry in facts.soon if entry.portfolio not in known))
 
 
-def _units(facts: CycleFacts, legs: Sequence[LegPreview]) -> list[MarginLine]:
+def _sold(facts: CycleFacts, legs: Sequence[LegPreview]) -> list[MarginLine]:
+    """Return what these sales take out of the book; beyond what is long there, another check refuses."""
+    product, long = facts.session.product, dict[Contract, int]()
+    for position in facts.positions or ():
+        if position.product is product:
+            long[position.contract] = long.get(position.contract, 0) + position.quantity
     return [
-        MarginLine(leg.contract, leg.side.sign * leg.quantity, Decimal(0), facts.session.product)
+        MarginLine(leg.contract, -min(leg.quantity, max(0, long.get(leg.contract, 0))), Decimal(0), product)
         for leg in legs
-        if leg.quantity
     ]

@@ -20,7 +20,7 @@ from hedging.domain.cards import card_of
 from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Contract, Side
 from hedging.domain.manual import Deed, LegPreview, MarginEffect, Preview, Quoted, QuotedLeg, Wanted, WantedLeg, as_card
-from hedging.domain.manual_checks import checks_of, refusals_of, warnings_of
+from hedging.domain.manual_checks import checks_of, refusals_of
 from hedging.domain.manual_quotes import (
     Ground,
     capacity_lots,
@@ -29,6 +29,7 @@ from hedging.domain.manual_quotes import (
     margin_effect,
     resolve,
 )
+from hedging.domain.manual_warnings import warnings_of
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import Source
 from hedging.engine import watchdog
@@ -96,10 +97,10 @@ def look(*, session_id: int, wanted: Wanted, rules: Rules, promised: Quoted | No
     facts = _gather(gatherer, pulse, now)
     held = _held(session, facts)
     legs = resolve(wanted, held, lot=facts.spec.lot)
-    facts = replace(facts, depths={leg.contract: gatherer.depth(leg.contract) for leg in legs})
+    facts = replace(facts, depths={contract: gatherer.depth(contract) for contract, _ in legs})
     shown = {} if promised is None else {leg.contract: leg for leg in promised.legs}
     ground = _ground(session, facts, pulse, wanted.deed.side, held=held, promised=shown)
-    previews = tuple(leg_preview(ground, leg, wanted.deed.side) for leg in legs)
+    previews = tuple(leg_preview(ground, contract, lots, wanted.deed.side) for contract, lots in legs)
     margin = _margin(gatherer, facts, previews)
     preview = _preview(session, ground, wanted, previews, margin)
     if not watchdog.is_alive(name=watchdog.ORDERS, wall_now=ports.wall()):
@@ -235,7 +236,7 @@ def _preview(
         capacity_lots=capacity_lots(facts),
         gates=tuple(check.gate for check in checks),
         refusals=refusals_of(checks, even_so=wanted.even_so),
-        warnings=warnings_of(ground, wanted, legs, checks, margin),
+        warnings=warnings_of(facts, wanted, legs, checks, margin),
         policy_version=policy_version(facts.policy),
     )
 
