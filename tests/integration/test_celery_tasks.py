@@ -151,11 +151,11 @@ def test_in_the_simulated_world_the_days_session_opens_by_itself_once(place):
 
 @pytest.fixture
 def needing(place: Place, django_capture_on_commit_callbacks: Any) -> Place:
-    """An expiry Tuesday at 10:14:30: the projection of the 10:16:30 entry has just been decided to need a hedge."""
+    """An expiry Tuesday at 10:15:00: the projection of the 10:16:30 entry has just been decided to need a hedge."""
     session_of()
     place.go_to(ist(9, 15, 30))
     tasks.check_margin()
-    place.go_to(ist(10, 14, 30))
+    place.go_to(ist(10, 15))
     with django_capture_on_commit_callbacks(execute=True):
         tasks.project_entries()
     assert HedgeDecision.objects.latest("id").reason == Reason.ADD_PROJECTION_OVER_TRIGGER
@@ -168,7 +168,7 @@ def test_what_is_decided_is_queued_by_id_sent_and_filled(needing):
     for _, order_id in needing.queued:
         tasks.send_order(order_id)
     assert {order.status for order in HedgeOrder.objects.all()} == {OrderStatus.ACKED}
-    needing.go_to(ist(10, 14, 35))
+    needing.go_to(ist(10, 15, 5))
     tasks.reconcile_books()
     assert {order.status for order in HedgeOrder.objects.all()} == {OrderStatus.FILLED}
     assert {tx.outcome for tx in HedgeTransaction.objects.all()} == {"filled"}
@@ -179,7 +179,7 @@ def test_a_task_that_is_delivered_twice_sends_once(needing):
     for _ in range(2):
         for _, order_id in needing.queued:
             tasks.send_order(order_id)
-    needing.go_to(ist(10, 14, 35))
+    needing.go_to(ist(10, 15, 5))
     assert needing.exchange.report()["hedges"]["bought_orders"] == HedgeOrder.objects.count()
 
 
@@ -200,7 +200,7 @@ def test_a_queue_that_is_gone_does_not_stop_the_tick(place):
     place.go_to(ist(9, 15, 30))
     tasks.check_margin()
     place.queue_is_gone = True
-    place.go_to(ist(10, 14, 30))
+    place.go_to(ist(10, 15))
     tasks.project_entries()
     assert {order.status for order in HedgeOrder.objects.all()} == {OrderStatus.NEW}
     place.queue_is_gone = False
@@ -225,7 +225,7 @@ def test_a_session_closes_two_minutes_after_the_market(place, moment, closed):
 def test_a_day_is_closed_once_with_its_figures(needing):
     for _, order_id in needing.queued:
         tasks.send_order(order_id)
-    needing.go_to(ist(10, 14, 35))
+    needing.go_to(ist(10, 15, 5))
     needing.clock.moment = ist(15, 43)
     tasks.check_margin()
     tasks.check_margin()

@@ -69,7 +69,7 @@ def short(contract: Contract = CALL) -> tuple[Contract, Product]:
     return contract, Product.NRML
 
 
-def entry_soon(place: World, *, lots: int = 4, minutes: float = 2.5) -> DayPlan:
+def entry_soon(place: World, *, lots: int = 4, minutes: float = 1.5) -> DayPlan:
     """A day whose next entry takes margin over the trigger, over a chain with every strike."""
     for contract, quote in chain().quotes.items():
         place.exchange.quote(contract, str(quote.bid), str(quote.ask))
@@ -385,13 +385,13 @@ def test_what_was_bought_fills_and_the_need_is_met():
 
 def test_an_unknown_outcome_holds_further_buys():
     place = world()
-    plan = entry_soon(place, minutes=3)
+    plan = entry_soon(place, minutes=2.08)
     place.exchange.added_by_basket = margin(1100)
     place.exchange.replies = [fake.timed_out] * 10
-    reason(place, plan=plan)
+    reason(place, plan=plan, after=25)  # late in its slot
     place.follow()
-    assert reason(place, plan=plan) == Reason.HOLD_IN_FLIGHT  # 120 s before the entry
-    assert reason(place, plan=plan) == Reason.HOLD_COOLDOWN  # 90 s before it nothing waits for the unknown any more
+    assert reason(place, plan=plan, after=5) == Reason.HOLD_IN_FLIGHT  # over 90 s before the entry
+    assert reason(place, plan=plan) == Reason.HOLD_COOLDOWN  # from 90 s before it nothing waits for the unknown any more
 
 
 def test_a_halted_session_holds():

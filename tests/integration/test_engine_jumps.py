@@ -276,7 +276,7 @@ def test_a_cycle_near_an_entry_and_one_that_measures_ask_at_most_ten_times():
 
 def hedged_morning() -> tuple[World, DayPlan]:
     """Three straddles in the book, and a fourth that takes margin over the trigger: a hedge is bought and filled."""
-    place, plan = morning(minutes=2)
+    place, plan = morning(minutes=1.6)
     Account.objects.update(basket_scope="increment")
     arrive(place, 760_000, lots=3)
     place.exchange.added_by_basket = margin(1100)

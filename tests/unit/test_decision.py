@@ -36,7 +36,7 @@ MINUTE = timedelta(minutes=1)
 
 def needing(lots: int = 4, **changes):
     """An entry in two minutes that takes margin over the trigger."""
-    entry = straddle(lots, minutes=2)
+    entry = straddle(lots, minutes=1.5)
     known = {"chain": chain(), "coming": (entry,), "soon": (entry,), "later": (later(entry),)}
     return facts(**(known | changes))
 
@@ -216,7 +216,7 @@ def test_a_crossed_quote_is_not_bought():
 
 
 def test_the_brokers_own_answer_decides_when_it_is_the_worse():
-    entry = straddle(1, minutes=2)
+    entry = straddle(1, minutes=1.5)
     said = {entry.portfolio: BrokerIncrement(used_after=Decimal(1_200_000), at_order=None, age_seconds=1)}
     decision = decide(needing(1, increments=said))
     assert decision.reason is not Reason.HOLD_WITHIN_BUDGET
@@ -416,7 +416,7 @@ def test_at_the_sessions_end_wings_that_cover_shorts_stay():
 
 
 def test_an_entry_that_cannot_be_saved_does_not_cost_the_one_before_it():
-    first, hopeless = straddle(4, minutes=2, portfolio="A"), straddle(60, minutes=3, portfolio="B")
+    first, hopeless = straddle(4, minutes=1.5, portfolio="A"), straddle(60, minutes=3, portfolio="B")
     decision = decide(facts(chain=chain(), coming=(first, hopeless), soon=(first, hopeless)))
     assert isinstance(decision, AddHedge)
     assert decision.entries == (first,)
@@ -424,14 +424,14 @@ def test_an_entry_that_cannot_be_saved_does_not_cost_the_one_before_it():
 
 
 def test_entries_of_which_none_can_be_saved_buy_nothing():
-    hopeless = (straddle(60, minutes=2, portfolio="A"), straddle(60, minutes=3, portfolio="B"))
+    hopeless = (straddle(60, minutes=1.5, portfolio="A"), straddle(60, minutes=3, portfolio="B"))
     decision = decide(facts(chain=chain(), coming=hopeless, soon=hopeless))
     assert isinstance(decision, Hold)
     assert decision.reason is Reason.HOLD_UNREACHABLE
 
 
 def test_the_safety_buffer_is_given_up_only_where_nothing_else_saves_the_entry():
-    entry, budget, buffers = straddle(4, minutes=2), Decimal(1_000_000), []
+    entry, budget, buffers = straddle(4, minutes=1.5), Decimal(1_000_000), []
     while True:  # less and less budget for the same entry, a percent at a time
         known = session(budget=budget)
         decision = decide(facts(session=known, chain=chain(), coming=(entry,), soon=(entry,), free_margin=budget))

@@ -21,7 +21,7 @@ DEEP = option(25700)
 
 def needing(quotes: dict[Contract, Quote] | None = None, **changes) -> CycleFacts:
     """An entry in two minutes that takes margin over the trigger, with some quotes of the chain replaced."""
-    entry = straddle(4, minutes=2)
+    entry = straddle(4, minutes=1.5)
     read = replace(chain(), quotes={**chain().quotes, **(quotes or {})})
     known = {"chain": read, "coming": (entry,), "soon": (entry,), "later": (later(entry),)}
     return facts(**(known | changes))

@@ -75,7 +75,7 @@ def test_what_is_not_known_holds_with_its_reason_even_when_margin_is_short(chang
 
 @pytest.mark.parametrize(("changes", "name", "reason"), CLOSING_TO_ACT)
 def test_a_need_that_may_not_be_met_now_holds_with_its_reason(changes, name, reason):
-    need = straddle(8, minutes=2)
+    need = straddle(8, minutes=1.6)
     known = {"chain": chain(), "coming": (need,), "soon": (need,), "later": (later(need),)} | changes
     decision = decide(facts(**known))
     assert isinstance(decision, Hold)
