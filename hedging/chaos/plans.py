@@ -93,8 +93,7 @@ def bind_of(field: Any, kind: type, connection: Any) -> Bind:
     if kind in {int, str}:
         return lambda value: value
     if kind is datetime:
-        found: Bind = connection.ops.adapt_datetimefield_value
-        return found
+        return stored_moment
     if kind is date:
         return str
     return lambda value: field.get_db_prep_value(value, connection=connection)
@@ -105,7 +104,6 @@ def store_of(field: Field[Any, Any], connection: Any) -> Bind:
     general: Bind = lambda value: field.get_db_prep_save(value, connection=connection)  # noqa: E731
     if isinstance(field, JSONField):
         return general
-    adapt = connection.ops.adapt_datetimefield_value
     known: dict[Decimal, Any] = {}
 
     def store(value: Any) -> Any:
@@ -113,7 +111,7 @@ def store_of(field: Field[Any, Any], connection: Any) -> Bind:
         if value is None or kind is int or kind is str:
             return value
         if kind is datetime:
-            return adapt(value)
+            return stored_moment(value)
         if kind is not Decimal:
             return general(value)
         if value not in known:
@@ -192,11 +190,16 @@ def _read_of(column: Any, connection: Any) -> Bind | None:
     if kind in _READ:
         return _READ[kind]
     converters = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
-    if kind == "DecimalField" and len(converters) == 1:
-        return _remembering(converters[0], column, connection)
-    if converters:
+    if not converters:
+        return None
+    if kind != "DecimalField" or len(converters) > 1:
         raise NotPlain
-    return None
+    return lambda value: converters[0](value, column, connection)
+
+
+def stored_moment(moment: datetime) -> str:
+    """Return a time as SQLite's tables hold it."""
+    return moment.astimezone(UTC).isoformat(" ")[: -len("+00:00")]
 
 
 def moment(text: str) -> datetime:
@@ -213,14 +216,21 @@ _READ: Mapping[str, Bind] = {
 }
 
 
-def _remembering(convert: Any, column: Any, connection: Any) -> Bind:
-    known: dict[float, Any] = {}
+def remember_numbers(connection: Any) -> None:
+    """Let a connection convert a stored number to a decimal once, and not each time that it is read."""
+    plain = connection.ops.get_decimalfield_converter
 
-    def read(value: float) -> Any:
-        if value not in known:
-            if len(known) > _NUMBERS_KEPT:
-                known.clear()
-            known[value] = convert(value, column, connection)
-        return known[value]
+    def converter_of(expression: Any) -> Any:
+        known: dict[float, Any] = {}
+        convert = plain(expression)
 
-    return read
+        def remembered(value: Any, expression: Any, connection: Any) -> Any:
+            if value not in known:
+                if len(known) > _NUMBERS_KEPT:
+                    known.clear()
+                known[value] = convert(value, expression, connection)
+            return known[value]
+
+        return remembered
+
+    connection.ops.get_decimalfield_converter = converter_of

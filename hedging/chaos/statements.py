@@ -1,7 +1,7 @@
 """Statements: ask again what was asked before. Only for schedules in memory, where composing SQL costs more than running it.
 
 Production's chains of queryset calls are noted down instead of composed. A chain of a shape that was seen before is asked
-by its plan, with its own values; one that is new, or not plain (subqueries, expressions, aggregates), goes through the
+by its plan, with its own values; one that is new, or not plain (subqueries, unions, aggregates), goes through the
 ORM as always, and is learnt from it where it can be.
 """
 
@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Model, Q
+from django.db.models import F, Model, Q, Value
 from django.db.models.base import ModelState
+from django.db.models.expressions import CombinedExpression
 from django.db.models.manager import BaseManager
 
 from hedging.chaos.plans import Bind, NotPlain, Plan, bind_of, learnt, listening, maker_of, store_of
@@ -249,25 +251,33 @@ class Chain:
         return shape
 
 
+class _Source(Enum):
+    """Where in a question a value stands."""
+
+    STORED = "in a column that changes"
+    ASKED = "in a condition"
+    ADDED = "in a sum of columns"
+
+
 class Shape:
     """What decides the text of a question, as `key`, and the values that do not. A question that is not plain has none."""
 
-    __slots__ = ("_changes", "_words", "key", "values")
+    __slots__ = ("_sources", "key", "values")
 
     def __init__(self) -> None:
         self.key: Any = None
         self.values: list[Any] = []
-        self._words: list[str] = []
-        self._changes = 0
+        self._sources: list[tuple[_Source, str]] = []
 
     def change(self, name: str, value: Any) -> Any:
         """Take in a value to be stored; return its part of the key."""
         if value is None:
             return name, None
-        if isinstance(value, Model) or hasattr(value, "resolve_expression"):
+        if isinstance(value, Model):
             raise NotPlain
-        self._changes += 1
-        self._words.append(name)
+        if hasattr(value, "resolve_expression"):
+            return name, self._sum(value)
+        self._sources.append((_Source.STORED, name))
         self.values.append(value)
         return name
 
@@ -300,20 +310,42 @@ class Shape:
             if len(kinds) != 1 or not issubclass(min(kinds, key=str), _PLAIN):
                 raise NotPlain
             self.values += items
-            self._words += [words] * len(items)
+            self._sources += [(_Source.ASKED, words)] * len(items)
             return words, len(items), *kinds
+        if kind is CombinedExpression:
+            return words, self._sum(value)
         if not isinstance(value, _PLAIN):
             raise NotPlain
         self.values.append(value)
-        self._words.append(words)
+        self._sources.append((_Source.ASKED, words))
         return words, kind
+
+    def _sum(self, term: Any) -> Any:
+        kind = type(term)
+        if kind is F:
+            return term.name
+        if kind is CombinedExpression:
+            return self._sum(term.lhs), term.connector, self._sum(term.rhs)
+        if kind is not Value or type(term.value) is not Decimal:
+            raise NotPlain
+        self.values.append(term.value)
+        self._sources.append((_Source.ADDED, ""))
+        return kind
 
     def binds(self, model: Any) -> list[Bind]:
         """Return how each value is bound. Raises `NotPlain` where only the ORM knows."""
-        fields = [_field(model, words) for words in self._words]
-        stored = [store_of(field, _connection) for field in fields[: self._changes]]
-        asked = zip(fields[self._changes :], self.values[self._changes :], strict=True)
-        return stored + [bind_of(field, type(value), _connection) for field, value in asked]
+        return [
+            _bind(source, model, words, value)
+            for (source, words), value in zip(self._sources, self.values, strict=True)
+        ]
+
+
+def _bind(source: _Source, model: Any, words: str, value: Any) -> Bind:
+    if source is _Source.ADDED:
+        return lambda number: number
+    field = _field(model, words)
+    stored = source is _Source.STORED
+    return store_of(field, _connection) if stored else bind_of(field, type(value), _connection)
 
 
 def _real(value: Any) -> Any:

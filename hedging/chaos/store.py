@@ -16,7 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transacti
 from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 from hedging.chaos.kernel import Disaster, Kernel
-from hedging.chaos.plans import moment
+from hedging.chaos.plans import moment, remember_numbers
 from hedging.chaos.statements import remember_statements
 from hedging.engine import execution, shared_limits
 
@@ -63,6 +63,7 @@ def use_memory() -> None:
     connection._savepoint_commit = lambda sid: raw.execute(f"RELEASE SAVEPOINT {quoted(sid)}")
     connection._savepoint_rollback = lambda sid: raw.execute(f"ROLLBACK TO SAVEPOINT {quoted(sid)}")
     vars(execution)["reserve_order_turn"] = _turns.reserve
+    remember_numbers(connection)
     remember_statements(connection)
     with connection.schema_editor() as editor:
         for label in (*_BENEATH, *OURS):
@@ -83,10 +84,20 @@ def _speak_sqlite(execute: Any, sql: str, params: Any, many: bool, context: Any)
 class _Cursor(SQLiteCursorWrapper):
     """A cursor that reads a stored time as one: the ORM would ask what each column is, a statement of ours cannot."""
 
+    def convert_query(self, query: str, *, param_names: list[str] | None = None) -> str:
+        """Return a statement in SQLite's words, which are searched for once."""
+        key = (query, param_names and tuple(param_names))
+        if key not in _converted:
+            _converted[key] = super().convert_query(query, param_names=param_names)
+        return _converted[key]
+
     def fetchone(self) -> Any:
         """Return the next row."""
         row = super().fetchone()
         return row and tuple(moment(value) if _looks_like_a_time(value) else value for value in row)
+
+
+_converted: dict[Any, str] = {}
 
 
 def _looks_like_a_time(value: object) -> bool:
