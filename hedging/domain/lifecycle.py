@@ -197,9 +197,10 @@ class DayEnded:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A person looked at the broker's screen: the order is `order_id`, or it never existed."""
+    """A person looked at the broker's screen: the order is `order_id`, or it never existed. `reason` is how they know."""
 
     order_id: str | None
+    reason: str = ""
 
 
 Event = (
@@ -339,6 +340,9 @@ def _replied_late(order: Slice, event: Replied, outcome: OrderStatus) -> Outcome
         raise IllegalTransition("a reply to an order that was never sent")
     if outcome is not _S.ACKED or event.order_id == order.order_id:
         return order, ()
+    if order.order_id is not None:
+        # One of the two is another's. Which one, a person sees at the broker; what we follow, we go on following.
+        return order, (Notify("order_mistaken", f"the reply names {event.order_id}, we follow {order.order_id}"),)
     return _adopt(order, event.order_id or "")
 
 
@@ -466,6 +470,8 @@ def _day_ended(order: Slice, _event: DayEnded, _now: datetime, _: Timing) -> Out
 
 
 def _resolved(order: Slice, event: Resolved, _now: datetime, _: Timing) -> Outcome:
+    if order.status is _S.SENDING:
+        raise IllegalTransition("an order that is being sent is not to be resolved yet")
     if event.order_id is None:
         return _move(order, _S.LOST), ()
     return _adopt(order, event.order_id)

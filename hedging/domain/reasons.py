@@ -55,6 +55,7 @@ class Reason(StrEnum):
     DENY_PREFLIGHT = "DENY_PREFLIGHT"
     DENY_ABSURD_QUOTE = "DENY_ABSURD_QUOTE"
     DENY_OTHER_PRODUCT = "DENY_OTHER_PRODUCT"
+    DENY_FILLED_MEANWHILE = "DENY_FILLED_MEANWHILE"
     DENY_NOT_RECONCILED = "DENY_NOT_RECONCILED"
     DENY_NOT_OF_SESSION = "DENY_NOT_OF_SESSION"
     DENY_BEYOND_FREEZE = "DENY_BEYOND_FREEZE"
@@ -115,6 +116,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DENY_PREFLIGHT: "No pre-flight of today lets this order go.",
     Reason.DENY_ABSURD_QUOTE: "The price is far from the one that was decided on, or bid and ask are far apart.",
     Reason.DENY_OTHER_PRODUCT: "The shorts have another product than the hedge: it would release nothing.",
+    Reason.DENY_FILLED_MEANWHILE: "An earlier attempt filled after all: this one would be more than was decided.",
     Reason.DENY_NOT_RECONCILED: "The books have not been compared since the start: no buy before they are.",
     Reason.DENY_NOT_OF_SESSION: "The contract is not of the session's index, or a buy not of its expiry.",
     Reason.DENY_BEYOND_FREEZE: "The order needs more slices under the exchange's freeze quantity than one order may have.",

@@ -7,9 +7,11 @@ behind each other, so one reading proves nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 
 from hedging.domain.instruments import Contract, Product, Side
 from hedging.domain.snapshot import Position
@@ -33,6 +35,8 @@ class Kind(StrEnum):
     GONE = "gone"
     UNKNOWN_FILL = "unknown_fill"
     LOST_FOUND = "lost_found"
+    OVERFILLED = "overfilled"
+    LOOKALIKE = "lookalike"
 
 
 KIND_TEXT: dict[Kind, str] = {
@@ -45,6 +49,8 @@ KIND_TEXT: dict[Kind, str] = {
     Kind.GONE: "The hedge is not at the broker and no trade says why: it is taken off our holdings after a minute.",
     Kind.UNKNOWN_FILL: "The trade book has a fill of our order that we did not know: it is booked.",
     Kind.LOST_FOUND: "An order believed lost shows in the positions: nothing is bought there automatically.",
+    Kind.OVERFILLED: "More was filled than was decided, by a fill that came late: it is held, counted, and sold by the usual rules.",
+    Kind.LOOKALIKE: "Another order looks exactly like one of ours: a copy, or we follow the wrong one. Look at the broker's screen.",
 }
 
 FOREIGN = frozenset({Kind.FOREIGN_POSITION, Kind.FOREIGN_ORDER})
@@ -68,7 +74,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class OwnOrder:
-    """A slice of ours of today. `filled` are the units that we know of, `lost` that it was given up without a trace."""
+    """A slice of ours of today. `filled` are the units that we know of, `lost` that it was given up without a trace.
+
+    `intent` is the number of its intent, of which `wanted` units were decided. `price` and `seen` (the ids in the book before
+    it was sent) tell it from others.
+    """
 
     number: int
     order_id: str | None
@@ -79,6 +89,10 @@ class OwnOrder:
     filled: int
     live: bool
     lost: bool
+    intent: int = 0
+    wanted: int = 0
+    price: Decimal | None = None
+    seen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +105,8 @@ class BrokerOrder:
     side: Side
     quantity: int
     working: bool
+    product: str = ""
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +148,8 @@ class Moment:
 class Discrepancy:
     """One difference. `quantity` is in units and positive, except for a foreign position, where it is signed.
 
-    `order` is the number of our order for UNKNOWN_FILL and LOST_FOUND, `order_id` the broker's id where one is meant.
+    `order` is the number of our order for UNKNOWN_FILL, LOST_FOUND, OVERFILLED and LOOKALIKE, `order_id` the broker's id where
+    one is meant.
     """
 
     kind: Kind
@@ -160,22 +177,34 @@ class Discrepancy:
 
 
 def compare(
-    *, held: Iterable[Held], own: Sequence[OwnOrder], books: Books, moment: Moment, unsettled: frozenset[Contract]
+    *,
+    held: Iterable[Held],
+    own: Sequence[OwnOrder],
+    books: Books,
+    moment: Moment,
+    unsettled: frozenset[Contract],
+    expired: Mapping[tuple[Contract, Product], int] = MappingProxyType({}),
 ) -> tuple[Discrepancy, ...]:
     """Return every difference between our ledger and the broker's books, ours first, in a stable order.
 
     `unsettled` are contracts in which something of ours is live or has just filled: the position book may be a moment
-    behind the trade book there, so nothing is said about them.
+    behind the trade book there, so nothing is said about them. `expired` are units that were taken off our holdings at their
+    expiry, which the broker may show for the rest of the day.
     """
     found = list(_unknown_fills(own, books))
     unbooked = {(d.contract, d.product) for d in found}
     ours = {(row.contract, row.product): row.quantity for row in held}
     theirs = {(row.contract, row.product): row.quantity for row in books.positions}
+    found += _overfilled(own, ours)
     for key in sorted({*ours, *theirs}):
+        line = _Line(*key, held=ours.get(key, 0), net=theirs.get(key, 0))
+        settled = key not in unbooked and key[0] not in unsettled
         if moment.has_expired(key[0]):
+            if settled and not books.paper:
+                # An order that nobody saw fill was paid for, expired or not.
+                found += _lost_found(replace(line, held=line.held + expired.get(key, 0)), own)
             found += _expired(key, ours.get(key, 0))
-        elif key not in unbooked and key[0] not in unsettled:
-            line = _Line(*key, held=ours.get(key, 0), net=theirs.get(key, 0))
+        elif settled:
             found += _difference(line, own, books, moment)
     found += _foreign_orders(own, books)
     return tuple(sorted(found, key=lambda d: d.kind in FOREIGN))
@@ -239,11 +268,9 @@ def _difference(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Mome
         # Nobody else can touch paper: whatever is beside our holdings is the account's own book.
         yield line.found(Kind.FOREIGN_POSITION, net - held)
         return
-    lost = [o for o in own if o.lost and line.is_of(o) and (o.side is Side.BUY) == (net > held)]
+    lost = tuple(_lost_found(line, own))
     if lost:
-        one = lost[0]
-        detail = f"our {one.side} of {one.quantity} was given up as lost"
-        yield line.found(Kind.LOST_FOUND, min(one.quantity, abs(net - held)), detail, one.number)
+        yield from lost
     elif held > 0 and net < held:
         yield _shortage(line, own, books, moment)
         if net < 0:
@@ -252,6 +279,29 @@ def _difference(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Mome
         touched = held > 0 or any(line.is_of(order) and order.filled for order in own)
         kind = Kind.BOUGHT_BY_HAND if touched and net > 0 else Kind.FOREIGN_POSITION
         yield line.found(kind, net - max(held, 0))
+
+
+def _lost_found(line: _Line, own: Sequence[OwnOrder]) -> Iterable[Discrepancy]:
+    """Yield the order believed lost that explains why the broker's net is not what we hold, if one does."""
+    apart = line.net - line.held
+    one = next((o for o in own if apart and o.lost and line.is_of(o) and (o.side is Side.BUY) == (apart > 0)), None)
+    if one is not None:
+        detail = f"our {one.side} of {one.quantity} was given up as lost"
+        yield line.found(Kind.LOST_FOUND, min(one.quantity, abs(apart)), detail, one.number)
+
+
+def _overfilled(own: Sequence[OwnOrder], ours: Mapping[tuple[Contract, Product], int]) -> Iterable[Discrepancy]:
+    """Yield each intent of which more was filled than was decided, as long as we hold of it (or are short by it)."""
+    last = {order.intent: order for order in own if order.intent}
+    for order in last.values():
+        filled = sum(other.filled for other in own if other.intent == order.intent)
+        held = order.side.sign * ours.get((order.contract, order.product), 0)
+        surplus = filled - order.wanted if order.side is Side.SELL else min(filled - order.wanted, held)
+        if surplus > 0:
+            detail = f"{filled} filled of an intent of {order.wanted}"
+            yield Discrepancy(
+                Kind.OVERFILLED, order.contract, order.product, surplus, filled, filled, detail, order.number
+            )
 
 
 def _shortage(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Moment) -> Discrepancy:
@@ -269,8 +319,19 @@ def _shortage(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Moment
 
 def _foreign_orders(own: Sequence[OwnOrder], books: Books) -> Iterable[Discrepancy]:
     our_ids = {order.order_id for order in own}
+    traded = {trade.order_id for trade in books.trades}
     for row in books.orders:
-        if row.working and row.order_id not in our_ids:
+        if row.order_id in our_ids or not (row.working or row.order_id in traded):
+            continue
+        alike = (order for order in own if order.order_id and not books.paper and _looks_like(row, order))
+        twin = next(alike, None)
+        if twin is not None:
+            detail = f"{row.order_id} looks like our {twin.order_id}"
+            yield Discrepancy(
+                Kind.LOOKALIKE, twin.contract, twin.product, row.quantity, detail=detail, order=twin.number,
+                order_id=row.order_id,
+            )  # fmt: skip
+        elif row.working:
             yield Discrepancy(
                 Kind.FOREIGN_ORDER,
                 row.contract,
@@ -279,3 +340,9 @@ def _foreign_orders(own: Sequence[OwnOrder], books: Books) -> Iterable[Discrepan
                 detail=f"{row.side} {row.symbol}".strip(),
                 order_id=row.order_id,
             )
+
+
+def _looks_like(row: BrokerOrder, order: OwnOrder) -> bool:
+    """Return whether a row carries the fingerprint of an order of ours, and was not there before it."""
+    ours = (order.contract, order.product.value, order.side, order.quantity, order.price)
+    return (row.contract, row.product, row.side, row.quantity, row.price) == ours and row.order_id not in order.seen

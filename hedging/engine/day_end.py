@@ -10,7 +10,9 @@ from django.db import transaction
 from django.db.models import Count, Max
 
 from hedging.domain.instruments import Side
-from hedging.engine.discrepancies import examine
+from hedging.domain.lifecycle import OrderStatus
+from hedging.domain.reconciliation import Kind
+from hedging.engine.discrepancies import Examined, examine
 from hedging.engine.jumps import give_up_all
 from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
@@ -43,6 +45,7 @@ def end_day(*, session: TradingSession, hours: SessionHours, now: datetime, port
     if (live or not read or compared.pending) and now < hours.closes + GIVE_UP_AFTER:
         return False
     summary = summarize(session) | ({"unresolved_orders": [order.pk for order in live]} if live else {})
+    summary |= _lost_orders(session, compared)
     with transaction.atomic():
         give_up_all(session=session)
         closed = close_session(session=session, summary=summary, now=now, wall_now=ports.wall(), actor="engine")
@@ -59,6 +62,22 @@ def end_day(*, session: TradingSession, hours: SessionHours, now: datetime, port
                 account_id=session.account_id,
             )
     return closed
+
+
+def _lost_orders(session: TradingSession, compared: Examined) -> dict[str, Any]:
+    """Return what the last look at the positions says of orders given up as lost: an alert was told of those it shows."""
+    rows = HedgeOrder.objects.filter(transaction__session=session, status=OrderStatus.LOST.value)
+    lost = list(rows.order_by("id").values_list("pk", flat=True))
+    if not lost:
+        return {}
+    if not compared.read:
+        return {"lost_orders": {"unchecked": lost}}
+    shown = [d.order for d in compared.found if d.kind is Kind.LOST_FOUND]
+    told = {
+        "never_arrived": [pk for pk in lost if pk not in shown],
+        "in_the_positions": [pk for pk in lost if pk in shown],
+    }
+    return {"lost_orders": told}
 
 
 def summarize(session: TradingSession) -> dict[str, Any]:

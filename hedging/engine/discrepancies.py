@@ -64,6 +64,8 @@ _SEVERITY = {
     Kind.GONE: Severity.CRITICAL,
     Kind.UNKNOWN_FILL: Severity.CRITICAL,
     Kind.LOST_FOUND: Severity.CRITICAL,
+    Kind.OVERFILLED: Severity.WARNING,
+    Kind.LOOKALIKE: Severity.CRITICAL,
 }
 
 
@@ -108,6 +110,7 @@ def examine(
         books=books,
         moment=_moment(session, now),
         unsettled=_unsettled(rows, now),
+        expired=_expired_today(session) if any(row.status == OrderStatus.LOST for row in rows) else {},
     )
     due, pending = _store(session, found, now=now, ports=ports)
     for difference in due:
@@ -192,7 +195,14 @@ def _books(positions: Sequence[Position], orders: OrderBook, trades: TradeBook, 
         positions=tuple(positions),
         orders=tuple(
             BrokerOrder(
-                row.order_id, row.symbol, row.contract, row.side, row.quantity, row.status is BrokerStatus.WORKING
+                row.order_id,
+                row.symbol,
+                row.contract,
+                row.side,
+                row.quantity,
+                row.status is BrokerStatus.WORKING,
+                row.product,
+                row.price,
             )
             for row in orders.rows
         ),
@@ -219,6 +229,10 @@ def _own(row: HedgeOrder) -> OwnOrder:
         filled=getattr(row, "filled", None) or 0,
         live=OrderStatus(row.status) in LIVE,
         lost=row.status == OrderStatus.LOST,
+        intent=row.transaction_id,
+        wanted=row.transaction.quantity,
+        price=row.limit_price,
+        seen=frozenset(row.seen_order_ids),
     )
 
 
@@ -234,6 +248,16 @@ def _held(session: TradingSession) -> list[Held]:
     since = session.trading_day - LOOK_BACK
     rows = holdings(account_id=session.account_id, mode=session.mode, day=since)
     return [Held(row.contract, row.product, row.quantity) for row in rows]
+
+
+def _expired_today(session: TradingSession) -> dict[tuple[Contract, Product], int]:
+    """Return the units that were taken off because their contract has expired; the broker may show them until tomorrow."""
+    units: dict[tuple[Contract, Product], int] = {}
+    for row in Adjustment.objects.filter(session=session, kind=AdjustmentKind.EXPIRED.value).order_by("id"):
+        contract = Contract(Index(row.index), row.expiry, row.strike.normalize(), Right(row.right))
+        key = (contract, Product(row.product))
+        units[key] = units.get(key, 0) + row.quantity
+    return units
 
 
 def _moment(session: TradingSession, now: datetime) -> Moment:

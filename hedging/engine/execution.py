@@ -209,10 +209,13 @@ def _own_prices(tx: HedgeTransaction, quantity: int) -> set[Decimal]:
 def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, ports: Ports) -> OrderStatus:
     tx = order.transaction
     _wait_for_turn(order.account_id, ports)
-    status = HedgeOrder.objects.values_list("status", flat=True).get(pk=order.pk)
+    known = HedgeOrder.objects.values_list("status", "transaction__filled_quantity", "transaction__quantity")
+    status, filled, wanted = known.get(pk=order.pk)
     if status != OrderStatus.SENDING:  # we slept so long that reconcile gave us up: what it watches, we may not send
         return OrderStatus(status)
     closed = _fence(tx, ports.clock.now(), stale=_is_stale(tx, quoted_at, ports.wall()))
+    if closed is None and filled + order.quantity > wanted:  # an earlier attempt has filled after all
+        closed = Reason.DENY_FILLED_MEANWHILE
     if closed is not None:
         return _apply(order.pk, FenceClosed(closed), ports)
     reply = ports.broker.place(

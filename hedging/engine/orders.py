@@ -5,6 +5,7 @@ Everything here happens inside one short transaction and touches no network. Eff
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from django.db.models import F, Model
 from hedging.domain.charges import ChargeRates, order_charges
 from hedging.domain.instruments import Exchange, Side
 from hedging.domain.lifecycle import (
+    LIVE,
     TERMINAL,
     Event,
     Notify,
@@ -34,7 +36,7 @@ from hedging.engine import audit
 from hedging.engine.cooldown import give_back_if_unsent
 from hedging.engine.one_row import OneRow
 from hedging.engine.standing import standing_of
-from hedging.models import Fill, HedgeOrder, HedgeTransaction
+from hedging.models import BookCheck, Fill, HedgeOrder, HedgeTransaction
 from notifications.models import Severity, queue_alert
 from schedule.models import ChargeRates as ChargeRow
 from sessions_app.models import TradingSession, TradingState
@@ -53,7 +55,11 @@ _ALERTS: dict[str, tuple[str, Severity]] = {
     "order_adopted": ("Found at the broker", Severity.INFO),
     "mode_mismatch": ("OpenAlgo is in another mode", Severity.CRITICAL),
     "late_fill": ("Filled late", Severity.CRITICAL),
+    "order_mistaken": ("The broker's answer names another order than the one we follow", Severity.CRITICAL),
 }
+
+_WANT_COMPARISON = frozenset({"late_fill", "order_mistaken"})
+"""Notes after which the ledger is held against the books at once."""
 
 
 def slice_of(row: HedgeOrder, fills: list[Fill]) -> Slice:
@@ -176,6 +182,8 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
     elif isinstance(effect, StopTrading):
         _restrict(row, TradingState.HALTED, effect.detail, now=now, wall_now=wall_now)
     elif isinstance(effect, Notify) and effect.kind in _ALERTS:
+        if effect.kind in _WANT_COMPARISON:
+            BookCheck.objects.filter(session_id=tx.session_id).update(requested_wall=wall_now)
         words, severity = _ALERTS[effect.kind]
         queue_alert(
             kind=effect.kind,
@@ -266,11 +274,12 @@ def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datet
     tx.average_price = premium / filled if filled else None
     tx.charges = charges
     if was_live and all(OrderStatus(order.status) in TERMINAL for order in orders):
-        again = _try_again(tx, orders, now=now, wall_now=wall_now)
+        again = _try_again(tx, orders, fills, now=now, wall_now=wall_now)
         tx.is_live = bool(again)
     if tx.is_live:
-        tx.save(update_fields=["filled_quantity", "average_price", "charges"])
-        return (tx, *again)
+        raised = _reserve_surplus(tx, orders, fills) if fresh else ()
+        tx.save(update_fields=["filled_quantity", "average_price", "charges", "reserve"])
+        return (tx, *raised, *again)
     booked = True
     if was_live:
         tx.ended_at = now
@@ -293,8 +302,27 @@ def _book(tx: HedgeTransaction, *, spent: Decimal, released: Decimal) -> None:
     )
 
 
+def _reserve_surplus(tx: HedgeTransaction, orders: list[HedgeOrder], fills: list[Fill]) -> tuple[Model, ...]:
+    """Let the cap count what a buy may come to beyond its intent: a fill that came late beside a living attempt.
+
+    Never refused, since it has happened: the row may pass the cap by it, and nothing new is claimed then. Returns the session
+    if its reserve was raised.
+    """
+    done = Counter[int]()
+    for fill in fills:
+        done[fill.order_id] += fill.quantity
+    living = [order for order in orders if OrderStatus(order.status) in LIVE]
+    may_be = tx.filled_quantity + sum(max(0, order.quantity - done[order.pk]) for order in living)
+    worst = tx.worst_price * may_be + tx.charges
+    if tx.side != Side.BUY or may_be <= tx.quantity or worst <= tx.reserve:
+        return ()
+    TradingSession.objects.filter(pk=tx.session_id).update(reserved=F("reserved") + worst - tx.reserve)
+    tx.reserve = worst
+    return (tx.session,)
+
+
 def _try_again(
-    tx: HedgeTransaction, orders: list[HedgeOrder], *, now: datetime, wall_now: datetime
+    tx: HedgeTransaction, orders: list[HedgeOrder], fills: list[Fill], *, now: datetime, wall_now: datetime
 ) -> tuple[HedgeOrder, ...]:
     """Open the next attempt of each slice that we cancelled because it rested too long; return the attempts."""
     if not standing_of(tx.session_id).allows(Side(tx.side)) or now > tx.valid_until:
@@ -303,8 +331,10 @@ def _try_again(
     latest = {order.slice: order for order in orders}
     opened: list[HedgeOrder] = []
     for order in latest.values():
-        done = sum(fill.quantity for fill in order.fills.all())
-        rest = order.quantity - done
+        # Of all attempts together: an earlier one may have filled after it was given up.
+        attempts = [other for other in orders if other.slice == order.slice]
+        done = sum(fill.quantity for fill in fills if fill.order_id in {other.pk for other in attempts})
+        rest = attempts[0].quantity - done
         if order.status == OrderStatus.CANCELLED and rest > 0 and order.attempt <= policy_chases:
             attempt = HedgeOrder.objects.create(
                 transaction=tx,

@@ -7,6 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+
 from hedging.brokers.base import BrokerError
 from hedging.domain.lifecycle import (
     LIVE,
@@ -18,6 +21,7 @@ from hedging.domain.lifecycle import (
     IllegalTransition,
     OrderStatus,
     PreflightFailed,
+    Resolved,
     SenderGone,
     Timing,
 )
@@ -80,9 +84,55 @@ def reconcile(*, account_id: int, day: date, ports: Ports, watched: tuple[int, .
             day_over = hours is not None and now > hours.closes + timedelta(minutes=1)
             halted = halted_everywhere()
             for row in waiting:
-                _bring_up_to_date(row, evidence_for(row, orders, trades), ports, day_over=day_over, halted=halted)
+                try:
+                    _bring_up_to_date(row, evidence_for(row, orders, trades), ports, day_over=day_over, halted=halted)
+                except IllegalTransition:  # of one order: the others are brought up to date all the same
+                    log.exception("order %s: the books say what the protocol forbids", row.pk)
     _sweep(account_id=account_id, day=day, ports=ports)
     return Reconciled(watched=len(rows), books_read=books_read)
+
+
+class ResolutionRefused(Exception):
+    """What a person said of an order cannot be so; nothing was changed. The message says why."""
+
+
+def resolve(*, order_id: int, broker_order_id: str | None, actor: str, reason: str, ports: Ports) -> OrderStatus:
+    """Settle an order whose fate nobody knows by what a person saw at the broker: its id there, or that it never came.
+
+    An id must be in today's order book, with the contract, side and quantity of ours, and belong to no other order of
+    ours. Raises `ResolutionRefused`, and `BrokerError` when the book cannot be read.
+    """
+    row = HedgeOrder.objects.select_related("transaction__session", "transaction__decision").get(pk=order_id)
+    if broker_order_id is not None:
+        _refuse_unlike(row, broker_order_id, ports)
+    try:
+        with transaction.atomic():
+            status, effects = apply_event(
+                order_id=order_id,
+                event=Resolved(broker_order_id, reason),
+                now=ports.clock.now(),
+                wall_now=ports.wall(),
+                actor=actor,
+            )
+    except IllegalTransition as error:
+        raise ResolutionRefused(f"Order {order_id} is {row.status}, and that is not for a person to settle.") from error
+    except IntegrityError as error:
+        raise ResolutionRefused(f"{broker_order_id} belongs to another order of ours.") from error
+    perform(order_id=order_id, effects=effects, ports=ports)
+    return status
+
+
+def _refuse_unlike(row: HedgeOrder, broker_order_id: str, ports: Ports) -> None:
+    if trading_day_of(ports.clock.now()) != row.trading_day:
+        raise ResolutionRefused(f"Order {row.pk} is of {row.trading_day}: its broker's book is gone.")
+    found = next((one for one in ports.broker.order_book().rows if one.order_id == broker_order_id), None)
+    if found is None:
+        raise ResolutionRefused(f"{broker_order_id} is not in today's order book.")
+    tx = row.transaction
+    if (found.contract, found.side.value, found.quantity) != (tx.contract, tx.side, row.quantity):
+        raise ResolutionRefused(
+            f"{broker_order_id} is a {found.side} of {found.quantity} {found.symbol}, ours a {tx.side} of {row.quantity} {tx.symbol}."
+        )
 
 
 def _mode_of(ports: Ports) -> Mode:
@@ -147,8 +197,19 @@ def _wants_cancel(row: HedgeOrder, now: datetime, *, halted: bool) -> bool:
         return False
     if halted or row.transaction.session.trading_state == TradingState.HALTED:
         return True
+    if row.attempt > 1 and _is_overtaken(row):
+        return True
     patience = timedelta(seconds=int(row.transaction.decision.policy.get("chase_after_seconds", 10)))
     return now - row.sent_at > patience
+
+
+def _is_overtaken(row: HedgeOrder) -> bool:
+    """Return whether earlier attempts at this slice have filled so late that this one would buy (or sell) too much."""
+    attempts = HedgeOrder.objects.filter(transaction_id=row.transaction_id, slice=row.slice, attempt__lt=row.attempt)
+    known = attempts.order_by("attempt").values_list("quantity", Sum("fills__quantity"))
+    (wanted, _), *_rest = known
+    late: int = sum(filled or 0 for _, filled in known)
+    return bool(late + row.quantity > wanted)
 
 
 def _advance(row: HedgeOrder, event: Event, ports: Ports) -> None:

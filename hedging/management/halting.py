@@ -18,7 +18,7 @@ def act_of(reason: str) -> Act:
     if not reason.strip():
         raise CommandError("Say why: --reason '...'.")
     wall = clock.wall_now()
-    return Act(actor=f"command by {_user()}", reason=reason.strip(), now=clock.market_time_or(wall), wall_now=wall)
+    return Act(actor=f"command by {user()}", reason=reason.strip(), now=clock.market_time_or(wall), wall_now=wall)
 
 
 def sessions_of(account: str) -> list[TradingSession]:
@@ -30,7 +30,8 @@ def sessions_of(account: str) -> list[TradingSession]:
     return found
 
 
-def _user() -> str:
+def user() -> str:
+    """Return the name of who runs the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers

@@ -15,18 +15,21 @@ from django.test import Client
 
 from hedging.brokers.base import BrokerUnavailable, OrderRequest
 from hedging.domain.instruments import Product, Side
-from hedging.domain.lifecycle import OrderStatus
+from hedging.domain.lifecycle import OrderStatus, Replied
 from hedging.domain.reasons import Reason
 from hedging.domain.snapshot import Position
 from hedging.engine import clock, discrepancies
 from hedging.engine.day_end import end_day
 from hedging.engine.hours import acting_hours
 from hedging.engine.intents import record
+from hedging.engine.orders import apply_event
 from hedging.engine.pulse import take_pulse
 from hedging.management.commands import reconcile as command
 from hedging.models import Adjustment, AuditEvent, BookCheck, CycleKind, Fill, HedgeOrder, HedgeTransaction
 from hedging.selectors import holdings
 from notifications.models import Alert
+from schedule.calendar import SessionHours
+from sessions_app.models import TradingState
 from tests import factories as make
 from tests.integration import engine_world as scene
 from tests.integration.engine_world import CALL, PUT, World, world
@@ -179,6 +182,29 @@ def test_what_others_hold_is_listed_and_nothing_follows(place):
     assert place.alerts() == []
 
 
+def test_an_answer_that_names_another_order_than_the_one_we_follow_is_told_and_compared_at_once(place):
+    tx = scene.intent(place)
+    place.send(scene.slice_of(tx))
+    order = scene.slice_of(tx)
+    twin = place.exchange.accept(place.exchange.posts[0])
+    after = apply_event(
+        order_id=order.pk,
+        event=Replied(OrderStatus.ACKED, twin.order_id),
+        now=place.clock.now(),
+        wall_now=place.wall.now() + timedelta(seconds=1),
+    )
+    assert after == (OrderStatus.ACKED, ())
+    assert scene.slice_of(tx).broker_order_id == order.broker_order_id
+    place.session.refresh_from_db()
+    assert place.session.trading_state == TradingState.ACTIVE
+    assert Alert.objects.get(kind="order_mistaken").severity == "critical"
+    place.reconcile(after=31)
+    assert discrepancies.follow_up(session=place.session, ports=place.ports)
+    place.wait(6)
+    assert discrepancies.follow_up(session=place.session, ports=place.ports)
+    assert any(title.startswith("Lookalike: 130") for title in books_told())
+
+
 def test_a_fill_of_an_order_that_was_over_is_booked(place):
     tx = scene.intent(place)
     order = scene.slice_of(tx)
@@ -206,6 +232,40 @@ def test_an_order_believed_lost_that_shows_in_the_positions_is_told_and_blocks_i
     assert kinds(examine(place, after=6)) == ["lost_found"]
     assert BookCheck.objects.get().blocked == ["NIFTY01DEC2626500CE"]
     assert Alert.objects.get(kind="books_differ").severity == "critical"
+
+
+def evening(place: World) -> SessionHours:
+    hours = acting_hours(make.TUESDAY)
+    assert hours is not None
+    place.wait((hours.closes - place.clock.now()).total_seconds() + 121)
+    return hours
+
+
+def test_at_the_days_end_orders_believed_lost_are_held_against_the_positions(place):
+    lost = [scene.intent(place, contract=contract) for contract in (CALL, PUT)]
+    HedgeOrder.objects.update(status=OrderStatus.LOST)
+    HedgeTransaction.objects.update(is_live=False)
+    place.exchange.foreign[CALL, Product.NRML] = 130  # expiring today, and bought after all
+    hours = evening(place)
+    assert not end_day(session=place.session, hours=hours, now=place.clock.now(), ports=place.ports)
+    place.wait(6)
+    assert end_day(session=place.session, hours=hours, now=place.clock.now(), ports=place.ports)
+    found, never = (tx.orders.get().pk for tx in lost)
+    place.session.refresh_from_db()
+    assert place.session.summary["lost_orders"] == {"never_arrived": [never], "in_the_positions": [found]}
+    assert Alert.objects.get(kind="books_differ").severity == "critical"
+
+
+def test_a_day_whose_last_positions_could_not_be_read_says_so_of_its_lost_orders(place):
+    tx = scene.intent(place)
+    HedgeOrder.objects.update(status=OrderStatus.LOST)
+    HedgeTransaction.objects.update(is_live=False)
+    hours = evening(place)
+    place.wait(15 * 60)
+    place.exchange.failing["positions"] = BrokerUnavailable("502")
+    assert end_day(session=place.session, hours=hours, now=place.clock.now(), ports=place.ports)
+    place.session.refresh_from_db()
+    assert place.session.summary["lost_orders"] == {"unchecked": [tx.orders.get().pk]}
 
 
 def test_a_hedge_expires_at_the_end_of_its_day_and_the_session_closes(place):
@@ -383,4 +443,4 @@ def test_page_and_api_show_the_last_comparison_and_a_request_needs_a_living_work
 
 @pytest.fixture
 def _open_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hedging.access.may_read", lambda _: True)
+    monkeypatch.setattr("hedging.access.may", lambda *_: True)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from hedging.brokers.base import BrokerStatus, BrokerUnavailable, OrderRequest, PlaceReply, ReplyClass
 from hedging.domain.instruments import Product, Side
-from hedging.domain.lifecycle import OrderStatus
+from hedging.domain.lifecycle import IllegalTransition, OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
+from hedging.engine.discrepancies import follow_up
+from hedging.engine.orders import apply_event
+from hedging.engine.reconcile import reconcile
+from hedging.management.commands import reconcile as command
 from hedging.models import AuditEvent, Fill, HedgeOrder, HedgeTransaction
 from hedging.selectors import holdings
+from notifications.models import Alert
 from sessions_app.models import TradingSession, TradingState
 from tests import factories as make
 from tests.integration import fake_exchange as fake
@@ -388,6 +395,174 @@ def test_late_news_of_an_attempt_does_not_stop_its_successor_from_being_watched(
     assert [order.status for order in tx.orders.order_by("id")] == [first, S.FILLED]
     assert tx.filled_quantity == late + 130  # every contract is recorded, even one too many
     assert "late_fill" in place.alerts()
+
+
+def overtaken(place: World, **fields: Any) -> HedgeTransaction:
+    """A first attempt of 130 was given up; its successor of 130 rests; then 65 of the first turn out to be filled."""
+    tx = resting(place, **fields)
+    place.exchange.replies = [rest]
+    cancelled(place, tx)
+    place.exchange.fill(place.exchange.orders["B0001"], 65, "4.00")
+    return tx
+
+
+def test_a_late_fill_takes_its_successor_back_at_once_and_only_the_true_rest_is_tried_again():
+    place = world()
+    tx = overtaken(place)
+    place.reconcile(after=1)
+    assert place.exchange.cancels == ["B0001", "B0002"]
+    for seconds in (1, 5, 1, 1):
+        place.reconcile(after=seconds)
+    tx.refresh_from_db()
+    assert [request.quantity for request in place.exchange.posts] == [130, 130, 65]
+    assert (tx.is_live, tx.filled_quantity) == (False, 130)
+
+
+def test_the_cap_counts_a_late_fill_beside_its_successor():
+    place = world()
+    tx = overtaken(place)
+    before = tx.reserve
+    place.reconcile(after=1)
+    tx.refresh_from_db()
+    assert tx.reserve == before + 65 * tx.worst_price + tx.charges  # 195 units may come of it now
+    assert booked(place) == (0, tx.reserve)
+    for seconds in (1, 5, 1, 1):
+        place.reconcile(after=seconds)
+    tx.refresh_from_db()
+    assert booked(place)[1] == 0
+    assert abs(booked(place)[0] - sum(f.price * f.quantity for f in Fill.objects.all()) - tx.charges) <= Decimal("0.02")
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a_successor_that_is_about_to_be_sent_is_stopped_by_the_late_fill(side):
+    place = world()
+    fields: dict[str, Any] = {}
+    if side is Side.SELL:
+        hold(place, 260)
+        fields = {"side": side, "reserve": Decimal(0)}
+    tx = resting(place, **fields)
+    for seconds in (11, 1):
+        place.reconcile(after=seconds)
+    (first,) = place.exchange.orders.values()
+    # The cancel is confirmed and the successor goes through its reads; then the trade book has the late fill.
+    place.exchange.before["depth"] = lambda: news(place, tx, first)
+    place.reconcile(after=5)
+    tx.refresh_from_db()
+    assert [order.status for order in tx.orders.order_by("id")] == [S.CANCELLED, S.NOT_SENT]
+    assert len(place.exchange.posts) == 1
+    assert (tx.is_live, tx.filled_quantity, booked(place)[1]) == (False, 65, 0)
+
+
+def news(place: World, tx: HedgeTransaction, order: fake.Resting) -> None:
+    place.exchange.before.clear()
+    place.exchange.fill(order, 65, "4.00")
+    reconcile(account_id=place.session.account_id, day=place.session.trading_day, ports=place.ports)
+
+
+def test_what_both_attempts_filled_together_is_a_discrepancy_and_stops_nothing():
+    place = world()
+    tx = overtaken(place)
+    place.exchange.fill(place.exchange.orders["B0002"], 130, "4.10")
+    place.reconcile(after=1)
+    tx.refresh_from_db()
+    assert (tx.is_live, tx.filled_quantity) == (False, 195)
+    for seconds in (31, 6):
+        place.wait(seconds)
+        assert follow_up(session=place.session, ports=place.ports)
+    assert any(title.startswith("Overfilled: 65") for title in Alert.objects.values_list("title", flat=True))
+    place.session.refresh_from_db()
+    assert place.session.trading_state == TradingState.ACTIVE
+    (held,) = holdings(account_id=place.session.account_id, mode="live", day=make.TUESDAY)
+    assert held.quantity == 195  # whole, so that the usual rules may sell it
+
+
+def test_one_order_of_which_the_protocol_forbids_the_news_does_not_hold_up_the_others(monkeypatch):
+    place = world()
+    first, second = resting(place), resting(place, contract=PUT)
+    bad = slice_of(first).pk
+    advance = apply_event
+
+    def forbid(**event: Any) -> Any:
+        if event["order_id"] == bad:
+            raise IllegalTransition("no such edge")
+        return advance(**event)
+
+    monkeypatch.setattr("hedging.engine.reconcile.apply_event", forbid)
+    place.exchange.fill(place.exchange.orders["B0002"], 130, "4.10")
+    place.reconcile(after=1)
+    assert (slice_of(first).status, slice_of(second).status) == (S.ACKED, S.FILLED)
+
+
+# --- settled by a person ------------------------------------------------------------------------------------------------
+
+
+def in_review(place: World) -> HedgeTransaction:
+    place.exchange.replies = [fake.placed_but_timed_out]
+    tx = intent(place)
+    place.send(slice_of(tx))
+    place.exchange.accept(place.exchange.posts[0])
+    place.reconcile(after=5)
+    assert slice_of(tx).status == S.REVIEW
+    return tx
+
+
+def settled(place: World, tx: HedgeTransaction, monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(command, "ports_for", lambda _: place.ports)
+    call_command("reconcile", "--order", str(slice_of(tx).pk), *words, stdout=StringIO())
+
+
+def test_a_person_says_which_order_is_ours_and_it_is_followed(monkeypatch):
+    place = world()
+    tx = in_review(place)
+    settled(place, tx, monkeypatch, "--is", "B0001", "--reason", "seen on the broker's screen")
+    place.reconcile(after=5)
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, tx.filled_quantity) == (S.FILLED, 130)
+    line = AuditEvent.objects.filter(facts__event="Resolved").get()
+    assert (line.facts["reason"], line.actor.startswith("command by ")) == ("seen on the broker's screen", True)
+
+
+def test_a_person_says_that_an_order_never_came_and_its_reserve_is_free(monkeypatch):
+    place = world()
+    tx = in_review(place)
+    settled(place, tx, monkeypatch, "--never-came", "--reason", "both are mine, by hand")
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, tx.is_live, booked(place)) == (S.LOST, False, (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--is", "B0009", "--reason", "seen"), "not in today's order book"),
+        (("--is", "B0003", "--reason", "seen"), "ours a BUY of 130"),
+        (("--is", "B0004", "--reason", "seen"), "belongs to another order of ours"),
+        (("--is", "B0001"), "how you know"),
+        (("--reason", "seen"), "Say which"),
+    ],
+)
+def test_what_a_person_says_of_an_order_must_be_possible(monkeypatch, words, why):
+    place = world()
+    tx = in_review(place)
+    place.exchange.accept(OrderRequest(CALL, Product.NRML, Side.BUY, 65, Decimal("4.15")))
+    TradingSession.objects.update(trading_state=TradingState.ACTIVE)
+    taken = place.exchange.accept(place.exchange.posts[0])
+    other = intent(place, contract=PUT)
+    HedgeOrder.objects.filter(transaction=other).update(status=S.ACKED, broker_order_id=taken.order_id)
+    with pytest.raises(CommandError, match=why):
+        settled(place, tx, monkeypatch, *words)
+    assert slice_of(tx).status == S.REVIEW
+
+
+def test_an_order_whose_fate_is_known_is_not_for_a_person_to_settle(monkeypatch):
+    place = world()
+    tx = resting(place)
+    with pytest.raises(CommandError, match="not for a person to settle"):
+        settled(place, tx, monkeypatch, "--never-came", "--reason", "I think so")
+    with pytest.raises(CommandError, match="There is no order 0"):
+        call_command("reconcile", "--order", "0", "--never-came", "--reason", "I think so")
+
+
+# --- how long the books are watched ---------------------------------------------------------------------------------------
 
 
 def test_the_books_are_watched_for_late_news_for_ten_minutes():

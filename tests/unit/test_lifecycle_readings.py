@@ -250,11 +250,20 @@ def test_a_reply_after_the_sender_was_given_up_brings_the_id_and_nothing_else():
         assert step(gone, Replied(outcome), at(50)) == (gone, ())
 
 
-def test_a_late_reply_to_an_adopted_order_must_name_the_same_order():
-    adopted = order(S.ACKED)
+@pytest.mark.parametrize("status", [S.ACKED, S.PARTIAL, S.CANCEL_PENDING, S.FILLED, S.CANCELLED, S.EXPIRED, S.REJECTED])
+def test_a_late_reply_that_names_another_order_is_told_and_changes_nothing(status):
+    adopted = order(status)
     assert step(adopted, Replied(S.ACKED, ID), at(50)) == (adopted, ())
-    with pytest.raises(IllegalTransition):
-        step(adopted, Replied(S.ACKED, "another"), at(50))
+    known, effects = step(adopted, Replied(S.ACKED, "another"), at(50))
+    assert known == adopted
+    assert kinds(effects) == ["order_mistaken"]
+    assert len(effects) == 1  # nothing is stopped
+
+
+def test_an_order_that_is_being_sent_is_not_for_a_person_to_settle():
+    for seen in (ID, None):
+        with pytest.raises(IllegalTransition):
+            step(order(S.SENDING), Resolved(seen), at(1))
 
 
 def test_the_fence_denies_what_is_new_and_says_not_sent_of_what_was_about_to_go():

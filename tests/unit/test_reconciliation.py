@@ -67,9 +67,84 @@ def trade(quantity: int, side: Side = Side.SELL, order_id: str = "H1", contract:
     return BrokerTrade(order_id, contract, side, quantity)
 
 
+FINGERPRINT = {"price": Decimal("4.15"), "intent": 3, "wanted": 130}
+
+
+def row(order_id: str = "H1", *, working: bool = True, price: str = "4.15", **fields: Any) -> BrokerOrder:
+    known = {"contract": CALL, "side": Side.BUY, "quantity": 130, "product": "NRML"} | fields
+    return BrokerOrder(order_id, "NIFTY", working=working, price=Decimal(price), **known)
+
+
+@pytest.mark.parametrize(
+    ("other", "mine", "kind"),
+    [
+        (row(), own(**FINGERPRINT), Kind.LOOKALIKE),
+        (row(working=False), own(**FINGERPRINT), None),  # it did nothing and does nothing
+        (row(price="4.20"), own(**FINGERPRINT), Kind.FOREIGN_ORDER),
+        (row(product="MIS"), own(**FINGERPRINT), Kind.FOREIGN_ORDER),
+        (row(side=Side.SELL), own(**FINGERPRINT), Kind.FOREIGN_ORDER),
+        (row(quantity=65), own(**FINGERPRINT), Kind.FOREIGN_ORDER),
+        (row(contract=PUT), own(**FINGERPRINT), Kind.FOREIGN_ORDER),
+        (row(), own(**FINGERPRINT, seen=frozenset({"H1"})), Kind.FOREIGN_ORDER),  # it was there before ours
+        (row(), own(**FINGERPRINT, order_id=None), Kind.FOREIGN_ORDER),  # that is for the adoption to judge
+        (row(OURS), own(**FINGERPRINT), None),
+    ],
+)
+def test_an_order_with_our_fingerprint_beside_the_one_we_follow_is_ours_to_worry_about(other, mine, kind):
+    assert [found for found, _ in judged(130, books(130, orders=[other]), orders=[mine])] == ([kind] if kind else [])
+
+
+def test_an_order_with_our_fingerprint_that_has_traded_is_told_of_although_it_is_over():
+    read = books(260, orders=[row(working=False)], trades=[trade(130, Side.BUY)])
+    assert (Kind.LOOKALIKE, 130) in judged(130, read, orders=[own(**FINGERPRINT)])
+
+
+def test_on_paper_an_order_of_the_live_book_is_never_taken_for_one_of_ours():
+    read = books(130, orders=[row()], paper=True)
+    assert judged(130, read, orders=[own(**FINGERPRINT)]) == [(Kind.FOREIGN_ORDER, 130)]
+
+
+@pytest.mark.parametrize(
+    ("held", "filled", "surplus"),
+    [(195, (65, 130), 65), (130, (65, 65), 0), (65, (0, 65), 0), (30, (65, 130), 30), (0, (65, 130), 0)],
+)
+def test_what_was_filled_beyond_an_intent_is_told_as_long_as_it_is_held(held, filled, surplus):
+    attempts = [
+        own(order_id=f"B{number}", number=number, filled=units, intent=3, wanted=130)
+        for number, units in enumerate(filled)
+    ]
+    assert judged(held, books(held or None), orders=attempts) == ([(Kind.OVERFILLED, surplus)] if surplus else [])
+
+
+@pytest.mark.parametrize(
+    ("held", "net", "expired", "found"),
+    [
+        (0, 130, 0, [(Kind.LOST_FOUND, 130)]),
+        (0, None, 0, []),
+        (65, 195, 0, [(Kind.LOST_FOUND, 130), (Kind.EXPIRED, 65)]),
+        (65, 65, 0, [(Kind.EXPIRED, 65)]),
+        (0, 65, 65, []),  # what we held was taken off, and the broker shows it until tomorrow
+        (0, 195, 65, [(Kind.LOST_FOUND, 130)]),
+    ],
+)
+def test_an_order_believed_lost_is_looked_for_after_its_contract_has_expired_too(held, net, expired, found):
+    moment = replace(NOON, now=CLOSE + timedelta(minutes=3))
+    lost = own(order_id=None, filled=0, lost=True, contract=EXPIRING)
+    known = {(EXPIRING, Product.NRML): expired} if expired else {}
+    read = books(net, contract=EXPIRING)
+    assert judged(held, read, orders=[lost], moment=moment, contract=EXPIRING, expired=known) == found
+
+
 def judged(held: int, read: Books, *, orders: Any = (), moment: Moment = NOON, **fields: Any) -> list[tuple[Kind, int]]:
     rows = [Held(fields.pop("contract", CALL), fields.pop("product", Product.NRML), held)] if held else []
-    found = compare(held=rows, own=orders, books=read, moment=moment, unsettled=frozenset(fields.pop("unsettled", ())))
+    found = compare(
+        held=rows,
+        own=orders,
+        books=read,
+        moment=moment,
+        unsettled=frozenset(fields.pop("unsettled", ())),
+        expired=fields.pop("expired", {}),
+    )
     return [(difference.kind, difference.quantity) for difference in found]
 
 

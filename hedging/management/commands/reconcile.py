@@ -1,4 +1,7 @@
-"""Compare our ledger with the broker's books now, and print what differs; exit code 1 when anything of ours does."""
+"""Compare our ledger with the broker's books now, and print what differs; exit code 1 when anything of ours does.
+
+`--order 12 --is 261201000000001 --reason "…"` (or `--never-came`) settles an order whose fate nobody knows, as a person saw it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from hedging.brokers.base import BrokerError
 from hedging.engine import clock
 from hedging.engine.discrepancies import examine
+from hedging.engine.reconcile import ResolutionRefused, resolve
 from hedging.engine.ticks import open_sessions
+from hedging.management.halting import user
+from hedging.models import HedgeOrder
 from hedging.selectors.books import BookComparison, Finding, books
 from hedging.wiring import ports_for
 from sessions_app.models import TradingSession
@@ -24,9 +31,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--account", help="only the session of this account")
+        parser.add_argument(
+            "--order", type=int, help="settle this order of ours (its number) by what the broker's screen shows"
+        )
+        seen = parser.add_mutually_exclusive_group()
+        seen.add_argument("--is", dest="broker_order_id", help="it is this order of the broker's")
+        seen.add_argument("--never-came", action="store_true", help="it never came to the broker")
+        parser.add_argument("--reason", default="", help="how you know; kept in the audit trail")
         parser.add_argument("--json", action="store_true", help="print one JSON list, an object for each session")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if options["order"] is not None or options["broker_order_id"] or options["never_came"]:
+            self._settle(options)
+            return
         sessions = [s for s in open_sessions() if options["account"] in {None, s.account.name}]
         if not sessions:
             raise CommandError("No session is open there: open one first, its fills are what is compared.")
@@ -38,6 +55,28 @@ class Command(BaseCommand):
         if any(not read or now.discrepancies for _, read, now in done):
             # Not a CommandError: what is wrong was printed already.
             raise SystemExit(1)
+
+    def _settle(self, options: dict[str, Any]) -> None:
+        number, reason = options["order"], options["reason"].strip()
+        if number is None or not (options["broker_order_id"] or options["never_came"]) or not reason:
+            raise CommandError(
+                "Say which and how you know: --order 12 --is 261201000000001 (or --never-came) --reason …"
+            )
+        row = HedgeOrder.objects.select_related("transaction__session__account").filter(pk=number).first()
+        if row is None:
+            raise CommandError(f"There is no order {number}.")
+        try:
+            ports = ports_for(row.transaction.session)
+            status = resolve(
+                order_id=number,
+                broker_order_id=options["broker_order_id"],
+                actor=f"command by {user()}",
+                reason=reason,
+                ports=ports,
+            )
+        except (ResolutionRefused, BrokerError, clock.ClockUnavailable) as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(f"Order {number} is {status} now. The next reconcile follows it up.")
 
 
 def _compared(session: TradingSession) -> tuple[TradingSession, bool, BookComparison]:
