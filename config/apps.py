@@ -1,11 +1,18 @@
-"""The app that owns what belongs to no single app: the database schema, and loading Celery with Django."""
+"""The app that owns what belongs to no single app: the schema, Celery with Django, and which admin site is used."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import pre_migrate
+
+
+class GuardedAdminConfig(AdminConfig):
+    """Django's admin with our site: it denies what nobody declared, and counts failed logins."""
+
+    default_site = "hedging.access.site.HedgeAdminSite"
 
 
 class PlumbingConfig(AppConfig):

@@ -6,6 +6,8 @@ import logging
 import re
 from typing import Any
 
+from django.views.debug import SafeExceptionReporterFilter
+
 BLANK = "[hidden]"
 _SHORTEST_SECRET = 6  # blanking shorter values would blank ordinary words
 _values: set[str] = set()
@@ -16,6 +18,7 @@ _BY_NAME = re.compile(
         (?: (["']) (?:\\.|(?!\2).)* \2 | (?:(?:bearer|token|basic)\s+)? [^\s"'&,;)}\]]+ )"""
 )
 _TELEGRAM = re.compile(r"\bbot\d+:[\w-]+")
+_OUR_KEY = re.compile(r"\b(ah_[0-9a-f]{8}_)[A-Za-z0-9_-]{43}")
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s/@]+@")
 
 
@@ -29,6 +32,7 @@ def redact(text: str) -> str:
     for value in sorted(_values, key=len, reverse=True):
         text = text.replace(value, BLANK)
     text = _TELEGRAM.sub(f"bot{BLANK}", text)
+    text = _OUR_KEY.sub(rf"\1{BLANK}", text)
     text = _URL_PASSWORD.sub(rf"\1{BLANK}@", text)
     return _BY_NAME.sub(rf"\1{BLANK}", text)
 
@@ -39,6 +43,12 @@ class RedactingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text without secrets."""
         return redact(super().format(record))
+
+
+class SecretFilter(SafeExceptionReporterFilter):
+    """What a report of an exception shows of the settings and of request headers: nothing that is or holds a secret."""
+
+    hidden_settings = re.compile(r"API|TOKEN|KEY|SECRET|PASS|SIGNATURE|COOKIE|AUTHORIZATION|URL|DATABASES|_env", re.I)
 
 
 LOGGING: dict[str, Any] = {

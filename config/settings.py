@@ -159,7 +159,7 @@ DEBUG = False
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "config.apps.GuardedAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -167,10 +167,14 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_celery_beat",
-    "config",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "config.apps.PlumbingConfig",
     "notifications",
     "sessions_app",
     "schedule",
+    "hedging.access",
     "hedging",
 ]
 MIDDLEWARE = [
@@ -180,8 +184,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "hedging.access.middleware.AccessMiddleware",
 ]
 TEMPLATES = [
     {
@@ -208,17 +214,39 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 APPEND_SLASH = False  # a redirect would turn a POST into a GET; the routes accept both forms themselves
-SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
-X_FRAME_OPTIONS = "DENY"
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
 }
+
+# --- Browsers and callers: what they may send, keep and show (docs/security.md) -----------------------------------------------
+
+# An https origin is named where a proxy with TLS stands before us: from then on cookies and pages are for TLS alone.
+BEHIND_TLS = any(_origin.startswith("https://") for _origin in CSRF_TRUSTED_ORIGINS)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
+SECURE_SSL_REDIRECT = BEHIND_TLS
+# Watchers and scripts on this machine speak plain HTTP to loopback, and a redirect would turn their POST into a GET.
+SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$", r"^metrics/?$", r"^api/"]
+SECURE_HSTS_SECONDS = (
+    30 * 24 * 3600 if BEHIND_TLS else 0
+)  # too short for the browsers' own lists, whatever `preload` says
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600  # a trading day: who logs in before the open is asked again the next morning
+OTP_TOTP_ISSUER = "Auto-Hedge"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # of a body without its files
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+API_RATES = {"reads": "1200/min", "writes": "240/min"}  # of each caller, in each process: for fairness
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.logging.SecretFilter"
 
 # --- Time, language, files -----------------------------------------------------------------------------------------------------
 

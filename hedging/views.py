@@ -10,12 +10,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_safe
 
 from hedging import access, selectors
+from hedging.access import OPEN, Scope, need_of, needing
 from hedging.engine import clock
 from hedging.engine.preflight import gate
 from hedging.selectors.facts import Cost, Margin, Projection, SessionFacts, Status
@@ -24,10 +26,6 @@ from hedging.selectors.preflight import preflights
 from hedging.templatetags.hedging_format import percent, rupees, words
 
 REFRESH_SECONDS = 3
-# Our pages load their own style sheet and icon, and nothing else from anywhere.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 # The bar shows up to this percentage of the budget; beyond, it is simply full.
 BAR_END = Decimal(120)
 _MONEY = frozenset({"spend", "spent", "recovery", "recovered", "charges", "net", "paid", "cost", "budget", "reserved"})
@@ -56,15 +54,17 @@ class Bar:
 
 
 def page(view: View) -> View:
-    """Guard a page (open reads, or a login), forbid caches, and send the content security policy."""
+    """Guard a page by what it declares (or open reads), and forbid caches. The middleware sends the content policy."""
 
     @wraps(view)
     def guarded(request: HttpRequest) -> HttpResponseBase:
-        if access.may_read(request):
+        need = need_of(view, request.method or "")
+        if isinstance(need, Scope) and access.may(request, need):
             response = view(request)
+        elif not isinstance(need, Scope) or (request.user.is_authenticated and access.holds(request.user, Scope.READ)):
+            raise PermissionDenied(f"This page needs {need or 'what nobody declared'}.")
         else:
             response = redirect_to_login(request.get_full_path(), resolve_url(settings.LOGIN_URL))
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -73,6 +73,7 @@ def page(view: View) -> View:
 
 @require_safe
 @page
+@needing(Scope.READ)
 def status_page(request: HttpRequest) -> HttpResponse:
     """Draw the day: am I safe, what is next, what do I hold, what was decided and why."""
     context: dict[str, Any] = {"refresh_seconds": None if "still" in request.GET else REFRESH_SECONDS}
@@ -108,6 +109,7 @@ def status_page(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @page
+@needing(Scope.READ)
 def preflight_page(request: HttpRequest) -> HttpResponse:
     """Show the last pre-flight of every account. Asks the database only."""
     context: dict[str, Any] = {
@@ -207,12 +209,14 @@ def summary_rows(summary: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
 
 
 @require_safe
+@needing(OPEN)
 def healthz(_request: HttpRequest) -> HttpResponse:
     """Answer that this process lives; asks nobody."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
+@needing(OPEN)
 def readyz(_request: HttpRequest) -> JsonResponse:
     """Answer whether the service does its work: 200 or 503, with ages in wall seconds. Shows no figures of money."""
     try:

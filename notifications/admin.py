@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest
 
+from hedging.domain.roles import Scope
 from notifications.models import Alert
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ else:  # Django's own class takes no type parameter at run time
 class AlertAdmin(_AlertAdmin):
     """The outbox, newest first."""
 
+    needs = {"view": Scope.READ}
     list_display = ["happened_at", "severity", "kind", "title", "delivered_at", "attempts", "last_error"]
     list_filter = ["severity", "kind", ("delivered_at", admin.EmptyFieldListFilter)]
     search_fields = ["title", "kind", "last_error"]

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from hedging.domain.roles import Scope
 from schedule.margin_files.admin import MarginFileAdmin
 from schedule.models import ChargeRates, ContractSpec, MarginFile, MarginParameters, StrategyEntry, TradingDay
 
@@ -25,6 +26,7 @@ else:  # Django's own class takes no type parameter at run time
 class StrategyEntryAdmin(_EntryAdmin):
     """The timetable: when another tool sells which straddle. Entries are switched off rather than deleted."""
 
+    needs = {"view": Scope.READ, "add": Scope.TRADE, "change": Scope.TRADE, "delete": Scope.TRADE}
     list_display = ["portfolio", "index", "dte", "weekday", "entry_time", "exit_time", "active"]
     list_filter = ["index", "dte", "active"]
     search_fields = ["portfolio"]
@@ -46,6 +48,7 @@ class StrategyEntryAdmin(_EntryAdmin):
 class TradingDayAdmin(_DayAdmin):
     """Open and closed days and their hours (IST)."""
 
+    needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
     list_display = ["day", "is_open", "opens_at", "closes_at", "act_from", "act_until", "note"]
     list_filter = ["is_open"]
     search_fields = ["note"]
@@ -57,6 +60,7 @@ class TradingDayAdmin(_DayAdmin):
 class ContractSpecAdmin(_SpecAdmin):
     """Lots, steps, freeze quantities, bounds and expiry days. A change of the exchange is a new row, not an edit."""
 
+    needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
     list_display = [
         "index",
         "effective_from",
@@ -76,6 +80,7 @@ class ContractSpecAdmin(_SpecAdmin):
 class MarginParametersAdmin(_MarginAdmin):
     """SPAN and ELM parameters, typed or out of margin files. A change is a new row with its date, not an edit."""
 
+    needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
     list_display = [
         "index",
         "effective_from",
@@ -109,6 +114,7 @@ class MarginParametersAdmin(_MarginAdmin):
 class ChargeRatesAdmin(_ChargeAdmin):
     """Brokerage, taxes and fees. A change is a new row with its date, not an edit."""
 
+    needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
     list_display = [
         "exchange",
         "effective_from",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest
 
+from hedging.domain.roles import Scope
 from sessions_app.models import Account, Calibration, MarginSnapshot, TradingSession
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ else:  # Django's own class takes no type parameter at run time
 class AccountAdmin(_AccountAdmin):
     """Broker accounts and what their broker's numbers contain."""
 
+    needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN}
     list_display = ["name", "mode", "product", "basket_scope", "free_margin", "premium_counted"]
     list_filter = ["mode", "product"]
     search_fields = ["name"]
@@ -36,6 +38,7 @@ class AccountAdmin(_AccountAdmin):
 class TradingSessionAdmin(_SessionAdmin):
     """Sessions: their policy may be changed; opening, halting and closing have rules of their own and are not edits."""
 
+    needs = {"view": Scope.READ, "add": Scope.TRADE, "change": Scope.ADMIN}
     list_display = [
         "trading_day",
         "account",
@@ -93,6 +96,7 @@ class TradingSessionAdmin(_SessionAdmin):
 class MarginSnapshotAdmin(_SnapshotAdmin):
     """The margin at every tick, read-only."""
 
+    needs = {"view": Scope.READ}
     list_display = ["at", "session", "mode", "used", "utilization_pct", "free_margin", "spot", "unknown_reason"]
     list_filter = ["mode"]
     list_select_related = ["session"]
@@ -118,6 +122,7 @@ class MarginSnapshotAdmin(_SnapshotAdmin):
 class CalibrationAdmin(_CalibrationAdmin):
     """What was found out about each broker, and when; the newest one decides. Read-only."""
 
+    needs = {"view": Scope.READ}
     list_display = [
         "at",
         "account",

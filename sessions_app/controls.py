@@ -30,7 +30,6 @@ class Installation(models.Model):
                 name="installation_trading_state_known",
             ),
         ]
-        permissions = [("resume_trading", "Can resume trading after a halt")]
 
     def __str__(self) -> str:
         return TradingState(self.trading_state).label

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from hedging import access
 from hedging.admin.reasons import REASON_WANTED, ReasonedActionForm, act_of, reason_of
+from hedging.admin.scopes import ScopedActions
 from hedging.domain.instruments import Index
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
@@ -76,7 +77,7 @@ admin.site.unregister(TradingSession)
 
 
 @admin.register(TradingSession)
-class SessionDesk(TradingSessionAdmin):
+class SessionDesk(ScopedActions, TradingSessionAdmin):
     """Sessions with the acts that the engine allows: open today's, automation on and off, halt, reduce, resume.
 
     Registered here and not with the model, because each act is a function of the engine, which lies above that app.
@@ -177,7 +178,7 @@ class SessionDesk(TradingSessionAdmin):
             self.message_user(request, str(unavailable), messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())
 
-    @admin.action(description="Switch automation on", permissions=["change"])
+    @admin.action(description="Switch automation on", permissions=["operate"])
     def switch_automation_on(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
         """Let the engine act by itself, if the environment's lid is open."""
         if settings.AUTO_HEDGE_ENABLED:
@@ -185,32 +186,28 @@ class SessionDesk(TradingSessionAdmin):
         else:
             self.message_user(request, access.LID_CLOSED, messages.ERROR)
 
-    @admin.action(description="Switch automation off", permissions=["change"])
+    @admin.action(description="Switch automation off", permissions=["operate"])
     def switch_automation_off(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
         """Let the engine watch, and act no more by itself."""
         self._act(request, queryset, "automation off", lambda row, who: set_automation(session=row, on=False, **who))
 
-    @admin.action(description="Halt: no new order, cancels go on", permissions=["change"])
+    @admin.action(description="Halt: no new order, cancels go on", permissions=["operate"])
     def halt(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
         """Stop every new order."""
         self._restrict(request, queryset, TradingState.HALTED)
 
-    @admin.action(description="Reduce: sells only", permissions=["change"])
+    @admin.action(description="Reduce: sells only", permissions=["operate"])
     def reduce(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
         """Allow sells only; what is halted stays halted."""
         self._restrict(request, queryset, TradingState.REDUCING)
 
-    @admin.action(description="Resume: ACTIVE again (wants a reason)", permissions=["resume"])
+    @admin.action(description="Resume: ACTIVE again (wants a reason)", permissions=["trade"])
     def resume(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:
         """Allow everything that the lids allow."""
         if not reason_of(request):
             self.message_user(request, REASON_WANTED, messages.ERROR)
             return
         self._change_state(request, queryset, TradingState.ACTIVE, resume_session)
-
-    def has_resume_permission(self, request: HttpRequest) -> bool:
-        """Return whether this person may resume what was halted: a trader or an administrator."""
-        return request.user.has_perm(access.RESUME_TRADING)
 
     def _restrict(self, request: HttpRequest, queryset: QuerySet[TradingSession], state: TradingState) -> None:
         self._change_state(request, queryset, state, partial(restrict_session, state=state))

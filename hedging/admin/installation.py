@@ -9,8 +9,9 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from hedging import access
+from hedging.access import Scope
 from hedging.admin.reasons import REASON_WANTED, ReasonedActionForm, act_of, reason_of
+from hedging.admin.scopes import ScopedActions
 from hedging.engine.sessions import SessionRefused
 from hedging.engine.standing import halt_file_exists
 from hedging.engine.states import Act, restrict_installation, resume_installation
@@ -23,9 +24,10 @@ else:  # Django's own class takes no type parameter at run time
 
 
 @admin.register(Installation)
-class InstallationDesk(_InstallationAdmin):
+class InstallationDesk(ScopedActions, _InstallationAdmin):
     """The trading state of everything: one row, changed by acts alone."""
 
+    needs = {"view": Scope.READ}
     list_display = ["trading_state", "halt_file", "state_reason", "state_by", "state_at"]
     list_display_links = None
     ordering = ["id"]
@@ -42,17 +44,17 @@ class InstallationDesk(_InstallationAdmin):
         Installation.objects.get_or_create(pk=Installation.ONLY)
         return super().changelist_view(request, extra_context)
 
-    @admin.action(description="HALT everything: no new order, cancels go on", permissions=["view"])
+    @admin.action(description="HALT everything: no new order, cancels go on", permissions=["operate"])
     def halt(self, request: HttpRequest, _rows: QuerySet[Installation]) -> None:
         """Stop every new order of every account."""
         self._do(request, lambda act: restrict_installation(state=TradingState.HALTED, act=act), "HALTED")
 
-    @admin.action(description="Reduce everything: sells only", permissions=["view"])
+    @admin.action(description="Reduce everything: sells only", permissions=["operate"])
     def reduce(self, request: HttpRequest, _rows: QuerySet[Installation]) -> None:
         """Allow sells only; what is halted stays halted."""
         self._do(request, lambda act: restrict_installation(state=TradingState.REDUCING, act=act), "REDUCING")
 
-    @admin.action(description="Resume (wants a reason)", permissions=["resume"])
+    @admin.action(description="Resume (wants a reason)", permissions=["trade"])
     def resume(self, request: HttpRequest, _rows: QuerySet[Installation]) -> None:
         """Allow everything again that the sessions' own states and the lids allow."""
         if not reason_of(request):
@@ -67,10 +69,6 @@ class InstallationDesk(_InstallationAdmin):
             self.message_user(request, refused.message, messages.ERROR)
             return
         self.message_user(request, f"Whole installation: {what if changed else 'nothing changed'}.")
-
-    def has_resume_permission(self, request: HttpRequest) -> bool:
-        """Return whether this person may resume what was halted: a trader or an administrator."""
-        return request.user.has_perm(access.RESUME_TRADING)
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         """Refuse: there is one."""

@@ -11,6 +11,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from hedging.domain.lifecycle import LIVE, UNCERTAIN
+from hedging.domain.roles import Scope
 from hedging.models import (
     Adjustment,
     AuditEvent,
@@ -37,6 +38,7 @@ else:  # Django's own classes take no type parameter at run time
 class Ledger(_Admin):
     """A table that only the engine writes. Nobody adds, edits or deletes here, not even the first user."""
 
+    needs = {"view": Scope.READ}
     ordering = ("-id",)
     show_full_result_count = False
     list_per_page = 50

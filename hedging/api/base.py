@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from rest_framework import exceptions, serializers
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.parsers import JSONParser
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from hedging import access
+from hedging.access import OPEN, KeyHolder, Scope, keys
+from hedging.access.declare import need_of_endpoint
+from hedging.access.rules import SAFE_METHODS, client_address
 from hedging.api.errors import Refused, answer_error
+from hedging.domain.roles import ROLES_WITH
+from hedging.engine import clock
 
 # No input of ours is larger than a few hundred bytes.
 _LARGEST_BODY = 64 * 1024
-
-
-class KeyHolder:
-    """The caller who showed HEDGE_API_KEY: every scope, no account in the users' table."""
-
-    is_authenticated = True
-    is_active = True
-    is_staff = True
-    pk = None
-
-    def __str__(self) -> str:
-        return "api key"
-
-    def has_perm(self, _permission: str) -> bool:
-        """Return True: the key has every scope."""
-        return True
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -49,25 +41,70 @@ class ApiKeyAuthentication(BaseAuthentication):
             if scheme.lower() != "bearer":
                 return None
             given = token.strip()
-        if not access.is_api_key(given):
-            raise exceptions.AuthenticationFailed("This API key is not valid here.")
-        return KeyHolder(), None
+        try:
+            return keys.holder_of(given, request=_plain(request), wall_now=clock.wall_now()), None
+        except keys.KeyRefused as refused:
+            raise exceptions.AuthenticationFailed(str(refused)) from None
+        except keys.LockedOut as locked:
+            raise LockedOut(locked) from None
 
     def authenticate_header(self, request: Request) -> str:
         """Name the scheme, so that a missing login is 401 and not 403."""
         return "Bearer"
 
 
-class ReadsOpenWritesGuarded(BasePermission):
-    """Reads: open where the settings open them, else a login or key. Writes: the key, or a member of staff."""
+class LockedOut(Refused):
+    """429: too many wrong keys from this address, or for this key. `wait` becomes the header Retry-After."""
+
+    def __init__(self, locked: keys.LockedOut) -> None:
+        super().__init__("LOCKED_OUT", str(locked), {"retry_after_seconds": locked.seconds}, status_code=429)
+        self.wait = locked.seconds
+
+
+class HoldsDeclaredScope(BasePermission):
+    """What the view declares for the method (`needs`) is held: by key, by role, or by an exception of design.md §4 and §6.
+
+    A view that declares nothing is refused to everybody.
+    """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return whether the request may go on."""
         plain = _plain(request)
-        known = bool(request.user and request.user.is_authenticated)
-        if request.method in SAFE_METHODS:
-            return known or access.reads_are_open(plain)
-        return (known and bool(getattr(request.user, "is_staff", False))) or access.dev_mode_opens(plain)
+        method = request.method or ""
+        need = need_of_endpoint(type(view), method)
+        if need == OPEN:
+            return True
+        if not isinstance(need, Scope):
+            return False
+        if access.holds(request.user, need):
+            return True
+        looks = need is Scope.READ and method in SAFE_METHODS
+        if looks and access.reads_are_open(plain):
+            return True
+        if access.dev_mode_opens(plain):
+            must_be_json(plain)
+            return True
+        if request.user and request.user.is_authenticated:
+            raise lacks(need, request.user)
+        return False
+
+
+def must_be_json(request: HttpRequest) -> None:
+    """Refuse a write without a key or a login that a form of another page could send."""
+    if request.method not in SAFE_METHODS and request.content_type != "application/json":
+        raise exceptions.UnsupportedMediaType(request.content_type or "nothing")
+
+
+def lacks(need: Scope, caller: Any) -> Refused:
+    """Return the refusal for somebody who is known, and may not do this."""
+    facts = {"needs": need.value, "roles": sorted(role.value for role in ROLES_WITH[need])}
+    if isinstance(caller, KeyHolder):
+        message = f"This API key does not hold the scope {need.value}: an administrator makes one that does."
+        return Refused("SCOPE_NEEDED", message, facts, status_code=403)
+    if access.lacks_second_factor(caller):
+        return Refused("SECOND_FACTOR_NEEDED", "Log in again, with a code of your second factor.", status_code=403)
+    message = f"Your role may not do this: it needs {need.value}. Ask an administrator."
+    return Refused("ROLE_NEEDED", message, facts, status_code=403)
 
 
 class SmallJsonParser(JSONParser):
@@ -97,11 +134,33 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class FairShare(SimpleRateThrottle):
+    """No caller takes all the time of a process: so many reads and writes a minute each. Not what stops a guesser."""
+
+    def __init__(self) -> None:
+        """Read the rates with the first request: they differ by method."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Return whether the caller has any of this minute left."""
+        kind = "reads" if request.method in SAFE_METHODS else "writes"
+        self.scope = kind
+        self.rate = settings.API_RATES[kind]
+        self.num_requests, self.duration = self.parse_rate(self.rate)
+        return bool(super().allow_request(request, view))
+
+    def get_cache_key(self, request: Request, view: APIView) -> str:
+        """Name the caller: a person, a key, or an address."""
+        known = bool(request.user and request.user.is_authenticated)
+        caller = str(request.user) if known else client_address(_plain(request))
+        return f"fair-{self.scope}-{hashlib.sha256(caller.encode(errors='replace')).hexdigest()}"
+
+
 class Endpoint(APIView):
-    """Base of every view under /api/hedge/."""
+    """Base of every view under /api/hedge/. Each declares what it `needs`; docs/security.md tells how."""
 
     authentication_classes = [ApiKeyAuthentication, SessionAuthentication]
-    permission_classes = [ReadsOpenWritesGuarded]
+    permission_classes = [HoldsDeclaredScope]
+    throttle_classes = [FairShare]
     parser_classes = [SmallJsonParser]
     renderer_classes = [JSONRenderer]
 
@@ -137,10 +196,10 @@ def actor_of(request: Request) -> str:
     return "dev mode"
 
 
-def must_be_allowed(request: Request, permission: str) -> None:
-    """Raise 403 unless the caller has a permission: the key and dev mode have every one."""
-    if not (request.user.has_perm(permission) or access.dev_mode_opens(_plain(request))):
-        raise Refused("ROLE_NEEDED", "Your role may not do this: ask a trader.", {"needs": permission}, status_code=403)
+def must_be_allowed(request: Request, scope: Scope) -> None:
+    """Raise 403 unless the caller holds a scope beside the declared one: for what only some bodies of a request need."""
+    if not (access.holds(request.user, scope) or access.dev_mode_opens(_plain(request))):
+        raise lacks(scope, request.user)
 
 
 def _plain(request: Request) -> HttpRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -22,6 +23,7 @@ _CODES: dict[type[Exception], str] = {
     exceptions.AuthenticationFailed: "KEY_REFUSED",
     exceptions.PermissionDenied: "NOT_ALLOWED",
     exceptions.NotFound: "NOT_FOUND",
+    exceptions.Throttled: "TOO_MANY_REQUESTS",
 }
 
 
@@ -67,6 +69,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         return None
     scheme = getattr(error, "auth_header", None)  # set by DRF on 401s
     headers = {"WWW-Authenticate": scheme} if scheme else {}
+    if wait := getattr(error, "wait", None):  # of 429s
+        headers["Retry-After"] = str(math.ceil(wait))
     return Response(_body(error), status=error.status_code, headers=headers)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hedging import access, selectors
+from hedging import selectors
+from hedging.access import Scope
 from hedging.api import inputs, outputs
-from hedging.api.base import Endpoint, actor_of, must_be_allowed
+from hedging.api.base import Endpoint, actor_of
 from hedging.api.errors import no_session
 from hedging.engine import clock
 from hedging.engine.states import (
@@ -24,6 +25,9 @@ from sessions_app.models import TradingSession, TradingState
 
 class HaltView(Endpoint):
     """POST: no new order (or sells only); working orders are cancelled by the next reconcile, positions are kept."""
+
+    needs = Scope.OPERATE
+    throttle_classes = ()  # nobody waits for the kill switch
 
     def post(self, request: Request) -> Response:
         """Tighten the trading state; what is tighter already stays so."""
@@ -41,9 +45,10 @@ class HaltView(Endpoint):
 class ResumeView(Endpoint):
     """POST: ACTIVE again, with a reason, by a trader or an administrator."""
 
+    needs = Scope.TRADE
+
     def post(self, request: Request) -> Response:
         """Resume; a session's own halt outlives that of the installation, and the other way round."""
-        must_be_allowed(request, access.RESUME_TRADING)
         wanted = self.body(request, inputs.ResumeInput)
         act = _act(request, wanted)
         session = _session(wanted, act)

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hedging import access, selectors
+from hedging.access import Scope
 from hedging.api import inputs, outputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.errors import Refused, no_session
@@ -23,6 +24,8 @@ from sessions_app.models import Account, TradingSession
 
 class StatusView(Endpoint):
     """GET: utilization, projection, hedges, next entry, cost, breaker, why, ages, mode."""
+
+    needs = Scope.READ
 
     def get(self, request: Request) -> Response:
         """Return where the session stands."""
@@ -38,6 +41,8 @@ class StatusView(Endpoint):
 
 class SessionView(Endpoint):
     """GET: today's session. POST: create it."""
+
+    needs = {"GET": Scope.READ, "POST": Scope.TRADE}
 
     def get(self, request: Request) -> Response:
         """Return the open session, else today's last one."""
@@ -67,6 +72,8 @@ class SessionView(Endpoint):
 class ToggleView(Endpoint):
     """POST: switch the session's automation on or off."""
 
+    needs = Scope.OPERATE
+
     def post(self, request: Request) -> Response:
         """Set the toggle; the environment's lid and the trading state still apply."""
         wanted = self.body(request, inputs.ToggleInput)
@@ -90,6 +97,8 @@ class ToggleView(Endpoint):
 class PlanView(Endpoint):
     """GET: the rest of the day, with the hedges held, without them, and the floor."""
 
+    needs = Scope.READ
+
     def get(self, request: Request) -> Response:
         """Return the day as it was last drawn; nothing is asked of the broker here."""
         wanted = self.query(request, inputs.AccountQuery)
@@ -102,6 +111,8 @@ class PlanView(Endpoint):
 
 class ReconcileView(Endpoint):
     """GET: the last comparison with the broker's books. POST: ask for another; a worker makes it within seconds."""
+
+    needs = {"GET": Scope.READ, "POST": Scope.OPERATE}
 
     def get(self, request: Request) -> Response:
         """Return the last comparison; nothing is asked of the broker here."""
@@ -127,6 +138,8 @@ class ReconcileView(Endpoint):
 class ScheduleView(Endpoint):
     """GET: the entries of a day."""
 
+    needs = Scope.READ
+
     def get(self, request: Request) -> Response:
         """Return the timetable of `date`, today when it is not given."""
         wanted = self.query(request, inputs.ScheduleQuery)
@@ -139,6 +152,8 @@ class ScheduleView(Endpoint):
 
 class TransactionsView(Endpoint):
     """GET: the history of intents, newest first."""
+
+    needs = Scope.READ
 
     def get(self, request: Request) -> Response:
         """Return one page."""
@@ -157,6 +172,8 @@ class TransactionsView(Endpoint):
 
 class NoSuchEndpoint(Endpoint):
     """Every other address under /api/: the same shape of error, and no hint to strangers."""
+
+    needs = Scope.READ
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Answer 404 to every method, once the caller may look at all."""

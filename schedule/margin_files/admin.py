@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from hedging.domain.roles import Scope
 from schedule.margin_files.importing import LONGEST_NAME
 from schedule.margin_files.opening import LARGEST_FILE_BYTES
 from schedule.margin_files.uploads import keep_upload, nudge, nudge_again
@@ -49,6 +50,7 @@ class UploadForm(_FileForm):
 class MarginFileAdmin(_FileAdmin):
     """Uploads and imports of margin files, newest first; a record that is added to by uploading, and never edited."""
 
+    needs = {"view": Scope.READ, "add": Scope.ADMIN}
     list_display = ["brought_at", "name", "progress", "brought_by", "problem"]
     list_filter = ["status"]
     search_fields = ["name", "problem"]

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.db import models
 
 # A model may point to its own app and to those after it.
-ORDER = ["hedging", "schedule", "sessions_app", "notifications"]
+ORDER = ["hedging", "access", "schedule", "sessions_app", "notifications"]
 # Users belong to no app of ours and stand below all of them.
 BELOW_ALL = {"auth", "contenttypes"}
 

@@ -4,7 +4,6 @@ import json
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from hedging.engine import clock
@@ -12,6 +11,7 @@ from hedging.models import AuditEvent
 from sessions_app.models import TradingSession
 from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, entries, known_calendar
+from tests.people import person
 
 pytestmark = pytest.mark.django_db
 KEY = "a-key-that-only-tests-know"
@@ -208,10 +208,10 @@ def test_a_wrong_key_is_refused_for_reads_as_well(client):
     assert client.get("/api/hedge/transactions", headers={"X-API-Key": "wrong"}).status_code == 401
 
 
-@pytest.mark.parametrize(("staff", "status"), [(True, 200), (False, 403)])
-def test_of_those_logged_in_only_staff_may_write(client, staff, status):
+@pytest.mark.parametrize(("role", "status"), [("operator", 200), ("viewer", 403)])
+def test_of_those_logged_in_the_role_decides_who_may_write(client, role, status):
     make.TradingSessionFactory.create()
-    client.force_login(User.objects.create_user("person", is_staff=staff))
+    client.force_login(person(role))
 
     answer = client.post(TOGGLE, {"enabled": False}, content_type="application/json")
 
@@ -221,7 +221,7 @@ def test_of_those_logged_in_only_staff_may_write(client, staff, status):
 def test_a_login_without_a_csrf_token_writes_nothing():
     session = make.TradingSessionFactory.create()
     client = Client(enforce_csrf_checks=True)
-    client.force_login(User.objects.create_user("person", is_staff=True))
+    client.force_login(person("operator"))
 
     answer = client.post(TOGGLE, {"enabled": False}, content_type="application/json")
 
@@ -239,7 +239,7 @@ def test_reads_are_open_only_in_the_simulators_world_on_loopback(client, setting
 
     assert client.get(f"/api/hedge/{name}").status_code == status
     assert client.get(f"/api/hedge/{name}", headers=WITH_KEY).status_code == 200
-    client.force_login(User.objects.create_user("viewer"))
+    client.force_login(person("viewer"))
     assert client.get(f"/api/hedge/{name}").status_code == 200
 
 

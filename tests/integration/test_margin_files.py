@@ -28,6 +28,7 @@ from schedule.margin_files.span_xml import parse_span
 from schedule.models import MarginFile, MarginParameters
 from schedule.seed import seed_reference_data
 from schedule.tasks import import_margin_file as task
+from tests.people import person
 from tests.unit.span_files import BANKNIFTY, DAY, NIFTY, RELIANCE, SENSEX, elm_csv, span_xml
 
 pytestmark = pytest.mark.django_db
@@ -443,11 +444,10 @@ def test_a_name_cannot_lead_out_of_the_folder(upload):
     assert "/" not in row.name
 
 
-def test_uploading_asks_for_permission_and_records_stay(client, django_user_model, upload, admin_client):
+def test_uploading_asks_for_permission_and_records_stay(client, upload, admin_client):
     row = upload(RELIANCE_ONLY)
     task(row.pk)
-    viewer = django_user_model.objects.create_user("viewer", is_staff=True)
-    client.force_login(viewer)
+    client.force_login(person("trader"))
     assert client.get(reverse(ADD)).status_code == 403
     assert client.post(reverse(ADD), {"file": SimpleUploadedFile(NAME, SPAN)}).status_code == 403
     assert (

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.urls import reverse
 
 from hedging import models
@@ -14,6 +14,7 @@ from hedging.models import AuditEvent
 from sessions_app.models import Installation, TradingSession, TradingState
 from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, entries, hedged_morning, known_calendar
+from tests.people import person
 
 pytestmark = pytest.mark.django_db
 LEDGERS = [model for model, desk in admin.site._registry.items() if isinstance(desk, Ledger)]
@@ -237,9 +238,7 @@ def test_a_session_is_not_resumed_without_a_reason_or_the_role(client, operator)
 
     answer = act(operator, "resume", session, reason=" ")
     assert "reason" in said(answer)[0]
-    helper = User.objects.create_user("helper", is_staff=True)
-    helper.user_permissions.add(*Permission.objects.filter(content_type__model="tradingsession"))
-    client.force_login(helper)
+    client.force_login(person("operator"))
     act(client, "resume", session)
 
     session.refresh_from_db()
@@ -268,11 +267,12 @@ def test_the_kill_switch_halts_reduces_and_resumes_everything(operator):
     assert Installation.objects.get().trading_state == TradingState.ACTIVE
 
 
-def test_whoever_may_look_may_halt_everything_and_only_the_role_resumes(client):
-    viewer = User.objects.create_user("watchman", is_staff=True)
-    viewer.user_permissions.add(Permission.objects.get(codename="view_installation"))
-    client.force_login(viewer)
+def test_an_operator_may_halt_everything_a_viewer_may_not_and_neither_resumes(client):
+    client.force_login(person("viewer"))
+    switch(client, "halt")
+    assert Installation.objects.get().trading_state == TradingState.ACTIVE
 
+    client.force_login(person("operator"))
     switch(client, "halt")
     switch(client, "resume")
 

@@ -4,7 +4,6 @@ from datetime import time, timedelta
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import User
 
 from hedging.domain.reasons import Reason
 from hedging.engine import clock
@@ -12,6 +11,7 @@ from hedging.models import Action, CycleKind
 from sessions_app.models import TradingState
 from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, hedged_morning, known_calendar
+from tests.people import person
 
 pytestmark = pytest.mark.django_db
 QUERIES = 21
@@ -225,7 +225,7 @@ def test_elsewhere_the_page_wants_a_login(client, settings, world, loopback):
 def test_elsewhere_a_person_with_a_login_sees_the_page(client, settings):
     settings.WORLD = "real"
     hedged_morning()
-    client.force_login(User.objects.create_user("viewer"))
+    client.force_login(person("viewer"))
 
     assert "LIVE" in text(client)
 

@@ -9,7 +9,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command, load_command_class
 from django.db import OperationalError, connection
 
@@ -30,6 +29,7 @@ from sessions_app.models import Installation, TradingSession, TradingState
 from tests import factories as make
 from tests.integration.engine_world import CALL, POLICY, PUT, World, add, facts, hold, intent, leg, unwind, world
 from tests.integration.page_day import NOW, StoppedClock
+from tests.people import person
 
 pytestmark = pytest.mark.django_db
 A, R, H = TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED
@@ -546,16 +546,14 @@ def test_bad_input_halts_and_resumes_nothing(client, settings, address, body, ex
 @pytest.mark.usefixtures("stopped")
 def test_who_may_write_may_halt_and_only_the_role_resumes(client):
     assert post(client, HALT, {"reason": "fire"}).status_code == 401
-    client.force_login(User.objects.create_user("visitor"))
+    client.force_login(person("viewer"))
     assert post(client, HALT, {"reason": "fire"}).status_code == 403
-    operator = User.objects.create_user("operator", is_staff=True)
-    client.force_login(operator)
+    client.force_login(person("operator"))
     assert post(client, HALT, {"reason": "fire"}).status_code == 200
     refused = post(client, RESUME, {"reason": "out"})
     assert (refused.status_code, refused.json()["code"]) == (403, "ROLE_NEEDED")
     assert Installation.objects.get().trading_state == H
-    operator.user_permissions.add(Permission.objects.get(codename="resume_trading"))
-    client.force_login(User.objects.get(pk=operator.pk))
+    client.force_login(person("trader"))
     assert post(client, RESUME, {"reason": "out"}).json()["changed"] is True
 
 

@@ -6,12 +6,13 @@ import secrets
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from config.beat import ensure_beat_entries
 from config.servers import SIMULATOR
+from hedging.domain.roles import Role
 from hedging.engine import watchdog
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
 from sessions_app.models import Account, Mode
@@ -57,5 +58,6 @@ def _create_admin() -> str | None:
     if User.objects.filter(is_superuser=True).exists() or User.objects.filter(username=ADMIN).exists():
         return None
     password = secrets.token_urlsafe(12)
-    User.objects.create_superuser(username=ADMIN, password=password)
+    first = User.objects.create_superuser(username=ADMIN, password=password)
+    first.groups.add(Group.objects.get_or_create(name=Role.ADMIN.value)[0])
     return password

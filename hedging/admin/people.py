@@ -1,0 +1,120 @@
+"""Users, their roles and second factors in the admin; and the tasks of the beat, of which only a pause is an act."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django_celery_beat.admin import PeriodicTaskAdmin
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from hedging.access import Scope, needing, two_factor
+from hedging.admin.scopes import ScopedActions
+
+# The pages of devices show their secrets; people enrol at /admin/second-factor/. Of schedules we use intervals only.
+for _model in (TOTPDevice, StaticDevice, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
+    admin.site.unregister(_model)
+admin.site.unregister([User, Group, PeriodicTask])
+_EVERYTHING = {"view": Scope.ADMIN, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
+
+
+@admin.register(User)
+class PersonAdmin(ScopedActions, UserAdmin):
+    """People. A role is a group; a person without one may do nothing."""
+
+    needs = _EVERYTHING
+    list_display = ("username", "roles", "is_active", "is_superuser", "second_factor", "last_login")
+    list_filter = ("groups", "is_active", "is_superuser")
+    ordering = ("username", "id")
+    actions = ("forget_second_factor",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Read the groups with the people."""
+        return super().get_queryset(request).prefetch_related("groups", "totpdevice_set")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Let nobody but a superuser make superusers, or give single permissions past the roles."""
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, "is_superuser", "user_permissions")
+
+    @needing(Scope.ADMIN)
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's signature
+        """Set a person's password."""
+        return super().user_change_password(request, id, form_url)
+
+    @admin.display(description="role")
+    def roles(self, person: User) -> str:
+        """Return the roles in a row."""
+        return ", ".join(sorted(group.name for group in person.groups.all())) or "none"
+
+    @admin.display(description="second factor", boolean=True)
+    def second_factor(self, person: User) -> bool:
+        """Return whether an authenticator is enrolled."""
+        return any(device.confirmed for device in person.totpdevice_set.all())  # type: ignore[attr-defined]
+
+    @admin.action(description="Forget the second factor (of somebody who lost it)", permissions=["administer"])
+    def forget_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Take authenticator and backup codes off the chosen people."""
+        forgotten = 0
+        for person in queryset.order_by("id"):
+            if two_factor.forget(person):
+                self.log_change(request, person, "Forgot the second factor.")
+                forgotten += 1
+        self.message_user(request, f"{forgotten} forgotten.")
+
+
+@admin.register(Group)
+class RoleAdmin(GroupAdmin):
+    """The four roles, as migrations made them. Read-only: what a role may do is a table in hedging/domain/roles.py."""
+
+    needs = {"view": Scope.ADMIN}
+    ordering = ("name", "id")
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        """Refuse: there are four."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Refuse: migrations do."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Refuse: people would lose their role."""
+        return False
+
+
+@admin.register(PeriodicTask)
+class BeatAdmin(ScopedActions, PeriodicTaskAdmin):  # type: ignore[misc] # it ships no types
+    """The beat's entries: switched on and off. Which task runs how often is the installation's, not a person's."""
+
+    needs = {"view": Scope.READ}
+    actions = ("enable_tasks", "disable_tasks")
+    ordering = ("name", "id")
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        """Refuse: a task is code."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Refuse: a task and its arguments are code."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Refuse: pause it."""
+        return False
+
+    @admin.action(description="Resume the chosen tasks", permissions=["administer"])
+    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Let the beat send them again."""
+        super().enable_tasks(request, queryset)
+
+    @admin.action(description="Pause the chosen tasks", permissions=["administer"])
+    def disable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Let the beat send them no more, until they are resumed; a restart keeps the pause."""
+        super().disable_tasks(request, queryset)
