@@ -300,6 +300,14 @@ SENDING = (
         tests=(f"{_FENCE}[automation off]",),
     ),
     Mutant(
+        invariant=5,
+        guard="the fence: what an earlier attempt filled after all",
+        file=_SEND,
+        old="    if closed is None and filled + order.quantity > wanted:  #",
+        new="    if False:  #",
+        tests=(f"{_RECONCILE}test_a_successor_that_is_about_to_be_sent_is_stopped_by_the_late_fill",),
+    ),
+    Mutant(
         invariant=10,
         guard="the fence: the intent's age",
         file=_SEND,
@@ -340,6 +348,22 @@ ENDING = (
         old="    elif tx.side == Side.BUY and fresh:\n",
         new="    elif False:\n",
         tests=(f"{_RECONCILE}test_a_fill_that_raced_a_cancel_is_booked_at_its_exact_cost",),
+    ),
+    Mutant(
+        invariant=2,
+        guard="the cap counts a late fill beside a living attempt",
+        file="hedging/engine/orders.py",
+        old="        raised = _reserve_surplus(tx, orders, fills) if fresh else ()\n",
+        new="        raised = ()\n",
+        tests=(f"{_RECONCILE}test_the_cap_counts_a_late_fill_beside_its_successor",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="what earlier attempts filled late is not tried again",
+        file="hedging/engine/orders.py",
+        old="        attempts = [other for other in orders if other.slice == order.slice]\n",
+        new="        attempts = [order]\n",
+        tests=(f"{_RECONCILE}test_a_late_fill_takes_its_successor_back_at_once_and_only_the_true_rest_is_tried_again",),
     ),
     Mutant(
         invariant=6,

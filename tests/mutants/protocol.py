@@ -203,6 +203,31 @@ BOOKS = (
         tests=(f"{_RECONCILE}test_a_halt_cancels_what_rests_and_tries_nothing_again",),
     ),
     Mutant(
+        invariant=2,
+        guard="an attempt that a late fill has overtaken is taken back",
+        file="hedging/engine/reconcile.py",
+        old="    if row.attempt > 1 and _is_overtaken(row):\n        return True\n",
+        tests=(f"{_RECONCILE}test_a_late_fill_takes_its_successor_back_at_once_and_only_the_true_rest_is_tried_again",),
+    ),
+    Mutant(
+        invariant=4,
+        guard="an order believed lost is looked for after its expiry too",
+        file="hedging/domain/reconciliation.py",
+        old="            if settled and not books.paper:\n",
+        new="            if False:\n",
+        tests=(
+            "unit/test_reconciliation.py::test_an_order_believed_lost_is_looked_for_after_its_contract_has_expired_too",
+        ),
+    ),
+    Mutant(
+        invariant=13,
+        guard="an answer that names another order changes nothing",
+        file=_MACHINE,
+        old="    if order.order_id is not None:\n        # One",
+        new="    if False:\n        # One",
+        tests=(f"{_READINGS}test_a_late_reply_that_names_another_order_is_told_and_changes_nothing",),
+    ),
+    Mutant(
         invariant=17,
         guard="patience is that of the intent's own policy",
         file="hedging/engine/reconcile.py",
