@@ -31,6 +31,7 @@ ENTRIES = (
     # Its age is judged on the wall clock, which no speed changes.
     Entry("Heartbeat", "hedging.tasks.heartbeat", 30, scaled=False),
     Entry("Heartbeat of orders", "hedging.tasks.heartbeat_orders", 30, scaled=False),
+    Entry("Heartbeat of exits", "hedging.tasks.heartbeat_exits", 30, scaled=False),
     Entry("Heartbeat of books", "hedging.tasks.heartbeat_books", 30, scaled=False),
     # Mostly none is due: at 09:00, when a session is opened, and while the last one is red.
     Entry("Pre-flight", "hedging.tasks.run_preflights", 10, scaled=False),

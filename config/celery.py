@@ -1,4 +1,4 @@
-"""The Celery app: four queues, JSON only, no retries. A task is a nudge; the database row is the truth."""
+"""The Celery app: five queues, JSON only, no retries. A task is a nudge; the database row is the truth."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-HEDGE, ORDERS, BOOKS, IO = "hedge", "orders", "books", "io"
-QUEUES = (HEDGE, ORDERS, BOOKS, IO)
+HEDGE, ORDERS, EXITS, BOOKS, IO = "hedge", "orders", "exits", "books", "io"
+QUEUES = (HEDGE, ORDERS, EXITS, BOOKS, IO)
 
 # task: (queue, soft limit, hard limit) in seconds of wall time. The POST of an order may take 35 s beside its reads.
 TASKS = {
     "hedging.tasks.check_margin": (HEDGE, 20, 25),
     "hedging.tasks.project_entries": (HEDGE, 20, 25),
     "hedging.tasks.send_order": (ORDERS, 90, 100),
+    "hedging.tasks.send_exit": (EXITS, 90, 100),
     "hedging.tasks.reconcile_books": (BOOKS, 60, 70),
     "hedging.tasks.calibrate": (IO, 60, 70),
     "hedging.tasks.deliver_alerts": (IO, 60, 70),
     "hedging.tasks.heartbeat": (IO, 10, 15),
     "hedging.tasks.heartbeat_orders": (ORDERS, 10, 15),
+    "hedging.tasks.heartbeat_exits": (EXITS, 10, 15),
     "hedging.tasks.heartbeat_books": (BOOKS, 10, 15),
     "hedging.tasks.run_preflights": (IO, 60, 70),
     "schedule.tasks.import_margin_file": (IO, 240, 300),

@@ -66,7 +66,17 @@ def calibrate() -> None:
 
 @shared_task(name="hedging.tasks.send_order")
 def send_order(order_id: int) -> None:
-    """Send one committed slice."""
+    """Send one committed slice of a purchase."""
+    _send(order_id)
+
+
+@shared_task(name="hedging.tasks.send_exit")
+def send_exit(order_id: int) -> None:
+    """Send one committed slice of a sale."""
+    _send(order_id)
+
+
+def _send(order_id: int) -> None:
     session = (
         HedgeOrder.objects.select_related("transaction__session__account", "transaction__session__calibration")
         .get(pk=order_id)
@@ -94,6 +104,12 @@ def heartbeat() -> None:
 def heartbeat_orders() -> None:
     """Write the sign of life of the queue orders."""
     _live(watchdog.ORDERS)
+
+
+@shared_task(name="hedging.tasks.heartbeat_exits")
+def heartbeat_exits() -> None:
+    """Write the sign of life of the queue exits."""
+    _live(watchdog.EXITS)
 
 
 @shared_task(name="hedging.tasks.heartbeat_books")

@@ -12,6 +12,7 @@ from django.db import transaction
 from hedging.brokers.base import Broker
 from hedging.brokers.factory import build_broker
 from hedging.brokers.paper_margin import PaperMeaning
+from hedging.domain.instruments import Side
 from hedging.engine.clock import market_clock, wall_now
 from hedging.engine.meaning import meaning_of
 from hedging.engine.paper import StoredPaperBook
@@ -19,9 +20,11 @@ from hedging.engine.plan import dated_parameters, plan_of
 from hedging.engine.ports import Ports
 from hedging.engine.shared_limits import SharedRetryBudget
 from hedging.engine.ticks import Rules
+from hedging.models import HedgeTransaction
 from sessions_app.models import Mode, TradingSession
 
 SEND_ORDER = "hedging.tasks.send_order"
+SEND_EXIT = "hedging.tasks.send_exit"
 
 
 def ports_for(session: TradingSession) -> Ports:
@@ -41,9 +44,17 @@ def rules() -> Rules:
 
 
 def nudge_send(order_id: int) -> None:
-    """Ask a worker to send an order once its row is committed. A nudge that is lost is repeated by reconcile."""
+    """Ask a worker to send an order once its row is committed. A nudge that is lost is repeated by reconcile.
+
+    Sales have a queue and workers of their own, so that no number of hanging purchases keeps one waiting.
+    """
     # Robust: a queue that is gone must not stop the cycle whose decision is already committed.
-    transaction.on_commit(lambda: current_app.send_task(SEND_ORDER, args=[order_id]), robust=True)
+    transaction.on_commit(lambda: current_app.send_task(_task_of(order_id), args=[order_id]), robust=True)
+
+
+def _task_of(order_id: int) -> str:
+    sells = HedgeTransaction.objects.filter(orders=order_id, side=Side.SELL.value)
+    return SEND_EXIT if sells.exists() else SEND_ORDER
 
 
 def _paper_meaning(session: TradingSession) -> PaperMeaning | None:

@@ -15,10 +15,13 @@ from config.local.processes import Program
 WEB_THREADS = 8
 HOLD_SECONDS = 45  # at most so long the simulated market waits for web and workers
 # (name, queues, pool, concurrency). Margin cycles get a process of their own, whose time limits can end a stuck solve;
-# the others wait for the network and share one process each.
+# the others wait for the network and share one process each. An order's POST may hang for 35 s: purchases that do, of as many
+# accounts as there are, fill the places of `orders` and nothing else. Sales have a process of their own, and cancels go out
+# with the books. A place is made when it is first needed.
 WORKERS = (
     ("worker-hedge", "hedge", "prefork", 1),
-    ("worker-orders", "orders", "threads", 4),
+    ("worker-orders", "orders", "threads", 12),
+    ("worker-exits", "exits", "threads", 12),
     ("worker-books", "books,io", "threads", 3),
 )
 # One thread for each solve and two memory arenas: small processes, and two cores that are shared by all of them.

@@ -40,7 +40,7 @@ CHECKS: tuple[Check, ...] = (
     Check("redis", "Redis answers.", State.RED, "Start Redis, or correct REDIS_URL."),
     Check(
         "workers",
-        "Workers of the queues hedge, orders, books and io, and beat, gave a sign of life in the last 75 seconds.",
+        "Workers of the queues hedge, orders, exits, books and io, and beat, gave a sign of life in the last 75 seconds.",
         State.RED,
         "Start the workers (`make run` starts all of them) and look into var/log.",
     ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 from django.db.models import Model
 
@@ -24,6 +25,7 @@ class _Part:
 
     model: type[Model]
     names: tuple[str, ...]
+    columns: tuple[str, ...]
     converters: tuple[tuple[int, _Convert, Any], ...]
     parent: int
     relation: str
@@ -55,7 +57,8 @@ class OneRow(Generic[M]):
             cursor.execute(sql, [pk])
             found = cursor.fetchone()
         if found is None:
-            raise self._model.DoesNotExist(f"{self._model._meta.model_name} {pk}")
+            gone: type[ObjectDoesNotExist] = vars(self._model)["DoesNotExist"]
+            raise gone(f"{self._model._meta.model_name} {pk}")
         rows: list[Any] = []
         at = 0
         for part in parts:
@@ -85,7 +88,7 @@ class OneRow(Generic[M]):
             places[path] = len(parts)
             parts.append(_part(other, wanted, alias=alias, parent=parent, relation=name))
         for number, part in enumerate(parts):
-            columns += [f"t{number}.{quote(part.model._meta.get_field(name).column)}" for name in part.names]
+            columns += [f"t{number}.{quote(column)}" for column in part.columns]
         sql = f"SELECT {', '.join(columns)} {source} WHERE t0.{quote(self._model._meta.pk.column)} = %s"
         if self._locked and connection.features.has_select_for_update:
             sql += " FOR UPDATE OF " + ", ".join(f"t{places[path]}" for path in self._locked)
@@ -99,4 +102,5 @@ def _part(model: type[Model], wanted: tuple[str, ...], *, alias: str, parent: in
         column = field.get_col(alias)
         found = (*connection.ops.get_db_converters(column), *field.get_db_converters(connection))
         converters += [(place, convert, column) for convert in found]
-    return _Part(model, tuple(field.attname for field in fields), tuple(converters), parent, relation)
+    names, columns = (tuple(getattr(field, what) for field in fields) for what in ("attname", "column"))
+    return _Part(model, names, columns, tuple(converters), parent, relation)

@@ -10,9 +10,9 @@ from notifications.models import Alert, Severity, queue_alert
 from sessions_app.models import TradingSession
 
 HEDGE = "hedge"  # written by every margin check
-ORDERS, BOOKS, IO = "orders", "books", "io"  # each written by a heartbeat task on the queue of its name
+ORDERS, EXITS, BOOKS, IO = "orders", "exits", "books", "io"  # each written by a heartbeat task on the queue of its name
 BEAT = "beat"  # written by every heartbeat: nobody but beat sends one
-ALL = (HEDGE, ORDERS, BOOKS, IO, BEAT)
+ALL = (HEDGE, ORDERS, EXITS, BOOKS, IO, BEAT)
 SILENCE = timedelta(seconds=75)  # wall time
 _QUIET = timedelta(minutes=10)  # wall time in which the same silence is not told again
 

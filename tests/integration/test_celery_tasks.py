@@ -191,6 +191,14 @@ def test_a_lost_nudge_is_repeated_by_reconcile(needing, django_capture_on_commit
     assert [order_id for _, order_id in needing.queued] == list(HedgeOrder.objects.values_list("pk", flat=True))
 
 
+@pytest.mark.parametrize(("side", "task"), [("BUY", "hedging.tasks.send_order"), ("SELL", "hedging.tasks.send_exit")])
+def test_a_sale_is_sent_from_a_queue_of_its_own(place, django_capture_on_commit_callbacks, side, task):
+    order = make.HedgeOrderFactory.create(transaction__side=side, transaction__reserve=0)
+    with django_capture_on_commit_callbacks(execute=True):
+        wiring.nudge_send(order.pk)
+    assert place.queued == [(task, order.pk)]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_queue_that_is_gone_does_not_stop_the_tick(place):
     place.queue_is_gone = True
@@ -257,6 +265,7 @@ def test_every_queue_has_a_heartbeat_of_its_own_and_each_proves_that_beat_lives(
     for task, queue in (
         (tasks.heartbeat, "io"),
         (tasks.heartbeat_orders, "orders"),
+        (tasks.heartbeat_exits, "exits"),
         (tasks.heartbeat_books, "books"),
     ):
         Heartbeat.objects.all().delete()

@@ -21,7 +21,7 @@ from django.db import connections  # noqa: E402 - after the setup
 from hedging.chaos.store import use  # noqa: E402
 from tests.reliability.alerts import run_alerts  # noqa: E402
 from tests.reliability.cells import FAULTS, POINTS, Ground, run_cell  # noqa: E402
-from tests.reliability.isolation import run_isolation  # noqa: E402
+from tests.reliability.isolation import HANGING_POSTS, run_isolation  # noqa: E402
 from tests.reliability.races import RACES, run_race  # noqa: E402
 
 
@@ -46,8 +46,8 @@ def main() -> None:
         print(json.dumps(asdict(run_alerts(Ground()))))  # noqa: T201
     if options.trial == "isolation":
         ground = Ground()
-        for hanging in (False, True):
-            print(json.dumps(asdict(run_isolation(ground, hanging=hanging))), flush=True)  # noqa: T201
+        for how in ({"hanging": False}, {"hanging": True}, {"hanging": True, "places": HANGING_POSTS}):
+            print(json.dumps(asdict(run_isolation(ground, **how))), flush=True)  # noqa: T201
 
 
 def _races(options: argparse.Namespace) -> None:

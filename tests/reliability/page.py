@@ -76,25 +76,29 @@ PostgreSQL; beside each the naive way (look, then store), which must overstep.
     write_part(PAGE, name="31-races.md", text=text)
 
 
-def write_isolation(calm: dict[str, Any], hung: dict[str, Any]) -> None:
-    """Write the part of the hanging set."""
-    text = """## Two POSTs that hang
+def write_isolation(calm: dict[str, Any], hung: dict[str, Any], full: dict[str, Any]) -> None:
+    """Write the part of the hanging sets."""
+    text = f"""## POSTs that hang
 
-Written by `make chaos`; `make test` runs it too. Both POSTs of a CE+PE set hang for 30 s (the gateway drips its answer) in
-the worker of the queue `orders`. Seconds until the other work was done, all of it before either POST had its answer:
+Written by `make chaos`; `make test` runs it too. Both POSTs of a CE+PE set hang for 30 s (the gateway drips its answer), in
+two accounts at the same moment, in the worker of the queue `orders`: with its {hung["places"]} places, and with {full["places"]}, which are
+full then. Seconds until the other work was done, all of it before any of the four POSTs had its answer:
 
-| work | POSTs answered | POSTs hanging |
-|---|---|---|
+| work | POSTs answered | POSTs hanging | hanging in every place |
+|---|---|---|---|
 """
     names = {
         "reconcile": "reconcile, with the cancel of a resting order",
-        "exit": "an exit of the same account",
-        "cycles": "cycles of both accounts",
+        "exit": "an exit of an account that hangs",
+        "cycles": "cycles of all three accounts",
+        "purchase": "a purchase of the third account",
     }
-    text += "".join(f"| {words} | {calm[what]} | {hung[what]} |\n" for what, words in names.items())
-    text += """
-Not covered: the worker of `orders` has four threads. Two accounts whose sets hang at the same moment fill it, and an exit
-of either waits until the first POST ends, at most 35 s.
+    for what, words in names.items():
+        in_full = full[what] if full[what] else "waits for a place"
+        text += f"| {words} | {calm[what]} | {hung[what]} | {in_full} |\n"
+    text += f"""
+Exits have a queue, a process and {hung["places"]} places of their own, cancels go out with the books. Not covered: purchases of more
+accounts at once than `orders` has places for wait for the first answer, at most 35 s; so do exits among themselves.
 """
     write_part(PAGE, name="32-isolation.md", text=text)
 

@@ -163,12 +163,16 @@ class OpenAlgoClient:
         request = requests.PreparedRequest()
         request.method, request.url, request.body = "POST", url, body
         request.headers = CaseInsensitiveDict(_HEADERS, **{"Content-Length": str(len(body))})
-        response = self._session().get_adapter(url).send(
-            request,
-            stream=True,
-            timeout=timeout,  # type: ignore[arg-type]
-            verify=True,
-            proxies={},
+        response = (
+            self._session()
+            .get_adapter(url)
+            .send(
+                request,
+                stream=True,
+                timeout=timeout,  # type: ignore[arg-type]
+                verify=True,
+                proxies={},
+            )
         )
         with response:
             content = bytearray()
