@@ -29,11 +29,11 @@ Written by `manage.py chaos --schedules {schedules} --seed {seed} --page docs/re
 A *schedule* is a few minutes to a day of one account: one to three decisions, and what goes wrong around them. Everything
 after the decision is production code, unchanged: the claim, the sender, the state machine, reconcile, the day's end. The
 optimizer is replaced by a script. The gateway, the broker and the exchange are simulated, the clock is virtual, and every
-chance comes from the seed, so that `manage.py chaos --explain --seed N` tells a schedule again step by step. Several workers are
-under way at once: they take turns at each reading, each write, each pause, and may be killed there or at a commit. The
-verdict is by what the simulated exchange really accepted and traded, not by our tables.
+chance comes from the seed, so that `manage.py chaos --explain --seed N` tells a schedule again step by step. Several
+workers are under way at once: they take turns at each reading, each write, each pause, and may be killed there or at a
+commit. The verdict is by what the simulated exchange really accepted and traded, not by our tables.
 
-**{schedules} schedules, {breaches} with a breach**, in {seconds} s.
+**{schedules} schedules, {breaches} with a breach**, in {seconds} s: {rate:.0f} a second in {jobs} processes.
 """
 
 _NOT_COVERED = """### What is assumed, and not covered
@@ -49,13 +49,17 @@ _NOT_COVERED = """### What is assumed, and not covered
   sales let in, about 1 in 600 schedules sold a lot that was no longer there.
 - In memory the tables are SQLite's: row locks and triggers are not there, one statement at a time is. `--compare`
   holds the end of the same seeds against PostgreSQL; races on real locks are tried with real processes.
+- In memory the ORM's statements are composed once for each shape of a question and asked again with other values. The side
+  of `--compare` on PostgreSQL composes every one.
 - The order rate's row is one PostgreSQL statement; in memory the same arithmetic stands in for it.
 """
 
 
-def write_page(page: Path, *, figures: Mapping[str, Any], tally: Mapping[str, int], seed: int) -> None:
+def write_page(page: Path, *, figures: Mapping[str, Any], tally: Mapping[str, int], seed: int, jobs: int) -> None:
     """Write this proof's part beside `page`, and put the page together from all parts."""
-    lines = [_INTRODUCTION.format(seed=seed, **figures), "| control | must breach | breached |", "|---|---|---|"]
+    rate = figures["schedules"] / max(figures["seconds"], 0.1)
+    introduction = _INTRODUCTION.format(seed=seed, rate=rate, jobs=jobs, **figures)
+    lines = [introduction, "| control | must breach | breached |", "|---|---|---|"]
     for name, control in figures["negative_controls"].items():
         share = 100 * control["breached"] / control["schedules"]
         words = CONTROLS[name].words

@@ -55,31 +55,29 @@ def cores() -> int:
 def run_many(
     seeds: Sequence[int],
     *,
-    store: Store,
-    jobs: int,
+    pool: ProcessPoolExecutor,
     control: str | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Findings:
-    """Run the schedules of `seeds` and judge them; `progress` hears how many are done."""
+    """Run the schedules of `seeds` in the processes of a `pool_of` and judge them; `progress` hears how many are done."""
     found = Findings()
-    with _pool(store, jobs) as pool:
-        chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
-        for done in as_completed([pool.submit(_run_chunk, chunk, control) for chunk in chunks]):
-            found.add(done.result())
-            progress(found.schedules)
+    chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
+    for done in as_completed([pool.submit(_run_chunk, chunk, control) for chunk in chunks]):
+        found.add(done.result())
+        progress(found.schedules)
     found.breaches.sort()
     return found
 
 
 def explain(seed: int, *, store: Store, control: str | None = None) -> Verdict:
     """Run one schedule and return its verdict with its story."""
-    with _pool(store, 1) as pool:
+    with pool_of(store, jobs=1) as pool:
         return pool.submit(_run_told, seed, control).result()
 
 
 def compare(seeds: Sequence[int], *, stores: tuple[Store, Store], progress: Callable[[int], None]) -> Iterator[str]:
     """Yield a line for every table of every seed that ends differently in the two stores."""
-    with _pool(stores[0], 1) as one, _pool(stores[1], 1) as other:
+    with pool_of(stores[0], jobs=1) as one, pool_of(stores[1], jobs=1) as other:
         pairs = [(seed, one.submit(_run_tables, seed), other.submit(_run_tables, seed)) for seed in seeds]
         for number, (seed, first, second) in enumerate(pairs, start=1):
             tables, others = first.result(), second.result()
@@ -100,7 +98,8 @@ def _difference(rows: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) 
     return "nothing that can be named"
 
 
-def _pool(store: Store, jobs: int) -> ProcessPoolExecutor:
+def pool_of(store: Store, *, jobs: int) -> ProcessPoolExecutor:
+    """Return processes, each with a store of its own, that are ready for schedules after a few seconds."""
     # Spawned, not forked: a child must share neither a database connection nor a lock with us.
     context = get_context("spawn")
     places = context.Queue()

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from config.local.processes import LocalServerError
 from config.schema import why_unreachable
 from hedging.chaos.controls import CONTROLS
 from hedging.chaos.page import write_page
-from hedging.chaos.runner import Findings, Store, compare, cores, explain, run_many
+from hedging.chaos.runner import Findings, Store, compare, cores, explain, pool_of, run_many
 from hedging.management.database import database_at_hand, prepare_database
 
 BAR = 30
@@ -64,15 +65,11 @@ class Command(BaseCommand):
 
     def _judge(self, options: dict[str, Any], store: Store, seeds: range) -> str:
         began = time.monotonic()
-        found = run_many(
-            seeds,
-            store=store,
-            jobs=options["jobs"],
-            control=options["control"],
-            progress=self._bar(len(seeds), "schedules"),
-        )
-        seconds = time.monotonic() - began
-        controls = {} if options["control"] else self._controls(options, store, seeds)
+        with pool_of(store, jobs=options["jobs"]) as pool:
+            bar = self._bar(len(seeds), "schedules")
+            found = run_many(seeds, pool=pool, control=options["control"], progress=bar)
+            seconds = time.monotonic() - began
+            controls = {} if options["control"] else self._controls(options, pool, seeds)
         figures = {
             "schedules": found.schedules,
             "seconds": round(seconds, 1),
@@ -85,21 +82,17 @@ class Command(BaseCommand):
         for seed, rule, words in found.breaches[:SHOWN]:
             self.stdout.write(f"seed {seed}: {rule}: {words}")
         if options["page"] is not None:
-            write_page(options["page"], figures=figures, tally=found.tally, seed=options["seed"])
+            write_page(options["page"], figures=figures, tally=found.tally, seed=options["seed"], jobs=options["jobs"])
         self.stdout.write(json.dumps(figures) if options["json"] else _told(figures))
         return "" if options["control"] else _failed(found, controls)
 
-    def _controls(self, options: dict[str, Any], store: Store, seeds: range) -> dict[str, Findings]:
+    def _controls(self, options: dict[str, Any], pool: ProcessPoolExecutor, seeds: range) -> dict[str, Findings]:
         count = options["controls"]
         if count is None:
             count = min(1000, max(1, len(seeds) // 10))
         return {
             name: run_many(
-                range(seeds.start, seeds.start + count),
-                store=store,
-                jobs=options["jobs"],
-                control=name,
-                progress=self._bar(count, name),
+                range(seeds.start, seeds.start + count), pool=pool, control=name, progress=self._bar(count, name)
             )
             for name in CONTROLS
             if count
