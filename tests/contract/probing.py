@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import datetime, time
 from decimal import Decimal
 
 import requests
@@ -34,6 +34,7 @@ class Probed:
         self.exchange = Exchange(day=tuesday(), seed=STORY_SEED, cash=Decimal(50_000_000), margin=truth)
         self.exchange.advance_to(self.exchange.day.moment(time.fromisoformat(at)))
         self.expiry = expiry
+        self._seen: tuple[datetime, tuple[MarginMarket, dict[Contract, Decimal]]] | None = None
         app = SimulatorApp(
             exchange=self.exchange,
             clock=ManualClock(start=self.exchange.now),
@@ -48,7 +49,12 @@ class Probed:
         )
 
     def look(self):
-        """The market, and the price of every listed contract."""
+        """The market, and the price of every listed contract: asked for once while the clock stands."""
+        if self._seen is None or self._seen[0] != self.exchange.now:
+            self._seen = self.exchange.now, self._asked()
+        return self._seen[1]
+
+    def _asked(self):
         chain = self.broker.chain(Index.NIFTY, self.expiry, 100)
         closes = {} if chain.previous_close is None else {Index.NIFTY: chain.previous_close}
         market = MarginMarket(spots={Index.NIFTY: chain.spot}, now=self.exchange.now, previous_closes=closes)
