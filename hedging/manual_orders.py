@@ -15,6 +15,7 @@ from hedging.engine import manual, manual_claim
 from hedging.engine.clock import wall_now
 from hedging.engine.manual_claim import By, Claimed, ManualRefused, Request
 from hedging.engine.ticks import Rules
+from hedging.manual_requests import LONGEST_KEY
 from hedging.manual_tokens import TokenRefused
 from hedging.wiring import rules
 from sessions_app.models import TradingSession
@@ -68,6 +69,9 @@ def confirm(*, token: str, by: By, key: str = "", run_by: Rules | None = None) -
 
     Raises `TokenRefused` and `ManualRefused`; in both, nothing was claimed by this call.
     """
+    if len(key) > LONGEST_KEY or not key.isprintable():
+        words = f"An Idempotency-Key has at most {LONGEST_KEY} printable characters."
+        raise ManualRefused("IDEMPOTENCY_KEY_INVALID", words, {"most_characters": LONGEST_KEY})
     body_hash = hashlib.sha256(token.encode()).hexdigest()
     asked = Request(key=key or body_hash, body_hash=body_hash, preview="")
     # A repeated request gets its answer although its preview has run out meanwhile.

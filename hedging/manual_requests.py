@@ -11,6 +11,8 @@ from django.db.models import Q
 
 from sessions_app.models import TradingSession
 
+LONGEST_KEY = 128
+
 
 class ManualRequest(models.Model):
     """A confirmation by a person or a key. UNIQUE (actor, key), and a preview is confirmed once.
@@ -21,8 +23,8 @@ class ManualRequest(models.Model):
     """
 
     session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="manual_requests")
-    actor = models.CharField(max_length=120)
-    key = models.CharField(max_length=128)
+    actor = models.CharField(max_length=200)
+    key = models.CharField(max_length=LONGEST_KEY)
     body_hash = models.CharField(max_length=64)
     preview = models.CharField(max_length=64, unique=True)
     at = models.DateTimeField()

@@ -44,7 +44,8 @@ from hedging.models import CycleKind, HedgeTransaction
 from hedging.selectors import holdings
 from sessions_app.models import Mode, TradingSession
 
-NO_WORKER = "no worker gives signs of life: an order would not be sent"
+WORKERS = {Side.BUY: watchdog.ORDERS, Side.SELL: watchdog.EXITS}
+"""The queue whose workers send an order of each side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,10 @@ def look(*, session_id: int, wanted: Wanted, rules: Rules, promised: Quoted | No
     previews = tuple(leg_preview(ground, contract, lots, wanted.deed.side) for contract, lots in legs)
     margin = _margin(gatherer, facts, previews)
     preview = _preview(session, ground, wanted, previews, margin)
-    if not watchdog.is_alive(name=watchdog.ORDERS, wall_now=ports.wall()):
-        preview = replace(preview, warnings=(NO_WORKER, *preview.warnings))
+    queue = WORKERS[wanted.deed.side]
+    if not watchdog.is_alive(name=queue, wall_now=ports.wall()):
+        silent = f"no worker of the queue {queue} gives signs of life: nothing would be sent"
+        preview = replace(preview, warnings=(silent, *preview.warnings))
     return Look(preview, facts, session, ports)
 
 

@@ -18,7 +18,7 @@ from hedging.domain.manual import Preview, Quoted, Refusal, Wanted, WantedLeg
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.engine import audit, watchdog
 from hedging.engine.intents import record
-from hedging.engine.manual import Look, card_of_look, look
+from hedging.engine.manual import WORKERS, Look, card_of_look, look
 from hedging.engine.ticks import Rules
 from hedging.manual_requests import ManualRequest
 from hedging.models import CycleKind, HedgeDecision, Origin
@@ -122,11 +122,12 @@ def confirm(*, quoted: Quoted, by: By, request: Request, rules: Rules) -> Claime
 
 
 def _check_worker(seen: Look) -> None:
-    if not watchdog.is_alive(name=watchdog.ORDERS, wall_now=seen.ports.wall()):
+    queue = WORKERS[seen.preview.wanted.deed.side]
+    if not watchdog.is_alive(name=queue, wall_now=seen.ports.wall()):
         raise ManualRefused(
             "WORKER_DOWN",
-            "No worker sends orders now: nothing was claimed. Start the worker of the queue orders.",
-            {"queue": watchdog.ORDERS, "silent_for_more_than_seconds": int(watchdog.SILENCE.total_seconds())},
+            f"No worker would send it now, so nothing was claimed: start the worker of the queue {queue}.",
+            {"queue": queue, "silent_for_more_than_seconds": int(watchdog.SILENCE.total_seconds())},
             unavailable=True,
         )
 

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             name="ManualRequest",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("actor", models.CharField(max_length=120)),
+                ("actor", models.CharField(max_length=200)),
                 ("key", models.CharField(max_length=128)),
                 ("body_hash", models.CharField(max_length=64)),
                 ("preview", models.CharField(max_length=64, unique=True)),

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from hedging import manual_orders
 from hedging.domain.instruments import Index, Right
 from hedging.domain.manual import Preview, WantedLeg
+from hedging.domain.projection import Source
 from hedging.domain.reasons import Reason
 from hedging.engine import clock as clocks
 from hedging.engine import watchdog
@@ -21,7 +22,7 @@ from hedging.engine.manual_claim import By
 from hedging.engine.plan import plan_of
 from hedging.engine.ticks import Rules
 from hedging.management.simulated_day import SimulatedRun
-from hedging.models import HedgeDecision, HedgeTransaction, Origin
+from hedging.models import HedgeDecision, HedgeTransaction, JumpKind, MarginJump, Origin
 from hedging.selectors import holdings
 from hedging.simulator.exchange import Exchange
 from notifications.models import Alert
@@ -62,7 +63,8 @@ class MorningByHand(SimulatedRun):
 
     def _confirmed(self, offer: manual_orders.Offer) -> Preview:
         assert offer.token is not None, offer.preview.refusals
-        watchdog.beat(name=watchdog.ORDERS, wall_now=clocks.wall_now())
+        for queue in (watchdog.ORDERS, watchdog.EXITS):
+            watchdog.beat(name=queue, wall_now=clocks.wall_now())
         done = manual_orders.confirm(token=offer.token, by=ALICE, run_by=self._rules)
         assert len(done.transaction_ids) == 2
         self._orders_live = True
@@ -94,11 +96,17 @@ def test_a_person_buys_and_sells_wings_by_hand_with_automation_off(db):
     assert sold is not None
     assert refused is not None
 
-    # The wings covered shorts, so that margin fell by the preview's own figures, and selling them lifted it again.
+    # The wings covered shorts: margin fell by the broker's own count to what the preview had said, and rose again.
     before, after = bought.margin.before_pct, bought.margin.after_pct
     assert before is not None
     assert after is not None
     assert after < before
+    assert bought.margin.source is sold.margin.source is Source.BROKER
+    jumps = MarginJump.objects.filter(kind=JumpKind.HEDGE).order_by("id")
+    for jump, shown in zip(jumps, (bought.margin, sold.margin), strict=True):
+        assert jump.after is not None
+        assert shown.used_after is not None
+        assert abs(jump.after - shown.used_after) < session.budget / 100
     assert {refusal.reason for refusal in refused.refusals} >= {Reason.DENY_UNCOVERS_SHORT}
 
     # Each leg filled whole, no dearer than its worst price, and everything is sold: our books and the exchange's agree.

@@ -13,7 +13,7 @@ from hedging.engine.manual import preview_buy, preview_exit
 from hedging.engine.manual_claim import By, Claimed, Request, confirm
 from hedging.engine.plan import plan_of
 from hedging.engine.ticks import Rules
-from hedging.models import Heartbeat, Origin
+from hedging.models import Origin
 from tests import factories as make
 from tests.integration.engine_world import CALL, POLICY, PUT, World, hold, world
 
@@ -39,7 +39,8 @@ def manual_world(*, shorts: int = 10, held: int = 0, **session: Any) -> World:
 
 
 def beat(place: World) -> None:
-    Heartbeat.objects.update_or_create(name=watchdog.ORDERS, defaults={"wall_at": place.wall.now()})
+    for queue in (watchdog.ORDERS, watchdog.EXITS):
+        watchdog.beat(name=queue, wall_now=place.wall.now())
 
 
 def rules(place: World, policy: HedgePolicy = POLICY) -> Rules:

@@ -15,6 +15,7 @@ from hedging.domain.instruments import Side
 from hedging.domain.manual import Preview, quoted
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
+from hedging.engine import watchdog
 from hedging.engine.manual_claim import By, Claimed, ManualRefused, Request, answer_of, confirm
 from hedging.manual_requests import ManualRequest
 from hedging.models import AuditEvent, Heartbeat, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
@@ -140,6 +141,17 @@ def test_no_worker_alive_claims_nothing_and_leaves_no_trace():
     assert untouched(place)
     assert not ManualRequest.objects.exists()
     assert not HedgeDecision.objects.exists()
+
+
+@pytest.mark.parametrize("dead", [watchdog.ORDERS, watchdog.EXITS])
+def test_each_side_asks_for_the_workers_that_would_send_it(dead):
+    place = manual_world(shorts=0, held=1)
+    bought, sold = buy(place, (CALL, 1), even_so=True), exits(place)
+    Heartbeat.objects.filter(name=dead).delete()
+    stopped, goes = (bought, sold) if dead == watchdog.ORDERS else (sold, bought)
+    error = refused(place, stopped)
+    assert (error.code, error.facts["queue"]) == ("WORKER_DOWN", dead)
+    assert claim(place, goes, asked=request("k2", preview="p2")).transaction_ids
 
 
 @pytest.mark.parametrize(("silent_for", "alive"), [(75, True), (76, False)])

@@ -95,6 +95,16 @@ def test_without_a_key_the_token_itself_is_one(watch):
     assert manual_orders.confirm(token=token, by=ALICE, run_by=rules(place)) == replace(first, repeated=True)
 
 
+@pytest.mark.parametrize("key", ["k" * 129, "new\nline", "nul\x00"])
+def test_a_key_that_no_row_could_keep_is_refused(watch, key):
+    place = manual_world()
+    token = offer(place).token
+    assert token is not None
+    with pytest.raises(ManualRefused) as caught:
+        manual_orders.confirm(token=token, by=ALICE, key=key, run_by=rules(place))
+    assert caught.value.code == "IDEMPOTENCY_KEY_INVALID"
+
+
 def test_one_key_for_two_previews_is_a_mismatch(watch):
     place = manual_world()
     one, two = offer(place).token, offer(place).token

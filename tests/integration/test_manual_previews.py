@@ -16,6 +16,7 @@ from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.manual import Preview, WantedLeg
 from hedging.domain.projection import Source
 from hedging.domain.reasons import Reason
+from hedging.engine import watchdog
 from hedging.engine.manual import preview_buy
 from hedging.engine.plan import plan_of
 from hedging.models import AuditEvent, BookCheck, Heartbeat, HedgeDecision, HedgeTransaction
@@ -285,8 +286,9 @@ def test_a_strike_in_the_money_and_a_price_out_of_band_are_told_and_not_refused(
 
 def test_a_silent_worker_is_told():
     place = manual_world()
-    Heartbeat.objects.all().delete()
-    assert any("no worker" in said for said in buy(place).warnings)
+    Heartbeat.objects.filter(name=watchdog.ORDERS).delete()
+    assert any("no worker of the queue orders" in said for said in buy(place).warnings)
+    assert not any("no worker" in said for said in exits(place).warnings)
 
 
 @pytest.mark.parametrize("legs", [[], [WantedLeg(CALL, None)], [WantedLeg(CALL, 1), WantedLeg(CALL, 2)]])
