@@ -34,7 +34,7 @@ optimality: .venv/.packages ## hold 1,000 hedges against other ways to find the 
 
 chaos: setup ## try the order protocol in 100,000 seeded disasters and in real processes that are killed; writes docs/reliability.md
 	@$(PY) manage.py chaos --schedules 100000 --page docs/reliability.md
-	@$(PY) manage.py chaos --schedules 2000 --compare
+	@$(PY) manage.py chaos --schedules 2000 --compare --page docs/reliability.md
 	@RELIABILITY=full $(PY) -m pytest tests/reliability tests/contract/test_wire_faults.py
 
 mutants: setup ## delete every guard of the order protocol in turn: a test must notice; writes docs/reliability.md

@@ -21,6 +21,7 @@ are written by the commands that they name; running those again rewrites them.
 """
 PARTS = "reliability"
 OURS = "10-simulation.md"
+COMPARED = "20-postgresql.md"
 
 _INTRODUCTION = """## Deterministic simulation
 
@@ -73,6 +74,25 @@ def write_page(page: Path, *, figures: Mapping[str, Any], tally: Mapping[str, in
     lines += ["", "| what else happened | how often |", "|---|---|"]
     lines += [f"| {what} | {count} |" for what, count in sorted(tally.items()) if what not in posts]
     write_part(page, name=OURS, text="\n".join([*lines, "", _NOT_COVERED]))
+
+
+def write_comparison(page: Path, *, compared: int, seed: int, differing: int, seconds: float) -> None:
+    """Write the part of the comparison with PostgreSQL, and put the page together from all parts."""
+    text = f"""## The same schedules on PostgreSQL
+
+Written by `manage.py chaos --schedules {compared} --seed {seed} --compare --page docs/reliability.md`.
+
+Each schedule runs in memory and on PostgreSQL, where the ORM composes every statement, and constraints, types and the order
+rate's row are the real ones. Afterwards every column of sessions, cards, intents, orders, fills, adjustments, audit
+lines, alerts and margin snapshots must be the same in both; keys count as the place of their row in its table.
+
+**{compared} schedules, {differing} tables that differ**, in {seconds:.0f} s: {compared / max(seconds, 0.1):.1f} a second.
+
+Not covered: one transaction, which is undone, holds a whole schedule on PostgreSQL too. Its workers never wait for each
+other's locks, and what PostgreSQL does at a commit (the chain of the audit trail) is not done. The races and the killed
+processes below commit.
+"""
+    write_part(page, name=COMPARED, text=text)
 
 
 def write_part(page: Path, *, name: str, text: str) -> None:

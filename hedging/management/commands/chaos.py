@@ -17,7 +17,7 @@ from django.db import OperationalError, connections
 from config.local.processes import LocalServerError
 from config.schema import why_unreachable
 from hedging.chaos.controls import CONTROLS
-from hedging.chaos.page import write_page
+from hedging.chaos.page import write_comparison, write_page
 from hedging.chaos.runner import Findings, Store, compare, cores, explain, pool_of, run_many
 from hedging.management.database import database_at_hand, prepare_database
 
@@ -110,10 +110,16 @@ class Command(BaseCommand):
 
     def _compare(self, options: dict[str, Any], stores: dict[str, Store], seeds: range) -> str:
         pair = (stores["memory"], stores["postgres"])
+        began = time.monotonic()
         differing = list(compare(seeds, stores=pair, progress=self._bar(len(seeds), "compared")))
         for line in differing[:SHOWN]:
             self.stdout.write(line)
-        figures = {"compared": len(seeds), "differing_tables": len(differing)}
+        seconds = time.monotonic() - began
+        if options["page"] is not None:
+            write_comparison(
+                options["page"], compared=len(seeds), seed=seeds.start, differing=len(differing), seconds=seconds
+            )
+        figures = {"compared": len(seeds), "seconds": round(seconds, 1), "differing_tables": len(differing)}
         told = f"{len(seeds)} schedules in memory and on PostgreSQL: {len(differing)} tables differ"
         self.stdout.write(json.dumps(figures) if options["json"] else told)
         return "memory and PostgreSQL differ" if differing else ""
