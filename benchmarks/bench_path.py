@@ -12,6 +12,7 @@ import argparse
 import http.client
 import json
 import os
+import socket
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -132,7 +133,8 @@ def _serve(exchange: Exchange, told: Connection) -> None:
 @contextmanager
 def watched(spent: list[Spent]) -> Iterator[None]:
     """Time what is not ours, and end the cycle at the bytes of its order."""
-    plain_send, plain_answer = http.client.HTTPConnection.send, http.client.HTTPConnection.getresponse
+    plain_send, plain_read = http.client.HTTPConnection.send, socket.SocketIO.readinto
+    plain_answer = http.client.HTTPConnection.getresponse
     names, steps = vars(decision), vars(cycle)
     plain_solve, plain_record = names["solve"], steps["record"]
 
@@ -142,12 +144,16 @@ def watched(spent: list[Spent]) -> Iterator[None]:
         plain_send(self, data)
 
     def getresponse(self: Any, *words: Any, **named: Any) -> Any:
+        spent[-1].reads += 1
+        return plain_answer(self, *words, **named)
+
+    def readinto(self: Any, buffer: Any) -> Any:
+        # The server's processor time is in here, and nothing of ours: what is done with the bytes comes after.
         began = time.perf_counter()
         try:
-            return plain_answer(self, *words, **named)
+            return plain_read(self, buffer)
         finally:
             spent[-1].waiting += time.perf_counter() - began
-            spent[-1].reads += 1
 
     def solve(*words: Any, **named: Any) -> Any:
         began, cpu = time.perf_counter(), time.process_time()
@@ -171,6 +177,7 @@ def watched(spent: list[Spent]) -> Iterator[None]:
 
     vars(http.client)["HTTPConnection"].send = send
     vars(http.client)["HTTPConnection"].getresponse = getresponse
+    vars(socket)["SocketIO"].readinto = readinto
     names["solve"], steps["record"] = solve, record
     try:
         with connection.execute_wrapper(asked):
@@ -178,6 +185,7 @@ def watched(spent: list[Spent]) -> Iterator[None]:
     finally:
         vars(http.client)["HTTPConnection"].send = plain_send
         vars(http.client)["HTTPConnection"].getresponse = plain_answer
+        vars(socket)["SocketIO"].readinto = plain_read
         names["solve"], steps["record"] = plain_solve, plain_record
 
 

@@ -51,7 +51,9 @@ def as_text(value: object, limit: int = 300) -> str:
     if value is None:
         return ""
     # Null characters and lone surrogates would be refused by the database, line breaks would forge log lines.
-    clean = "".join(c if c.isprintable() else " " for c in str(value)[: 4 * limit])
+    clean = str(value)[: 4 * limit]
+    if not clean.isprintable():
+        clean = "".join(c if c.isprintable() else " " for c in clean)
     return " ".join(clean.split())[:limit]
 
 
@@ -93,6 +95,8 @@ def as_known_price(value: object, name: str) -> Decimal:
 
 def as_quantity(value: object, name: str) -> int:
     """Return a signed whole number of units."""
+    if type(value) is int and -LARGEST_QUANTITY <= value <= LARGEST_QUANTITY:
+        return value  # most rows of a chain and of the books
     number = as_amount(value, name)
     if number != int(number) or abs(number) > LARGEST_QUANTITY:
         raise UnreadableAnswer(f"{name} is {_shown(value)}, not a whole quantity")
