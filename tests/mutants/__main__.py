@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import django
 
@@ -24,9 +26,12 @@ from tests.mutants.server import Server, server  # noqa: E402
 from tests.mutants.table import MUTANTS  # noqa: E402
 from tests.mutants.trial import Verdict, copied, judge, run  # noqa: E402
 
+_stopped = Event()
+
 
 def main() -> int:
     """Do what the command line says; return the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server and the copies go, too
     parser = argparse.ArgumentParser(prog="mutants")
     parser.add_argument("--only", default="", help="only mutants whose guard or file has this word")
     parser.add_argument("--page", type=Path, help="write the table as a part of this page")
@@ -44,7 +49,10 @@ def main() -> int:
             asked = [mutant for mutant in chosen if mutant.wants_database]
             plain = [mutant for mutant in chosen if not mutant.wants_database]
             halves = [workers.submit(_judged, asked, tree, database), workers.submit(_judged, plain, other, None)]
-            verdicts = sorted((v for half in halves for v in half.result()), key=lambda v: chosen.index(v.mutant))
+            try:
+                verdicts = sorted((v for half in halves for v in half.result()), key=lambda v: chosen.index(v.mutant))
+            finally:
+                _stopped.set()
     seconds = time.monotonic() - began
     left = [verdict for verdict in verdicts if not verdict.killed_by]
     _say(f"{len(verdicts)} mutants, {len(verdicts) - len(left)} killed, {len(left)} not, in {seconds:.0f} s")
@@ -67,6 +75,8 @@ def _whole(tree: Path, database: Server, tests: list[str]) -> str:
 def _judged(mutants: list[Mutant], tree: Path, database: Server | None) -> list[Verdict]:
     verdicts = []
     for mutant in mutants:
+        if _stopped.is_set():
+            break
         verdicts.append(judge(mutant, tree, server=database))
         _say(_line(verdicts[-1]))
     return verdicts

@@ -18,8 +18,9 @@ from tests.mutants.mutant import ROOT, Mutant
 from tests.mutants.server import Server
 
 SURVIVED, NOT_RUN = "SURVIVED", "NOT RUN"
-SECONDS = 180
+SECONDS = 600  # a busy machine is no survivor
 _NOT_COPIED = {"var", "node_modules"}  # what was compiled goes along, with its times
+_NOT_LOADED = ("cacheprovider", "randomly", "xdist", "faker")
 _FAILED = re.compile(r"^FAILED (?:tests/)?(\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
 
 
@@ -52,19 +53,7 @@ def copied(folder: Path | None = None) -> Iterator[Path]:
 
 def run(tree: Path, tests: Iterable[str], *, server: Server | None) -> tuple[int, str]:
     """Run tests of the copy up to the first failure; return pytest's exit code and what it printed."""
-    options = [
-        "-x",
-        "-q",
-        "-rf",
-        "--no-header",
-        "--tb=no",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "-p",
-        "no:xdist",
-    ]
+    options = ["-x", "-q", "-rf", "--no-header", "--tb=no", *(f"-pno:{plugin}" for plugin in _NOT_LOADED)]
     words = [sys.executable, "-m", "pytest", *options, "--reuse-db", *(f"tests/{test}" for test in tests)]
     env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     env |= {} if server is None else {"DATABASE_URL": server.url}
