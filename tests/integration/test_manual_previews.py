@@ -393,3 +393,18 @@ def test_what_brings_less_than_its_charges_is_told():
     preview = exits(place, (CALL, None))
     assert preview.allowed
     assert any("its charges are" in said for said in preview.warnings)
+
+
+def test_a_hedge_that_is_being_sold_is_no_longer_there_to_sell():
+    place = manual_world(shorts=0, held=3)
+    intent(place, contract=CALL, side=Side.SELL, quantity=65)
+    preview = exits(place, (CALL, None))
+    assert [(leg.lots, leg.held) for leg in preview.legs] == [(2, 130)]
+    assert codes(preview) == [Reason.DENY_LIVE_INTENT]
+
+
+def test_a_hedge_of_another_product_is_not_the_sessions_to_sell():
+    place = manual_world(shorts=0, held=2)
+    HedgeTransaction.objects.filter(strike=CALL.strike).update(product=Product.MIS.value)
+    assert [leg.contract for leg in exits(place).legs] == [PUT]
+    assert codes(exits(place, (CALL, 1))) == [Reason.DENY_BEYOND_HELD]
