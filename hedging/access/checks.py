@@ -45,7 +45,7 @@ def admin_pages_declare_what_they_need(app_configs: Sequence[Any] | None, **kwar
     for model, owner in admin.site._registry.items():
         if not getattr(owner, "needs", None):
             found.append(Error(f"The admin of {model._meta.label} has no `needs`.", hint=_HOW, id="access.E002"))
-        for function, name, _ in owner._get_base_actions():
+        for function, name, _ in owner._get_base_actions():  # type: ignore[attr-defined] # the stubs leave it out
             if not getattr(function, "allowed_permissions", None):
                 text = f"The admin action {model._meta.label}.{name} has no `permissions`."
                 found.append(Error(text, hint=_HOW, id="access.E003"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Max
@@ -46,7 +46,12 @@ def seconds_locked(sources: Sequence[str], *, wall_now: datetime) -> int:
 def count_failure(sources: Sequence[str], *, wall_now: datetime) -> None:
     """Count one failure against each source, and lock what had too many within the window."""
     Failure.objects.filter(since__lt=wall_now - _KEPT).delete()
-    values = {"now": wall_now, "window": wall_now - WINDOW, "until": wall_now + LOCK, "most": MOST_FAILURES}
+    values: dict[str, Any] = {
+        "now": wall_now,
+        "window": wall_now - WINDOW,
+        "until": wall_now + LOCK,
+        "most": MOST_FAILURES,
+    }
     with connection.cursor() as cursor:
         for source in sorted(sources):  # in one order, so that two processes never wait for each other
             cursor.execute(_COUNT, {**values, "source": source})

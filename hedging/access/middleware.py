@@ -9,6 +9,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
 from hedging.access.declare import need_of
+from hedging.access.rules import holds
+from hedging.domain.roles import Scope
 
 # Our pages load their own style sheet and icon, and nothing else from anywhere.
 PAGES_POLICY: Final = (
@@ -39,6 +41,15 @@ class AccessMiddleware:
         return response
 
     def process_view(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> None:
-        """Refuse what nobody declared; whether the caller holds what is declared, the view's own guard asks."""
-        if not hasattr(view, "cls") and need_of(view, request.method or "") is None:
+        """Refuse what nobody declared, and of the admin what a person who is logged in does not hold.
+
+        Of pages and the API the view's own guard asks: it knows of keys, of open reads and of dev mode.
+        """
+        if hasattr(view, "cls"):
+            return
+        need = need_of(view, request.method or "")
+        if need is None:
             raise PermissionDenied("Nobody declared what this address needs.")
+        somebody = hasattr(view, "model_admin") and holds(request.user, Scope.READ)
+        if somebody and isinstance(need, Scope) and not holds(request.user, need):
+            raise PermissionDenied(f"This page needs {need}.")

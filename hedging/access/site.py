@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.core.exceptions import PermissionDenied
@@ -20,6 +20,8 @@ from hedging.access.rules import holds
 from hedging.domain.roles import Scope
 from hedging.engine import clock
 
+View = TypeVar("View", bound=Callable[..., Any])
+
 
 class HedgeAdminSite(AdminSite):
     """Django's admin, denying what nobody declared. Registered as the default site by `config.apps`."""
@@ -33,7 +35,7 @@ class HedgeAdminSite(AdminSite):
         """Return whether the visitor is somebody: logged in, with a role, and a second factor where one is enrolled."""
         return holds(request.user, Scope.READ)
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # noqa: FBT001, FBT002 - Django's signature
+    def admin_view(self, view: View, cacheable: bool = False) -> View:  # noqa: FBT001, FBT002 - Django's signature
         """Return the view behind its declared scope; without a declaration, behind a closed door."""
         inner = super().admin_view(view, cacheable)
 
@@ -49,7 +51,7 @@ class HedgeAdminSite(AdminSite):
         guarded.__name__ = getattr(inner, "__name__", "view")
         guarded.__doc__ = inner.__doc__
         guarded.csrf_exempt = True  # type: ignore[attr-defined] # `inner` checks it itself
-        return guarded
+        return cast("View", guarded)
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -65,7 +67,7 @@ class HedgeAdminSite(AdminSite):
                 )
         return super().login(request, extra_context)
 
-    def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override] # the stubs forget resolvers
+    def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return Django's routes, and those of one's own second factor."""
         from hedging.access import two_factor  # noqa: PLC0415 - needs the app registry
 

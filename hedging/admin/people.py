@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -17,6 +17,11 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from hedging.access import Scope, needing, two_factor
 from hedging.admin.scopes import ScopedActions
 
+if TYPE_CHECKING:
+    _UserAdmin = UserAdmin[User]
+else:  # Django's own class takes no type parameter at run time
+    _UserAdmin = UserAdmin
+
 # The pages of devices show their secrets; people enrol at /admin/second-factor/. Of schedules we use intervals only.
 for _model in (TOTPDevice, StaticDevice, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
     admin.site.unregister(_model)
@@ -25,7 +30,7 @@ _EVERYTHING = {"view": Scope.ADMIN, "add": Scope.ADMIN, "change": Scope.ADMIN, "
 
 
 @admin.register(User)
-class PersonAdmin(ScopedActions, UserAdmin):
+class PersonAdmin(ScopedActions, _UserAdmin):
     """People. A role is a group; a person without one may do nothing."""
 
     needs = _EVERYTHING

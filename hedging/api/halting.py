@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 
 from hedging import selectors
 from hedging.access import Scope
@@ -27,7 +28,7 @@ class HaltView(Endpoint):
     """POST: no new order (or sells only); working orders are cancelled by the next reconcile, positions are kept."""
 
     needs = Scope.OPERATE
-    throttle_classes = ()  # nobody waits for the kill switch
+    throttle_classes: list[type[BaseThrottle]] = []  # nobody waits for the kill switch
 
     def post(self, request: Request) -> Response:
         """Tighten the trading state; what is tighter already stays so."""
