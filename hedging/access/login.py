@@ -70,7 +70,8 @@ class LoginForm(AuthenticationForm):
             return
         # django_otp holds the devices' rows and slows down guesses; `otp_device` is what its receiver of
         # `user_logged_in` writes into the session.
-        device = match_token(user, self.cleaned_data.get("otp_token", "").strip())
+        code = self.cleaned_data.get("otp_token", "").strip()
+        device = match_token(user, code) if code else None  # a code that was forgotten slows nobody down
         if device is None:
             user_login_failed.send(sender=__name__, credentials={"username": user.get_username()}, request=self.request)
             raise self.get_invalid_login_error()
