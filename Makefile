@@ -6,7 +6,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench accuracy optimality chaos mutants soak
+.PHONY: help setup run test check bench accuracy optimality chaos mutants soak audit
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ chaos: setup ## try the order protocol in 100,000 seeded disasters and in real p
 
 mutants: setup ## delete every guard of the order protocol in turn: a test must notice; writes docs/reliability.md
 	@$(PY) -m tests.mutants --page docs/reliability.md
+
+audit: setup ## look for unsafe calls in the code, and for known holes in the pinned packages
+	@sh requirements/audit.sh
 
 soak: setup ## live through a day at speed 10 while workers are killed (40 minutes), and five days in one process
 	@$(PY) -m tests.reliability.soak day --page docs/reliability.md

@@ -25,10 +25,11 @@ def database_config(*, given: dict[str, Any] | None, world: str, places: Places)
     Raises:
         SettingError: a real account would write into the simulator's database.
     """
+    # Without a password: the socket lies in a private folder.
     config: dict[str, Any] = (
         dict(given)
         if given
-        else {"USER": DATABASE_USER, "PASSWORD": "", "HOST": str(places.postgres_sockets), "PORT": "5432"}
+        else {"USER": DATABASE_USER, "PASSWORD": "", "HOST": str(places.postgres_sockets), "PORT": "5432"}  # nosec B105
     )
     if world == SIMULATOR:
         config["NAME"] = SIMULATOR_DATABASE

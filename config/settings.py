@@ -53,7 +53,7 @@ def _own_names() -> list[str]:
 LOOPBACK_BIND = _is_loopback(HOST)
 _default_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
 if not LOOPBACK_BIND:
-    _default_hosts += tuple(_own_names()) if HOST in {"0.0.0.0", "::"} else (HOST,)  # noqa: S104 - compared, not bound
+    _default_hosts += tuple(_own_names()) if HOST in {"0.0.0.0", "::"} else (HOST,)  # nosec B104 # noqa: S104 - compared, not bound
 ALLOWED_HOSTS = _env.words("ALLOWED_HOSTS", _default_hosts)
 CSRF_TRUSTED_ORIGINS = _env.words("CSRF_TRUSTED_ORIGINS", ())
 for _origin in CSRF_TRUSTED_ORIGINS:

@@ -37,7 +37,7 @@ def main() -> None:
         _call(libc.prctl(PR_SET_PDEATHSIG, options.death_signal, 0, 0, 0))
         if os.getppid() != options.parent:
             sys.exit(f"{options.program[0]}: its parent is gone already")
-        os.execv(options.program[0], options.program)  # noqa: S606 - no shell is wanted
+        os.execv(options.program[0], options.program)  # nosec B606 # noqa: S606 - no shell is wanted
     except OSError as error:
         sys.stderr.write(f"cannot start {options.program[0]}: {error}\n")
         sys.exit(COULD_NOT_LAUNCH)

@@ -50,4 +50,4 @@ def places_of(var: Path) -> Places:
     """Name the places of the installation whose state is in `var`. Touches nothing."""
     where = var.absolute()
     mark = hashlib.sha256(os.fsencode(where)).hexdigest()[:12]
-    return Places(var=where, runtime=Path("/tmp") / f"auto-hedge-{os.getuid()}-{mark}")  # noqa: S108 - short; owner and mode are checked before use
+    return Places(var=where, runtime=Path("/tmp") / f"auto-hedge-{os.getuid()}-{mark}")  # nosec B108 # noqa: S108 - short; owner and mode are checked before use

@@ -64,7 +64,7 @@ class Stack:
             "5",
             "--no-control-socket",
         )
-        asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - translated, not bound
+        asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # nosec B104 # noqa: S104 - translated, not bound
         return self._python(
             "web",
             *("-m", "gunicorn", "config.wsgi", "--bind", bind, *how),
