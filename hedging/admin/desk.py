@@ -11,8 +11,11 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from hedging import access
+from hedging.access import Scope
+from hedging.admin.manual import ManualPages
 from hedging.admin.reasons import REASON_WANTED, ReasonedActionForm, act_of, reason_of
 from hedging.admin.scopes import ScopedActions
 from hedging.domain.instruments import Index
@@ -77,7 +80,7 @@ admin.site.unregister(TradingSession)
 
 
 @admin.register(TradingSession)
-class SessionDesk(ScopedActions, TradingSessionAdmin):
+class SessionDesk(ManualPages, ScopedActions, TradingSessionAdmin):
     """Sessions with the acts that the engine allows: open today's, automation on and off, halt, reduce, resume.
 
     Registered here and not with the model, because each act is a function of the engine, which lies above that app.
@@ -172,11 +175,23 @@ class SessionDesk(ScopedActions, TradingSessionAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Edit a session; without a readable clock nothing of the edit is kept."""
+        context = {"ways": self._ways(request, object_id), **(extra_context or {})}
         try:
-            return super().change_view(request, object_id, form_url, extra_context)
+            return super().change_view(request, object_id, form_url, context)
         except clock.ClockUnavailable as unavailable:
             self.message_user(request, str(unavailable), messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())
+
+    def _ways(self, request: HttpRequest, object_id: str) -> list[dict[str, str]]:
+        """Return the pages that lead on from a session, those of them that this person may use."""
+        ledger = reverse("admin:hedging_hedgetransaction_changelist")
+        ways = [{"words": "Transactions", "address": f"{ledger}?session__id__exact={object_id}"}]
+        pages = (("exit", "Exit hedges", Scope.OPERATE), ("buy", "Buy a hedge", Scope.TRADE))
+        for page, words, scope in pages:
+            if object_id.isdecimal() and access.holds(request.user, scope):
+                address = reverse(f"admin:sessions_app_tradingsession_{page}", args=[object_id])
+                ways.insert(0, {"words": words, "address": address})
+        return ways
 
     @admin.action(description="Switch automation on", permissions=["operate"])
     def switch_automation_on(self, request: HttpRequest, queryset: QuerySet[TradingSession]) -> None:

@@ -96,7 +96,7 @@ def look(*, session_id: int, wanted: Wanted, rules: Rules, promised: Quoted | No
         session=session, plan=rules.plan_for(session), base_policy=rules.policy, enabled=rules.enabled, ports=ports
     )
     facts = _gather(gatherer, pulse, now)
-    held = _held(session, facts)
+    held = held_units(session)
     legs = resolve(wanted, held, lot=facts.spec.lot)
     facts = replace(facts, depths={contract: gatherer.depth(contract) for contract, _ in legs})
     shown = {} if promised is None else {leg.contract: leg for leg in promised.legs}
@@ -139,6 +139,21 @@ def card_of_look(seen: Look) -> dict[str, Any]:
     return card_of(seen.facts) | {"chosen": chosen, "manual": as_card(seen.preview)}
 
 
+def held_units(session: TradingSession) -> dict[Contract, int]:
+    """Return the units of each hedge that is ours, in the session's product and index, less what is being sold. Two queries."""
+    selling = HedgeTransaction.objects.live().filter(session=session, side=Side.SELL.value)
+    pending: dict[Contract, int] = {}
+    for tx in selling:
+        pending[tx.contract] = pending.get(tx.contract, 0) + tx.quantity - tx.filled_quantity
+    rows = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
+    found = {
+        row.contract: row.quantity - pending.get(row.contract, 0)
+        for row in rows
+        if row.product == session.account.product and row.contract.index == session.index
+    }
+    return {contract: quantity for contract, quantity in found.items() if quantity > 0}
+
+
 def _gather(gatherer: Gatherer, pulse: Pulse, now: datetime) -> CycleFacts:
     # The workers reconcile; what they found last is what a person looks at.
     books = Reconciled(watched=len(pulse.watched), books_read=pulse.check is not None)
@@ -148,21 +163,6 @@ def _gather(gatherer: Gatherer, pulse: Pulse, now: datetime) -> CycleFacts:
         return facts
     quarantine = facts.session.quarantine | {parse_symbol(symbol) for symbol in blocked}
     return replace(facts, session=replace(facts.session, quarantine=quarantine))
-
-
-def _held(session: TradingSession, facts: CycleFacts) -> dict[Contract, int]:
-    """Return the units of each hedge that is ours, in the session's product and index, less what is being sold."""
-    selling = HedgeTransaction.objects.live().filter(session=session, side=Side.SELL.value)
-    pending: dict[Contract, int] = {}
-    for tx in selling:
-        pending[tx.contract] = pending.get(tx.contract, 0) + tx.quantity - tx.filled_quantity
-    rows = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
-    found = {
-        row.contract: row.quantity - pending.get(row.contract, 0)
-        for row in rows
-        if row.product is facts.session.product and row.contract.index is facts.session.index
-    }
-    return {contract: quantity for contract, quantity in found.items() if quantity > 0}
 
 
 def _ground(

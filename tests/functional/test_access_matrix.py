@@ -67,6 +67,10 @@ def declared_admin() -> dict[str, dict[str, str]]:
     }
 
 
+def declared_own_pages() -> dict[str, str]:
+    return {cells[0].strip("`"): cells[1] for cells in rows("own page")}
+
+
 @dataclass(frozen=True)
 class Route:
     address: str
@@ -87,8 +91,13 @@ def routes() -> list[Route]:
     return list(walk(get_resolver().url_patterns, "", ""))
 
 
+OWN_PAGES = declared_own_pages()
+
+
 def admin_need(route: Route, method: str, table: dict[str, dict[str, str]]) -> str:
     """Return what the page says of an admin route: a scope, `open`, or `–` for closed."""
+    if route.name in OWN_PAGES:
+        return OWN_PAGES[route.name]
     parts = route.address.removeprefix("/admin/").split("/")
     model = ".".join(parts[:2])
     if model not in table:
@@ -231,12 +240,12 @@ class Callers:
         return {} if not shown else {"HTTP_X_API_KEY": shown}
 
 
-def request_of(case: Case, *, who: Callers, need: str) -> HttpRequest:
+def request_of(case: Case, *, who: Callers, need: str) -> Any:
     """Make a request as the case says. Views of one kind share it: a hundred thousand of them take half a minute to make."""
     extra: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.9" if case.place == "other host" else "127.0.0.1"}
     if case.place == "behind a proxy":
         extra["HTTP_X_FORWARDED_FOR"] = "203.0.113.5"
-    request = RequestFactory().generic(
+    request: Any = RequestFactory().generic(
         case.method, "/admin/x/", data=b"{}", content_type="application/json", **extra, **who.headers(case.caller, need)
     )
     request._dont_enforce_csrf_checks = True
@@ -290,6 +299,7 @@ def test_the_page_lists_the_addresses_and_admin_pages_that_are_there_and_no_othe
     ours = {route.address for route in found if not route.address.startswith("/admin/")}
     assert ours == set(declared_addresses())
     assert {model._meta.label_lower for model in admin.site._registry} == set(declared_admin())
+    assert set(OWN_PAGES) <= {route.name for route in found}
 
 
 def test_the_page_lists_the_actions_and_what_they_ask_for():
@@ -297,7 +307,7 @@ def test_the_page_lists_the_actions_and_what_they_ask_for():
     for model, owner in admin.site._registry.items():
         asks = [
             f"{name}: {', '.join(function.allowed_permissions)}"
-            for function, name, _ in owner._get_base_actions()
+            for function, name, _ in owner._get_base_actions()  # type: ignore[attr-defined] # the stubs leave it out
             if name != "delete_selected"
         ]
         assert ", ".join(asks) == said[model._meta.label_lower]
