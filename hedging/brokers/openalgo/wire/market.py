@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from hedging.brokers.base import Listing, UnreadableAnswer
-from hedging.brokers.openalgo.symbols import UnknownSymbol, format_expiry, format_symbol, parse_expiry
+from hedging.brokers.openalgo.symbols import UnknownSymbol, format_expiry, format_symbol, parse_expiry, parse_symbol
 from hedging.brokers.openalgo.wire.answer import Answer, success_body
 from hedging.brokers.openalgo.wire.values import (
     Json,
@@ -98,14 +99,15 @@ def parse_chain(answer: Answer, index: Index, expiry: date) -> Chain:
     for item in as_list(body.get("chain"), "chain"):
         row = as_object(item, "a chain row")
         strike = as_amount(row.get("strike"), "strike")
-        for right in Right:
-            leg = row.get(right.value.lower())
+        for right, name in _SIDES:
+            leg = row.get(name)
             if leg is None:
                 continue
-            quote = _leg(as_object(leg, "a chain leg"), Contract(index, expiry, strike, right))
-            if quote.contract in quotes:
-                raise UnreadableAnswer(f"{format_symbol(quote.contract)} is in the chain twice")
-            quotes[quote.contract] = quote
+            place, symbol = _place(index, expiry, strike, right)
+            known = len(quotes)
+            quotes[place] = _leg(as_object(leg, "a chain leg"), place, symbol)
+            if len(quotes) == known:
+                raise UnreadableAnswer(f"{symbol} is in the chain twice")
     if not any(quote.mark for quote in quotes.values()):
         # errors/optionchain__leg_quotes_fail: 200, success, and every price 0, because the bulk quote call failed.
         raise UnreadableAnswer(f"the chain of {index} {format_expiry(expiry)} has no price at all")
@@ -140,13 +142,26 @@ def parse_depth(answer: Answer, contract: Contract) -> Depth:
     )
 
 
-def _leg(leg: Json, place: Contract) -> Quote:
+_SIDES = tuple((right, right.value.lower()) for right in Right)
+
+
+@lru_cache(maxsize=8192)
+def _place(index: Index, expiry: date, strike: Decimal, right: Right) -> tuple[Contract, str]:
+    """Return the contract that belongs to a place of a chain, with its symbol: the same few hundred all day."""
+    symbol = format_symbol(Contract(index, expiry, strike, right))
+    try:
+        return parse_symbol(symbol), symbol  # a strike that is written in one way only
+    except UnknownSymbol as error:
+        raise UnreadableAnswer(str(error)[:120]) from None
+
+
+def _leg(leg: Json, place: Contract, expected: str) -> Quote:
     symbol = leg.get("symbol")
-    contract = contract_or_none(symbol, place.exchange)
-    if contract is None or contract != place:
+    # A symbol may be spelt in another way (`26000.0CE`) and mean the same.
+    if symbol != expected and contract_or_none(symbol, place.exchange) != place:
         raise UnreadableAnswer(f"{str(symbol)[:40]!r} stands in the chain where {place.strike} {place.right} belongs")
     return Quote(
-        contract=contract,
+        contract=place,
         bid=as_price(leg.get("bid"), "bid"),
         ask=as_price(leg.get("ask"), "ask"),
         last=as_price(leg.get("ltp"), "ltp"),

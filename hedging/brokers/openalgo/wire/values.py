@@ -19,6 +19,7 @@ Json = dict[str, object]
 LARGEST_AMOUNT = Decimal(10) ** 12
 """Rupees. A lakh crore: beyond any account, far below where decimals overflow."""
 LARGEST_QUANTITY = 10**9
+_SMALLEST_PRICE = Decimal("1e-9")
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?([eE][+-]?[0-9]{1,2})?")
 _ORDER_ID = re.compile(r"[!-~]{1,64}")
@@ -79,6 +80,8 @@ def as_price(value: object, name: str) -> Decimal | None:
     """Return a price in rupees; 0, null and an empty string are `None`: OpenAlgo writes 0 for a missing price."""
     if value is None or value == "":
         return None
+    if type(value) is Decimal and _SMALLEST_PRICE <= value <= LARGEST_AMOUNT:
+        return value  # most prices of a chain and of the books
     price = as_amount(value, name)
     if price < 0:
         raise UnreadableAnswer(f"{name} is negative: {price}")
