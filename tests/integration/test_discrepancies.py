@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -383,6 +383,26 @@ def test_two_workers_that_saw_the_same_take_it_off_once(place):
     found = examine(place)
     assert kinds(found) == []
     assert Adjustment.objects.count() == 1
+
+
+def test_a_worker_that_compared_before_another_took_it_off_takes_nothing(place, monkeypatch):
+    scene.hold(place, 130)
+    by_hand(place, 65)
+    examine(place)
+    place.wait(6)
+    seen, whole = BookCheck.objects.get().watched, discrepancies.compare
+
+    def and_then_another(**known: Any) -> Any:
+        found = whole(**known)
+        monkeypatch.setattr(discrepancies, "compare", whole)
+        examine(place)  # the faster one
+        BookCheck.objects.update(watched=seen)  # as the slower one knew it
+        return found
+
+    monkeypatch.setattr(discrepancies, "compare", and_then_another)
+    examine(place)
+    assert Adjustment.objects.get().quantity == 65
+    assert held(place) == {CALL: 65}
 
 
 @pytest.mark.parametrize("change", ["update", "delete"])

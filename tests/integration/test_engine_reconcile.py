@@ -349,7 +349,7 @@ def test_a_halt_cancels_what_rests_and_tries_nothing_again():
         place.reconcile(after=seconds)
     tx.refresh_from_db()
     assert place.exchange.cancels == ["B0001"]
-    assert (len(place.exchange.posts), tx.is_live) == (1, False)
+    assert (len(place.exchange.posts), tx.orders.count(), tx.is_live) == (1, 1, False)
 
 
 # --- late news --------------------------------------------------------------------------------------------------------

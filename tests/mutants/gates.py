@@ -28,7 +28,9 @@ DECIDING = (
         file="hedging/domain/guards.py",
         old="    if facts.chain_is_stale:\n",
         new="    if False:\n",
-        tests=(f"{_GATES}test_each_gate_of_knowing_is_closed_by_its_own_fact_alone",),
+        tests=(
+            "integration/test_engine_cycle.py::test_prices_that_grew_older_than_five_seconds_before_the_decision_buy_nothing",
+        ),
     ),
     Mutant(
         invariant=12,
