@@ -179,7 +179,7 @@ def doors(monkeypatch):
         sign.__dict__.update(getattr(view, "__dict__", {}))
         sign.__name__ = getattr(view, "__name__", "view")
         if hasattr(view, "__self__"):
-            sign.__self__ = view.__self__
+            vars(sign)["__self__"] = view.__self__
         return sign
 
     guard = HedgeAdminSite.admin_view
@@ -187,10 +187,10 @@ def doors(monkeypatch):
         HedgeAdminSite, "admin_view", lambda site, view, cacheable=False: guard(site, stand_in(view), cacheable)
     )
     monkeypatch.setattr(HedgeAdminSite, "login", let_in)
-    let_in.needs = "open"
+    vars(let_in)["needs"] = "open"
     monkeypatch.setattr(clock, "market_clock", away)
     monkeypatch.setattr(views, "render", let_in)
-    monkeypatch.setattr(views.selectors, "readiness", away)
+    monkeypatch.setattr("hedging.selectors.readiness", away)
     # What takes longer than a refusal and says nothing about it: log lines, addresses of redirects, headers for caches.
     logging.disable(logging.CRITICAL)
     monkeypatch.setattr("django.contrib.admin.sites.reverse", lambda *_a, **_k: "/admin/login/")
@@ -245,7 +245,8 @@ def request_of(case: Case, *, who: Callers, need: str) -> Any:
     extra: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.9" if case.place == "other host" else "127.0.0.1"}
     if case.place == "behind a proxy":
         extra["HTTP_X_FORWARDED_FOR"] = "203.0.113.5"
-    request: Any = RequestFactory().generic(
+    make: Any = RequestFactory().generic
+    request = make(
         case.method, "/admin/x/", data=b"{}", content_type="application/json", **extra, **who.headers(case.caller, need)
     )
     request._dont_enforce_csrf_checks = True
