@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import models
@@ -197,12 +197,15 @@ class TradingSessionQuerySet(models.QuerySet["TradingSession"]):
         """Return the sessions that are open: at most one for each account."""
         return self.filter(closed_at=None).order_by("account_id")
 
-    def reserve(self, *, session_id: int, amount: Decimal, cap: Decimal) -> bool:
-        """Reserve `amount` rupees of the day's cost cap by one conditional UPDATE; return whether it fitted."""
+    def reserve(self, *, session_id: int, amount: Decimal, cap: Decimal, acted_at: datetime | None = None) -> bool:
+        """Reserve `amount` rupees of the day's cost cap by one conditional UPDATE; return whether it fitted.
+
+        With `acted_at` (market time) the cooldown begins there by the same statement.
+        """
         return (
             self.filter(pk=session_id, closed_at=None)
             .filter(spent__lte=Decimal(cap) - amount - F("reserved"))
-            .update(reserved=F("reserved") + amount)
+            .update(reserved=F("reserved") + amount, **({} if acted_at is None else {"last_action_at": acted_at}))
             == 1
         )
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Model
 
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.decision import Decision, Hold, LegOrder
@@ -28,6 +29,7 @@ from hedging.engine.one_row import OneRow
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
 from hedging.engine.standing import Standing, standing_of
+from hedging.engine.written import draw_ids, insert
 from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from hedging.selectors import holdings
 from schedule.calendar import IST
@@ -72,14 +74,14 @@ def record(
     """
     try:
         with transaction.atomic():
-            _snapshot(session, facts)
             card = _card(decision, facts, session, kind, slot)
-            order_ids = (
-                ()
-                if isinstance(decision, Hold)
-                else _claim(card, decision.legs, facts, ports, origin=origin, actor=actor, lease=lease)
-            )
-            jumps.expect_release(card=card, decision=decision, facts=facts, session=session)
+            rows: list[Model] = [_snapshot(session, facts), card]
+            order_ids: tuple[int, ...] = ()
+            if not isinstance(decision, Hold):
+                order_ids, claimed = _claim(card, decision.legs, facts, ports, origin=origin, actor=actor, lease=lease)
+                rows += claimed
+            rows += jumps.expected_release(card=card, decision=decision, facts=facts, session=session)
+            insert(rows)
             alerts.about(card, wall_now=ports.wall())
             day_ahead.warn(card, session=session, wall_now=ports.wall())
             return Recorded(card, order_ids)
@@ -92,9 +94,9 @@ def record(
         raise
 
 
-def _snapshot(session: TradingSession, facts: CycleFacts) -> None:
+def _snapshot(session: TradingSession, facts: CycleFacts) -> MarginSnapshot:
     unknown = "" if facts.used is not None else facts.unknown or "no baseline yet"
-    MarginSnapshot.objects.create(
+    return MarginSnapshot(
         session=session,
         mode=session.mode,
         at=facts.now,
@@ -112,7 +114,7 @@ def _card(
 ) -> HedgeDecision:
     buys = not isinstance(decision, Hold) and any(leg.side is Side.BUY for leg in decision.legs)
     action = Action.HOLD if isinstance(decision, Hold) else Action.ADD if buys else Action.UNWIND
-    return HedgeDecision.objects.create(
+    return HedgeDecision(
         session=session,
         mode=session.mode,
         kind=kind.value,
@@ -143,7 +145,11 @@ def _claim(
     origin: Origin,
     actor: str,
     lease: int | None,
-) -> tuple[int, ...]:
+) -> tuple[tuple[int, ...], list[Model]]:
+    """Claim the legs for a card; return the orders to be sent at once, and the rows that the claim consists of.
+
+    Of these nothing is written yet, of the session's counters everything. Raises `Denied`.
+    """
     now, wall_now = facts.now, ports.wall()
     session = _LOCKED_SESSION.get(card.session_id)
     by_clock = all(leg.due_by_clock for leg in legs)
@@ -152,13 +158,30 @@ def _claim(
     _check_session(session, legs, facts, origin, by_clock=by_clock)
     _check_held(session, legs)
     _reserve(session, legs, facts)
-    TradingSession.objects.filter(pk=session.pk).update(last_action_at=now)
-    order_ids: list[int] = []
-    for leg in legs:
+    cuts = [_cut(leg.quantity, facts.spec.max_order_quantity) for leg in legs]
+    [card.pk], intents, orders = draw_ids(
+        {HedgeDecision: 1, HedgeTransaction: len(legs), HedgeOrder: sum(map(len, cuts))}
+    )
+    ids, order_ids, rows = iter(orders), [], []
+    for leg, tx_id, cut in zip(legs, intents, cuts, strict=True):
         tx = _intent(card, session, leg, facts, origin)
-        orders = _slices(tx, leg, facts, now=now, wall_now=wall_now)
-        order_ids += [] if leg.after_buys else [order.pk for order in orders]
-        audit.append(
+        tx.pk = tx_id
+        slices = [
+            HedgeOrder(
+                pk=next(ids),
+                transaction=tx,
+                account_id=session.account_id,
+                trading_day=session.trading_day,
+                mode=tx.mode,
+                slice=number,
+                quantity=quantity,
+                created_at=now,
+                touched_wall=wall_now,
+            )
+            for number, quantity in enumerate(cut, start=1)
+        ]
+        order_ids += [] if leg.after_buys else [order.pk for order in slices]
+        line = audit.line(
             account_id=session.account_id,
             session_id=session.pk,
             at=now,
@@ -167,9 +190,11 @@ def _claim(
             event="intent_claimed",
             subject=tx,
             facts={"side": leg.side.value, "symbol": tx.symbol, "quantity": leg.quantity, "reserve": str(tx.reserve)},
-            also=(session, *orders),
+            also=slices,
+            session_now=session,
         )
-    return tuple(order_ids)
+        rows += [tx, *slices, line]
+    return tuple(order_ids), rows
 
 
 def _check_standing(standing: Standing, legs: Sequence[LegOrder], *, lease: int | None, by_clock: bool) -> None:
@@ -229,10 +254,14 @@ def _check_held(session: TradingSession, legs: Sequence[LegOrder]) -> None:
 
 
 def _reserve(session: TradingSession, legs: Sequence[LegOrder], facts: CycleFacts) -> None:
+    """Set the legs' worst cost aside from the cap and begin the cooldown, in the row and in the object at hand."""
     amount = sum((worst_cost(leg, facts) for leg in legs), Decimal(0))
     cap = facts.policy.max_cost_per_day
-    if amount > 0 and not TradingSession.objects.reserve(session_id=session.pk, amount=amount, cap=cap):
+    if amount <= 0:
+        TradingSession.objects.filter(pk=session.pk).update(last_action_at=facts.now)
+    elif not TradingSession.objects.reserve(session_id=session.pk, amount=amount, cap=cap, acted_at=facts.now):
         raise Denied(Reason.DENY_COST_CAP, f"₹{amount} would not fit under ₹{cap}")
+    session.reserved, session.last_action_at = session.reserved + amount, facts.now
 
 
 def worst_cost(leg: LegOrder, facts: CycleFacts) -> Decimal:
@@ -246,7 +275,7 @@ def worst_cost(leg: LegOrder, facts: CycleFacts) -> Decimal:
 def _intent(
     card: HedgeDecision, session: TradingSession, leg: LegOrder, facts: CycleFacts, origin: Origin
 ) -> HedgeTransaction:
-    return HedgeTransaction.objects.create(
+    return HedgeTransaction(
         decision=card,
         session=session,
         mode=session.mode,
@@ -270,23 +299,11 @@ def _intent(
     )
 
 
-def _slices(
-    tx: HedgeTransaction, leg: LegOrder, facts: CycleFacts, *, now: datetime, wall_now: datetime
-) -> list[HedgeOrder]:
-    largest, rest = facts.spec.max_order_quantity, leg.quantity
-    orders: list[HedgeOrder] = []
+def _cut(rest: int, largest: int) -> list[int]:
+    """Return the units of each slice of a leg: what the exchange takes in one order, and the rest."""
+    cut: list[int] = []
     while rest:
         quantity = min(largest, rest)
-        order = HedgeOrder.objects.create(
-            transaction=tx,
-            account_id=tx.session.account_id,
-            trading_day=tx.session.trading_day,
-            mode=tx.mode,
-            slice=len(orders) + 1,
-            quantity=quantity,
-            created_at=now,
-            touched_wall=wall_now,
-        )
-        orders.append(order)
+        cut.append(quantity)
         rest -= quantity
-    return orders
+    return cut

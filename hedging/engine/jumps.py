@@ -86,16 +86,18 @@ def foretell(*, session: TradingSession, facts: CycleFacts, card: Mapping[str, A
 _NAMING = {"id", "session_id", "kind", "subject"}
 
 
-def expect_release(*, card: HedgeDecision, decision: Decision, facts: CycleFacts, session: TradingSession) -> None:
-    """Keep what a hedge action is to do to used margin of the present book, in the transaction that claims it."""
+def expected_release(
+    *, card: HedgeDecision, decision: Decision, facts: CycleFacts, session: TradingSession
+) -> list[MarginJump]:
+    """Return, to be written with the claim, what a hedge action is to do to used margin of the present book; [] for a hold."""
     if isinstance(decision, Hold) or not decision.legs or facts.used is None or facts.positions is None:
-        return
+        return []
     product = facts.session.product
     legs = tuple(
         MarginLine(leg.contract, leg.side.sign * leg.quantity, leg.reference_price, product) for leg in decision.legs
     )
     forecast, note = _engine_change(facts, legs)
-    MarginJump.objects.create(
+    jump = MarginJump(
         session=session,
         mode=session.mode,
         kind=JumpKind.HEDGE,
@@ -109,6 +111,7 @@ def expect_release(*, card: HedgeDecision, decision: Decision, facts: CycleFacts
         dte=session.dte,
         book=_book(facts, legs=[_row(line) for line in legs]),
     )
+    return [jump]
 
 
 def _engine_change(facts: CycleFacts, legs: tuple[MarginLine, ...]) -> tuple[Decimal | None, str]:

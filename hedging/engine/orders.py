@@ -36,6 +36,7 @@ from hedging.engine import audit
 from hedging.engine.cooldown import give_back_if_unsent
 from hedging.engine.one_row import OneRow
 from hedging.engine.standing import standing_of
+from hedging.engine.written import change
 from hedging.models import BookCheck, Fill, HedgeOrder, HedgeTransaction
 from notifications.models import Severity, queue_alert
 from schedule.models import ChargeRates as ChargeRow
@@ -144,21 +145,21 @@ def _facts(before: Slice, after: Slice, event: Event) -> dict[str, str | int]:
 
 
 def _store(row: HedgeOrder, after: Slice, wall_now: datetime, *, message: str) -> None:
-    changed = HedgeOrder.objects.filter(pk=row.pk, version=row.version).update(
-        status=after.status.value,
-        limit_price=after.limit_price,
-        broker_order_id=after.order_id,
-        seen_order_ids=sorted(after.seen_order_ids),
-        sent_at=after.sent_at,
-        clean_reads=after.clean_reads,
-        claimed_end=after.claimed_end.value if after.claimed_end else "",
-        claimed_end_at=after.claimed_end_at,
-        refused_by_reply=after.refused_by_reply,
-        message=(message or row.message)[:300],
-        touched_wall=wall_now,
-        version=row.version + 1,
-    )
-    if changed != 1:
+    columns = {
+        "status": after.status.value,
+        "limit_price": after.limit_price,
+        "broker_order_id": after.order_id,
+        "seen_order_ids": sorted(after.seen_order_ids),
+        "sent_at": after.sent_at,
+        "clean_reads": after.clean_reads,
+        "claimed_end": after.claimed_end.value if after.claimed_end else "",
+        "claimed_end_at": after.claimed_end_at,
+        "refused_by_reply": after.refused_by_reply,
+        "message": (message or row.message)[:300],
+        "touched_wall": wall_now,
+        "version": row.version + 1,
+    }
+    if not change(row, to=columns, where={"version": row.version}):
         raise RuntimeError(f"order {row.pk} changed under its own row lock")
     row.status, row.limit_price = after.status.value, after.limit_price
     row.broker_order_id, row.sent_at = after.order_id, after.sent_at

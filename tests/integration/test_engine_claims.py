@@ -135,7 +135,7 @@ def test_a_failure_in_the_middle_of_a_claim_leaves_nothing_behind(monkeypatch):
     def fail(**_: Any) -> None:
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr("hedging.engine.audit.append", fail)
+    monkeypatch.setattr("hedging.engine.audit.line", fail)
     with pytest.raises(RuntimeError):
         claim(place, add(leg(CALL)))
     assert not HedgeDecision.objects.exists()
