@@ -13,11 +13,12 @@ from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.instruments import Contract, Index, Product, Right
 from hedging.domain.problem import out_of_the_money
 from hedging.domain.snapshot import Chain, Position, Quote
-from hedging.engine.gather import LONGEST_CHAIN, STRIKES_BEYOND_BOUND, policy_of
+from hedging.engine.gather import LONGEST_CHAIN, STRIKES_BEYOND_BOUND
 from hedging.engine.manual import held_units
 from hedging.engine.ticks import Rules
 from hedging.wiring import rules
 from sessions_app.models import TradingSession
+from sessions_app.policy import policy_of
 
 Answer = TypeVar("Answer")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -15,72 +15,30 @@ from django.urls import reverse
 
 from hedging import access
 from hedging.access import Scope
+from hedging.admin.baseline import BaselinePages
 from hedging.admin.manual import ManualPages
+from hedging.admin.opening import OPENING, PolicyForm, form_of, own_figures, repeated, today
 from hedging.admin.reasons import REASON_WANTED, ReasonedActionForm, act_of, reason_of
 from hedging.admin.scopes import ScopedActions
-from hedging.domain.instruments import Index
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
-from hedging.engine.sessions import (
-    SessionRefused,
-    capture_baseline,
-    open_session,
-    set_automation,
-)
+from hedging.engine.sessions import SessionRefused, open_session, set_automation
 from hedging.engine.states import restrict_session, resume_session
 from sessions_app.admin import TradingSessionAdmin
-from sessions_app.models import TradingSession, TradingState
+from sessions_app.models import Account, TradingSession, TradingState
+from sessions_app.policy import OVERRIDES
 
-if TYPE_CHECKING:
-    _SessionForm = forms.ModelForm[TradingSession]
-else:  # Django's own class takes no type parameter at run time
-    _SessionForm = forms.ModelForm
-
-
-BY_HAND = ("baseline_by_hand", "baseline_reason")
-
-
-class OpenSessionForm(_SessionForm):
-    """What a person says to open today's session; the timetable says the rest."""
-
-    index = forms.ChoiceField(
-        required=False,
-        choices=[("", "as the timetable says"), *((index.value, index.value) for index in Index)],
-    )
-
-    class Meta:
-        model = TradingSession
-        fields = ("account", "index", "baskets", "budget_per_basket")
-
-
-class SetBaselineForm(_SessionForm):
-    """An edit of a session that has no baseline: a person may say what was used before the first short, and how they know."""
-
-    baseline_by_hand = forms.DecimalField(
-        required=False,
-        max_digits=14,
-        decimal_places=2,
-        help_text="₹ of margin used at the broker before today's first short. It cannot be changed afterwards.",
-    )
-    baseline_reason = forms.CharField(required=False, max_length=150, help_text="Where the figure comes from.")
-
-    class Meta:
-        model = TradingSession
-        exclude: tuple[str, ...] = ()
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a figure without a reason."""
-        cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("baseline_by_hand") is not None and not cleaned.get("baseline_reason"):
-            self.add_error("baseline_reason", "Say where the figure comes from.")
-        return cleaned
-
+PAGES = (
+    ("baseline", "Baseline", Scope.TRADE),
+    ("exit", "Exit hedges", Scope.OPERATE),
+    ("buy", "Buy a hedge", Scope.TRADE),
+)
 
 admin.site.unregister(TradingSession)
 
 
 @admin.register(TradingSession)
-class SessionDesk(ManualPages, ScopedActions, TradingSessionAdmin):
+class SessionDesk(ManualPages, BaselinePages, ScopedActions, TradingSessionAdmin):
     """Sessions with the acts that the engine allows: open today's, automation on and off, halt, reduce, resume.
 
     Registered here and not with the model, because each act is a function of the engine, which lies above that app.
@@ -100,11 +58,11 @@ class SessionDesk(ManualPages, ScopedActions, TradingSessionAdmin):
         change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
         **kwargs: Any,
     ) -> type[forms.ModelForm[TradingSession]]:
-        """Return the short form for a session that is to be opened."""
-        if obj is None:
-            kwargs |= {"form": OpenSessionForm, "fields": OpenSessionForm.Meta.fields}
-        elif obj.baseline is None and obj.is_open:
-            kwargs |= {"form": SetBaselineForm}
+        """Return the form of an opening with what trades today, else the one of a session."""
+        if obj is not None:
+            return super().get_form(request, obj, change, form=PolicyForm, **kwargs)
+        first = Account.objects.order_by("id").first()
+        kwargs |= {"form": form_of(today(first)), "fields": self.get_fields(request)}
         return super().get_form(request, obj, change, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: TradingSession | None = None) -> Any:
@@ -112,16 +70,40 @@ class SessionDesk(ManualPages, ScopedActions, TradingSessionAdmin):
         return () if obj is None else super().get_readonly_fields(request, obj)
 
     def get_fields(self, request: HttpRequest, obj: TradingSession | None = None) -> Any:
-        """Return the few fields of an opening, else all."""
-        if obj is None:
-            return OpenSessionForm.Meta.fields
-        fields = [name for name in super().get_fields(request, obj) if name not in BY_HAND]
-        return [*fields, *BY_HAND] if obj.baseline is None and obj.is_open else fields
+        """Return the few fields of an opening, else all. A session's own figures are policy: an administrator's."""
+        if obj is not None:
+            return super().get_fields(request, obj)
+        own = tuple(OVERRIDES) if access.holds(request.user, Scope.ADMIN) else ()
+        return (*OPENING, *own, "like")
+
+    def get_fieldsets(self, request: HttpRequest, obj: TradingSession | None = None) -> Any:
+        """Set a session's own figures apart."""
+        fields = list(self.get_fields(request, obj))
+        own = [name for name in fields if name in OVERRIDES]
+        rest = [name for name in fields if name not in OVERRIDES]
+        figures = ("Own figures of this session", {"fields": own, "description": "Empty: as everywhere."})
+        return [(None, {"fields": rest}), *([figures] if own else [])]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Fill in the only account there is, or all of an earlier session."""
+        like = _session_in(request.GET.get("like", ""))
+        if like is not None:
+            return repeated(like)
+        accounts = list(Account.objects.order_by("id").values_list("pk", flat=True)[:2])
+        return {"account": accounts[0]} if len(accounts) == 1 else {}
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Open today's session; a refusal is shown in its own words."""
+        like = _session_in(request.GET.get("like", ""))
+        earlier = TradingSession.objects.select_related("account").order_by("-id")[:3]
+        context = {
+            "title": "Open today's session",
+            "like": like,
+            "figures": own_figures(like) if like else {},
+            "earlier": [] if like else earlier,
+        }
         try:
-            return super().add_view(request, form_url, extra_context)
+            return super().add_view(request, form_url, context | (extra_context or {}))
         except SessionRefused as refused:
             self.message_user(request, refused.message, messages.ERROR)
         except clock.ClockUnavailable as unavailable:
@@ -137,39 +119,24 @@ class SessionDesk(ManualPages, ScopedActions, TradingSessionAdmin):
     ) -> None:
         """Open by the engine; of an edit, write only what was edited, so that no counter of the engine is set back."""
         if change:
-            edited = [name for name in form.changed_data if name in form.cleaned_data and name not in BY_HAND]
-            obj.save(update_fields=edited)
-            self._set_baseline(request, obj, form.cleaned_data)
+            obj.save(update_fields=[name for name in form.changed_data if name in form.cleaned_data])
             return
         now = clock.market_clock().now()
-        chosen = form.cleaned_data["index"]
+        chosen = form.chosen(form.known)
         opened = open_session(
             account=obj.account,
             day=trading_day_of(now),
             now=now,
             wall_now=clock.wall_now(),
             actor=request.user.get_username(),
-            index=Index(chosen) if chosen else None,
+            index=chosen.index,
+            expiry=None if chosen.by_calendar else chosen.expiry,
             baskets=obj.baskets,
             budget_per_basket=obj.budget_per_basket,
+            policy=form.figures(),
         )
         obj.pk = opened.pk
         obj.refresh_from_db()
-
-    def _set_baseline(self, request: HttpRequest, session: TradingSession, said: dict[str, Any]) -> None:
-        used = said.get("baseline_by_hand")
-        if used is None:
-            return
-        captured = capture_baseline(
-            session=session,
-            used=used,
-            source=f"by hand: {said['baseline_reason']}",
-            now=clock.market_clock().now(),
-            wall_now=clock.wall_now(),
-            actor=request.user.get_username(),
-        )
-        if not captured:
-            self.message_user(request, "The baseline was read meanwhile, and stays as it is.", messages.ERROR)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -186,11 +153,15 @@ class SessionDesk(ManualPages, ScopedActions, TradingSessionAdmin):
         """Return the pages that lead on from a session, those of them that this person may use."""
         ledger = reverse("admin:hedging_hedgetransaction_changelist")
         ways = [{"words": "Transactions", "address": f"{ledger}?session__id__exact={object_id}"}]
-        pages = (("exit", "Exit hedges", Scope.OPERATE), ("buy", "Buy a hedge", Scope.TRADE))
-        for page, words, scope in pages:
-            if object_id.isdecimal() and access.holds(request.user, scope):
+        if not object_id.isdecimal():
+            return []
+        for page, words, scope in PAGES:
+            if access.holds(request.user, scope):
                 address = reverse(f"admin:sessions_app_tradingsession_{page}", args=[object_id])
                 ways.insert(0, {"words": words, "address": address})
+        if access.holds(request.user, Scope.TRADE):
+            address = f"{reverse('admin:sessions_app_tradingsession_add')}?like={object_id}"
+            ways.append({"words": "Open today's like this", "address": address})
         return ways
 
     @admin.action(description="Switch automation on", permissions=["operate"])
@@ -264,3 +235,9 @@ class SessionDesk(ManualPages, ScopedActions, TradingSessionAdmin):
             except SessionRefused as refused:
                 self.message_user(request, refused.message, messages.ERROR)
         self.message_user(request, f"{what}: {done} session{'' if done == 1 else 's'}.")
+
+
+def _session_in(text: str) -> TradingSession | None:
+    """Return the session that an address names, `None` where it names none."""
+    found = TradingSession.objects.select_related("account").filter(pk=int(text)) if text.isdecimal() else None
+    return None if found is None else found.first()

@@ -33,30 +33,12 @@ from hedging.models import HedgeTransaction
 from hedging.selectors import Holding, holdings
 from schedule.entries import ScheduledEntry
 from sessions_app.models import TradingSession
+from sessions_app.policy import policy_of
 
 STRIKES_BEYOND_BOUND = 4
 LONGEST_CHAIN = 100  # strikes on each side that a server is asked for at most
 JUST_DUE = timedelta(seconds=60)
 JUST_EXITED = timedelta(minutes=3)
-
-
-_OVERRIDES = {
-    "trigger_pct": "utilization_trigger_pct",
-    "target_pct": "utilization_target_pct",
-    "exit_trigger_pct": "exit_trigger_pct",
-    "lookahead_minutes": "lookahead_minutes",
-    "exit_buffer_minutes": "exit_buffer_minutes",
-    "min_premium": "min_premium",
-    "max_premium": "max_premium",
-    "max_cost_per_day": "max_cost_per_day",
-    "cooldown_seconds": "cooldown_seconds",
-}
-
-
-def policy_of(session: TradingSession, base: HedgePolicy) -> HedgePolicy:
-    """Return `base` with the session's own figures in place of those that it overrides."""
-    own = {name: getattr(session, column) for column, name in _OVERRIDES.items()}
-    return replace(base, **{name: value for name, value in own.items() if value is not None})
 
 
 class Gatherer:

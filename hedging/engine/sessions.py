@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -39,15 +41,19 @@ def open_session(
     wall_now: datetime,
     actor: str,
     index: Index | None = None,
+    expiry: date | None = None,
     baskets: int = 1,
     budget_per_basket: Decimal | None = None,
+    policy: Mapping[str, Any] = MappingProxyType({}),
 ) -> TradingSession:
     """Open the account's session of `day`: index and expiry come from the timetable unless `index` names another.
 
+    `expiry` names another than the calendar's, for `index`: where the server lists one that the calendar does not know.
+    `policy` holds the session's own figures, by column (`sessions_app.policy.OVERRIDES`).
     Raises `SessionRefused` when the calendar does not know the day, nothing is scheduled, the day is closed, or a
     session is already open.
     """
-    expiry, dte, chosen, uncovered = _what_trades(day=day, index=index)
+    expiry, dte, chosen, uncovered = _what_trades(day=day, index=index, named=expiry)
     spec = ContractSpec.objects.in_force(day=day).filter(index=chosen).first()
     if spec is None:
         raise SessionRefused("NO_CONTRACT_SPEC", f"No contract spec for {chosen} on {day}: add one in admin.")
@@ -67,6 +73,7 @@ def open_session(
                 opened_at=now,
                 calibration=known,
                 **fields,
+                **policy,
             )
             _tell(session, kind="session_started", title=f"Session opened: {session}", now=now, wall_now=wall_now)
             if uncovered:
@@ -86,7 +93,7 @@ def open_session(
                 actor=actor,
                 event="session_opened",
                 subject=session,
-                facts={"budget": str(session.budget), "expiry": expiry.isoformat(), "dte": dte},
+                facts={"budget": str(session.budget), "expiry": expiry.isoformat(), "dte": dte} | _own_figures(policy),
             )
     except IntegrityError as error:
         raise SessionRefused(
@@ -114,13 +121,21 @@ def open_sessions_due(*, day: date, now: datetime, wall_now: datetime) -> int:
     return opened
 
 
-def _what_trades(*, day: date, index: Index | None) -> tuple[date, int, Index, list[str]]:
+def _own_figures(policy: Mapping[str, Any]) -> dict[str, str]:
+    return {column: str(value) for column, value in policy.items() if value is not None}
+
+
+def _what_trades(*, day: date, index: Index | None, named: date | None) -> tuple[date, int, Index, list[str]]:
     """Return expiry, DTE and index of the session, and the portfolios of the day that are not of it."""
     try:
         calendar = load_calendar()
         if not calendar.is_trading_day(day):
             raise SessionRefused("NOT_A_TRADING_DAY", f"{day} is not a trading day by the calendar.")
         entries = entries_on(day, calendar)
+        if index is not None and named is not None:
+            if named < day:
+                raise SessionRefused("EXPIRY_OVER", f"{named} is before {day}: choose an expiry that is still to come.")
+            return named, calendar.trading_days_between(day, named), index, _not_of(entries, index, named)
         if index is not None:
             dte = calendar.dte(index, day)
             expiry = calendar.expiry_for(index, day, dte)
@@ -155,6 +170,43 @@ def capture_baseline(
                 event="baseline_captured",
                 subject=session,
                 facts={"baseline": str(used), "source": source},
+            )
+    return bool(changed)
+
+
+def correct_baseline(
+    *,
+    session: TradingSession,
+    was: Decimal,
+    used: Decimal,
+    reason: str,
+    now: datetime,
+    wall_now: datetime,
+    actor: str,
+) -> bool:
+    """Replace the baseline `was` of an open session by what a person says (compare-and-set); return whether it did.
+
+    Everything that is measured from then on counts from it; what was decided before stays as it was.
+    """
+    source = f"corrected by hand: {reason}"
+    with transaction.atomic():
+        changed = TradingSession.objects.filter(pk=session.pk, baseline=was, closed_at=None).update(
+            baseline=used, baseline_at=now, baseline_source=source
+        )
+        if changed:
+            session.refresh_from_db()
+            facts = {"before": str(was), "baseline": str(used), "reason": reason}
+            _record(
+                session, "baseline_corrected", reason=reason, now=now, wall_now=wall_now, actor=actor, figures=facts
+            )
+            _tell(
+                session,
+                kind="baseline_corrected",
+                title=f"Baseline corrected by {actor}: ₹{was} → ₹{used}",
+                now=now,
+                wall_now=wall_now,
+                severity=Severity.WARNING,
+                facts=facts,
             )
     return bool(changed)
 
@@ -201,7 +253,16 @@ def _refuse_closed(row: TradingSession) -> None:
         raise SessionRefused("SESSION_CLOSED", f"The session of {row.trading_day} is closed: open today's first.")
 
 
-def _record(row: TradingSession, event: str, *, reason: str, now: datetime, wall_now: datetime, actor: str) -> None:
+def _record(
+    row: TradingSession,
+    event: str,
+    *,
+    reason: str,
+    now: datetime,
+    wall_now: datetime,
+    actor: str,
+    figures: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     audit.append(
         account_id=row.account_id,
         session_id=row.pk,
@@ -210,7 +271,7 @@ def _record(row: TradingSession, event: str, *, reason: str, now: datetime, wall
         actor=actor,
         event=event,
         subject=row,
-        facts={"reason": reason} if reason else {},
+        facts={**figures, **({"reason": reason} if reason else {})},
     )
 
 

@@ -16,7 +16,6 @@ from hedging.engine.clock import market_time_or, wall_now
 from hedging.engine.cycle import run_cycle
 from hedging.engine.day_end import end_day, is_over
 from hedging.engine.discrepancies import follow_up
-from hedging.engine.gather import policy_of
 from hedging.engine.hours import trading_day_of
 from hedging.engine.modes import left_behind
 from hedging.engine.plan import DayPlan
@@ -26,6 +25,7 @@ from hedging.engine.standing import halt_file_exists
 from hedging.engine.states import notice_halt_file
 from hedging.models import CycleKind
 from sessions_app.models import TradingSession
+from sessions_app.policy import policy_of
 
 log = logging.getLogger(__name__)
 

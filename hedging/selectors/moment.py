@@ -37,6 +37,7 @@ from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
 from sessions_app.models import Installation as InstallationRow
 from sessions_app.models import MarginSnapshot, Mode, TradingSession, TradingState
+from sessions_app.policy import policy_of
 
 # A worker that has been silent for longer is taken for dead (orders.md §8). Wall time.
 HEARTBEAT_LIMIT = timedelta(seconds=75)
@@ -97,7 +98,7 @@ def session_facts(session: TradingSession, standing: Standing | None = None) -> 
     The trading state is the tighter of its own and the installation's. One query, none where `standing` is given.
     """
     known = standing or standing_of(session.pk)
-    policy = settings.HEDGE_POLICY
+    policy = policy_of(session, settings.HEDGE_POLICY)
     lid_open = bool(settings.AUTO_HEDGE_ENABLED)
     return SessionFacts(
         id=session.pk,
@@ -119,10 +120,10 @@ def session_facts(session: TradingSession, standing: Standing | None = None) -> 
         baseline=session.baseline,
         baseline_at=session.baseline_at,
         baseline_source=session.baseline_source,
-        trigger_pct=_or(session.trigger_pct, policy.utilization_trigger_pct),
-        target_pct=_or(session.target_pct, policy.utilization_target_pct),
-        exit_trigger_pct=_or(session.exit_trigger_pct, policy.exit_trigger_pct),
-        lookahead_minutes=policy.lookahead_minutes if session.lookahead_minutes is None else session.lookahead_minutes,
+        trigger_pct=policy.utilization_trigger_pct,
+        target_pct=policy.utilization_target_pct,
+        exit_trigger_pct=policy.exit_trigger_pct,
+        lookahead_minutes=policy.lookahead_minutes,
         opened_at=session.opened_at,
         closed_at=session.closed_at,
     )
@@ -259,7 +260,7 @@ def _cost(session: TradingSession) -> Cost:
     charged = HedgeTransaction.objects.filter(session=session).aggregate(total=Sum("charges"))["total"]
     zero = Decimal(0)
     paid, recovered, charges = sums["paid"] or zero, sums["recovered"] or zero, charged or zero
-    cap = _or(session.max_cost_per_day, settings.HEDGE_POLICY.max_cost_per_day)
+    cap = policy_of(session, settings.HEDGE_POLICY).max_cost_per_day
     return Cost(
         cap=cap,
         spent=session.spent,
@@ -299,7 +300,3 @@ def _live_orders(session: TradingSession) -> tuple[LiveOrder, ...]:
         )
         for row in rows.select_related("transaction")
     )
-
-
-def _or(override: Decimal | None, default: Decimal) -> Decimal:
-    return default if override is None else override

@@ -13,7 +13,7 @@ from hedging.engine import clock
 from hedging.models import AuditEvent
 from sessions_app.models import Installation, TradingSession, TradingState
 from tests import factories as make
-from tests.integration.page_day import NOW, StoppedClock, entries, hedged_morning, known_calendar
+from tests.integration.page_day import NOW, StoppedClock, hedged_morning
 from tests.people import person
 
 pytestmark = pytest.mark.django_db
@@ -102,38 +102,6 @@ def test_a_decision_is_explained_in_words(operator):
     assert "the cheapest sufficient hedge is bought" in page
 
 
-def test_todays_session_is_opened_in_one_screen(operator):
-    known_calendar()
-    entries()
-    account = make.AccountFactory.create()
-
-    answer = operator.post(
-        reverse(f"{SESSIONS}_add"),
-        {"account": account.pk, "index": "", "baskets": 3, "budget_per_basket": "500000"},
-    )
-
-    assert answer.status_code == 302
-    session = TradingSession.objects.get()
-    assert (session.trading_day, session.index, session.budget) == (make.TUESDAY, "NIFTY", Decimal(1_500_000))
-    assert list(AuditEvent.objects.order_by("id").values_list("event", "actor")) == [
-        ("session_opened", "operator"),
-        ("admin_added", "operator"),
-    ]
-
-
-def test_a_session_that_cannot_be_opened_says_why(operator):
-    account = make.AccountFactory.create()
-
-    answer = operator.post(
-        reverse(f"{SESSIONS}_add"),
-        {"account": account.pk, "index": "", "baskets": 1, "budget_per_basket": "1000000"},
-        follow=True,
-    )
-
-    assert not TradingSession.objects.exists()
-    assert any("trading days of 2026 are not known" in line for line in said(answer))
-
-
 def test_an_edit_of_a_session_never_sets_back_what_the_engine_counts(operator, monkeypatch):
     session = make.TradingSessionFactory.create()
     address = reverse(f"{SESSIONS}_change", args=[session.pk])
@@ -151,31 +119,6 @@ def test_an_edit_of_a_session_never_sets_back_what_the_engine_counts(operator, m
 
     session.refresh_from_db()
     assert (session.trigger_pct, session.spent) == (Decimal(93), Decimal(777))
-
-
-def edit(client, session, **changes):
-    address = reverse(f"{SESSIONS}_change", args=[session.pk])
-    form = client.get(address).context["adminform"].form
-    data = {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
-    return client.post(address, data | changes)
-
-
-def test_a_baseline_is_entered_by_hand_with_a_reason_and_only_once(operator):
-    session = make.TradingSessionFactory.create(baseline=None, baseline_at=None)
-
-    refused = edit(operator, session, baseline_by_hand="592178.63")
-    assert refused.status_code == 200  # the form again: no reason was given
-    assert edit(operator, session, baseline_by_hand="592178.63", baseline_reason="broker's screen").status_code == 302
-
-    session.refresh_from_db()
-    assert (session.baseline, session.baseline_source) == (Decimal("592178.63"), "by hand: broker's screen")
-    assert list(AuditEvent.objects.order_by("id").values_list("event", "actor")) == [
-        ("baseline_captured", "operator"),
-        ("admin_changed", "operator"),
-    ]
-    edit(operator, session, baseline_by_hand="1", baseline_reason="again")
-    session.refresh_from_db()
-    assert session.baseline == Decimal("592178.63")
 
 
 @pytest.mark.parametrize(
