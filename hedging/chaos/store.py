@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.apps import apps
@@ -94,14 +94,18 @@ class _Cursor(SQLiteCursorWrapper):
     def fetchone(self) -> Any:
         """Return the next row."""
         row = super().fetchone()
-        return row and tuple(moment(value) if _looks_like_a_time(value) else value for value in row)
+        return row and tuple(_read(value) for value in row)
 
 
 _converted: dict[Any, str] = {}
 
 
-def _looks_like_a_time(value: object) -> bool:
-    return isinstance(value, str) and len(value) >= 19 and (value[4], value[7], value[10]) == ("-", "-", " ")
+def _read(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if len(value) >= 19 and (value[4], value[7], value[10]) == ("-", "-", " "):
+        return moment(value)
+    return time.fromisoformat(value) if len(value) == 8 and value[2] == value[5] == ":" else value
 
 
 class _Turns:

@@ -38,15 +38,13 @@ from hedging.domain.sanity import absurdity
 from hedging.domain.snapshot import Depth, Position
 from hedging.engine import breaker
 from hedging.engine.books import lookalikes_of
-from hedging.engine.hours import acting_hours
 from hedging.engine.one_row import OneRow
 from hedging.engine.orders import apply_event
+from hedging.engine.path_rows import AtTheFence, at_the_fence, tick_and_own_prices
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
 from hedging.engine.shared_limits import reserve_order_turn
-from hedging.engine.standing import standing_of
 from hedging.models import HedgeOrder, HedgeTransaction, Origin
-from schedule.models import ContractSpec
 from sessions_app.models import Mode, TradingSession
 
 log = logging.getLogger(__name__)
@@ -186,35 +184,26 @@ def _limit_price(tx: HedgeTransaction, quantity: int, books: OrderBook, depth: D
     taken = {
         row.price for row in books.rows if row.contract == tx.contract and row.side is side and row.quantity == quantity
     }
-    taken.update(_own_prices(tx, quantity))
-    spec = ContractSpec.objects.in_force(day=tx.session.trading_day).filter(index=tx.index).first()
-    tick = spec.tick if spec is not None else Decimal("0.05")
-    price = fingerprint_price(side=side, touch=touch, tick=tick, worst=tx.worst_price, taken=frozenset(taken))
+    # One of our own that is on its way is in no book yet.
+    tick, own = tick_and_own_prices(tx, quantity=quantity)
+    taken |= own
+    price = fingerprint_price(
+        side=side, touch=touch, tick=tick or Decimal("0.05"), worst=tx.worst_price, taken=frozenset(taken)
+    )
     return Reason.DENY_PRICE_MOVED if price is None else price
-
-
-def _own_prices(tx: HedgeTransaction, quantity: int) -> set[Decimal]:
-    """Return the prices of our own equal orders of today: one that is on its way is in no book yet."""
-    prices = HedgeOrder.objects.filter(
-        account_id=tx.session.account_id,
-        trading_day=tx.session.trading_day,
-        mode=tx.mode,
-        transaction__symbol=tx.symbol,
-        transaction__side=tx.side,
-        quantity=quantity,
-    ).values_list("limit_price", flat=True)
-    return {price for price in prices if price is not None}
 
 
 def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, ports: Ports) -> OrderStatus:
     tx = order.transaction
     _wait_for_turn(order.account_id, ports)
-    known = HedgeOrder.objects.values_list("status", "transaction__filled_quantity", "transaction__quantity")
-    status, filled, wanted = known.get(pk=order.pk)
-    if status != OrderStatus.SENDING:  # we slept so long that reconcile gave us up: what it watches, we may not send
-        return OrderStatus(status)
-    closed = _fence(tx, ports.clock.now(), stale=_is_stale(tx, quoted_at, ports.wall()))
-    if closed is None and filled + order.quantity > wanted:  # an earlier attempt has filled after all
+    may_go_live = _may_go_live(tx)
+    # What a halt changes is read last: nothing that takes time may come between these rows and the socket.
+    seen = at_the_fence(order)
+    if seen.status != OrderStatus.SENDING:  # given up while we slept: what reconcile watches, we may not send
+        return OrderStatus(seen.status)
+    stale = _is_stale(tx, quoted_at, ports.wall())
+    closed = _fence(tx, ports.clock.now(), seen, may_go_live=may_go_live, stale=stale)
+    if closed is None and seen.filled + order.quantity > seen.wanted:  # an earlier attempt has filled after all
         closed = Reason.DENY_FILLED_MEANWHILE
     if closed is not None:
         return _apply(order.pk, FenceClosed(closed), ports)
@@ -275,27 +264,27 @@ def _note_for_breaker(order: HedgeOrder, ports: Ports, *, failed: bool) -> None:
     )
 
 
-def _fence(tx: HedgeTransaction, now: datetime, *, stale: bool) -> Reason | None:
-    """Look once more, after SENDING is committed and before the socket is touched.
+def _may_go_live(tx: HedgeTransaction) -> bool:
+    """Return whether the pre-flight of the session lets a live order of this side go; one on paper needs none."""
+    if tx.mode != Mode.LIVE or not gate.is_asked_for():
+        return True
+    return gate.may_go_live(TradingSession.objects.get(pk=tx.session_id), Side(tx.side))
 
-    The rows that a halt changes are read last: nothing that takes time may come between them and the socket.
-    """
+
+def _fence(tx: HedgeTransaction, now: datetime, seen: AtTheFence, *, may_go_live: bool, stale: bool) -> Reason | None:
+    """Look once more, after SENDING is committed and before the socket is touched."""
     if tx.mode == Mode.LIVE and settings.AUTO_HEDGE_DRY_RUN:
         return Reason.DENY_LIVE_NOT_ALLOWED
-    if tx.mode == Mode.LIVE and gate.is_asked_for():
-        session = TradingSession.objects.get(pk=tx.session_id)
-        if not gate.may_go_live(session, Side(tx.side)):
-            return Reason.DENY_PREFLIGHT
-    hours = acting_hours(tx.session.trading_day)
-    standing = standing_of(tx.session_id)
-    if not standing.allows(Side(tx.side)):
+    if not may_go_live:
+        return Reason.DENY_PREFLIGHT
+    if not seen.standing.allows(Side(tx.side)):
         return Reason.DENY_TRADING_STATE
-    automatic = standing.automation and settings.AUTO_HEDGE_ENABLED
+    automatic = seen.standing.automation and settings.AUTO_HEDGE_ENABLED
     if tx.origin == Origin.AUTO and not tx.due_by_clock and not automatic:
         return Reason.DENY_AUTOMATION_OFF
     if now > tx.valid_until:
         return Reason.DENY_EXPIRED_INTENT
-    if hours is None or not hours.act_from <= now < hours.act_until:
+    if seen.hours is None or not seen.hours.act_from <= now < seen.hours.act_until:
         return Reason.DENY_OUT_OF_HOURS
     return Reason.DENY_STALE_QUOTE if stale else None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, time
 
 from schedule.calendar import IST, SessionHours, at_ist
 from schedule.models import TradingDay
@@ -13,7 +14,13 @@ def acting_hours(day: date) -> SessionHours | None:
     row = TradingDay.objects.filter(day=day, is_open=True).first()
     if row is None:
         return None
-    return SessionHours(*(at_ist(day, t) for t in (row.opens_at, row.closes_at, row.act_from, row.act_until)))
+    return hours_at(day, (row.opens_at, row.closes_at, row.act_from, row.act_until))
+
+
+def hours_at(day: date, times: Sequence[time]) -> SessionHours:
+    """Return the hours of `day` of four times of day, IST: opens, closes, may act from and until."""
+    opens, closes, act_from, act_until = (at_ist(day, moment) for moment in times)
+    return SessionHours(opens, closes, act_from, act_until)
 
 
 def trading_day_of(moment: datetime) -> date:

@@ -26,9 +26,10 @@ from hedging.domain.worst_case import worst_cost as worst_cost_of
 from hedging.engine import alerts, audit, day_ahead, jumps
 from hedging.engine.breaker import kind_of
 from hedging.engine.one_row import OneRow
+from hedging.engine.path_rows import standing_of_legs
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
-from hedging.engine.standing import Standing, standing_of
+from hedging.engine.standing import Standing
 from hedging.engine.written import draw_ids, insert
 from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from hedging.selectors import holdings
@@ -154,8 +155,11 @@ def _claim(
     session = _LOCKED_SESSION.get(card.session_id)
     by_clock = all(leg.due_by_clock for leg in legs)
     # Asked after the lock was granted: what was committed while we waited for it counts.
-    _check_standing(standing_of(session.pk), legs, lease=lease, by_clock=by_clock)
+    standing, is_live = standing_of_legs(session.pk, [format_symbol(leg.contract) for leg in legs])
+    _check_standing(standing, legs, lease=lease, by_clock=by_clock)
     _check_session(session, legs, facts, origin, by_clock=by_clock)
+    if is_live:
+        raise Denied(Reason.DENY_LIVE_INTENT)
     _check_held(session, legs)
     _reserve(session, legs, facts)
     cuts = [_cut(leg.quantity, facts.spec.max_order_quantity) for leg in legs]
@@ -225,9 +229,6 @@ def _check_session(
     if not by_clock and session.last_action_at != facts.session.last_action_at:
         # The decision was made on a book that another action has changed since.
         raise Denied(Reason.DENY_COOLDOWN, "another action came first")
-    symbols = [format_symbol(leg.contract) for leg in legs]
-    if HedgeTransaction.objects.live().filter(session=session, symbol__in=symbols).exists():
-        raise Denied(Reason.DENY_LIVE_INTENT)
 
 
 def _check_preflight(session: TradingSession, legs: Sequence[LegOrder], origin: Origin, *, by_clock: bool) -> None:

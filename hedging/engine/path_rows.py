@@ -1,0 +1,113 @@
+"""Rows on the path: what a claim and a send ask of the database between the decision and the bytes, in one statement each.
+
+Written as SQL because composing these with the ORM took longer than answering them. Every value is a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+
+from django.db import connection
+
+from hedging.engine.hours import hours_at
+from hedging.engine.standing import STANDING, Standing, standing_from
+from hedging.models import HedgeOrder, HedgeTransaction
+from schedule.calendar import SessionHours
+from schedule.models import ContractSpec, TradingDay
+from sessions_app.models import TradingSession
+
+_INTENTS, _ORDERS = HedgeTransaction._meta.db_table, HedgeOrder._meta.db_table
+
+# Invariant 11: one live intent on a leg. Asked with the standing (6, 10, 16), after the session's lock was granted.
+_CLAIMING = f"""
+    SELECT EXISTS (SELECT 1 FROM {_INTENTS} WHERE is_live AND session_id = %s AND symbol IN (%s)), standing.*
+    FROM ({STANDING}) standing
+"""  # noqa: S608 - names of our own tables; every value is a parameter
+
+# Invariant 1: the prices of our own equal orders of today, which no book may show yet, and the tick to move away by.
+_PRICES = f"""
+    SELECT (SELECT tick FROM {ContractSpec._meta.db_table} WHERE "index" = %(index)s AND effective_from <= %(day)s
+            ORDER BY effective_from DESC, id DESC LIMIT 1), own.limit_price
+    FROM (SELECT 1) always
+    LEFT JOIN (SELECT o.limit_price FROM {_ORDERS} o JOIN {_INTENTS} t ON t.id = o.transaction_id
+               WHERE o.account_id = %(account)s AND o.trading_day = %(day)s AND o.mode = %(mode)s
+                 AND o.quantity = %(quantity)s AND t.symbol = %(symbol)s AND t.side = %(side)s
+                 AND o.limit_price IS NOT NULL) own ON true
+"""  # noqa: S608 - names of our own tables; every value is a parameter
+
+# Invariants 1, 5, 6, 10 and 16 once more, right before the socket: is the slice still ours to send, has an earlier attempt
+# filled meanwhile, is the market open, and does every trading state allow it.
+_FENCE = f"""
+    SELECT o.status, t.filled_quantity, t.quantity, d.opens_at, d.closes_at, d.act_from, d.act_until, standing.*
+    FROM {_ORDERS} o
+    JOIN {_INTENTS} t ON t.id = o.transaction_id
+    LEFT JOIN {TradingDay._meta.db_table} d ON d.day = o.trading_day AND d.is_open
+    CROSS JOIN ({STANDING}) standing
+    WHERE o.id = %s
+"""  # noqa: S608 - names of our own tables; every value is a parameter
+
+
+@dataclass(frozen=True, slots=True)
+class AtTheFence:
+    """What the rows say right before a POST. `filled` and `wanted` are units of the whole intent; no `hours`: closed."""
+
+    status: str
+    filled: int
+    wanted: int
+    hours: SessionHours | None
+    standing: Standing
+
+
+def standing_of_legs(session_id: int, symbols: Sequence[str]) -> tuple[Standing, bool]:
+    """Return a session's standing, and whether any of these legs has a live intent. One statement.
+
+    Raises `TradingSession.DoesNotExist` when there is no such session.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_claiming(len(symbols)), [session_id, *symbols, session_id])
+        row = cursor.fetchone()
+    if row is None:
+        raise TradingSession.DoesNotExist(f"session {session_id}")
+    is_live, *standing = row
+    return standing_from(tuple(standing)), bool(is_live)
+
+
+@cache
+def _claiming(legs: int) -> str:
+    return _CLAIMING.replace("IN (%s)", f"IN ({', '.join(['%s'] * legs)})")
+
+
+def tick_and_own_prices(tx: HedgeTransaction, *, quantity: int) -> tuple[Decimal | None, set[Decimal]]:
+    """Return the tick in force (`None` without a contract spec) and the prices of our equal orders of today. Rupees."""
+    session = tx.session
+    words: dict[str, str | int] = {
+        "index": tx.index,
+        "day": session.trading_day.isoformat(),
+        "account": session.account_id,
+        "mode": str(tx.mode),
+        "quantity": quantity,
+        "symbol": tx.symbol,
+        "side": str(tx.side),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_PRICES, words)
+        rows = cursor.fetchall()
+    tick = rows[0][0]
+    # A decimal already, but in memory, where numbers are floats.
+    prices = {Decimal(str(price)) for _, price in rows if price is not None}
+    return (None if tick is None else Decimal(str(tick))), prices
+
+
+def at_the_fence(order: HedgeOrder) -> AtTheFence:
+    """Return what the rows that can forbid a POST say now. One statement. Raises `HedgeOrder.DoesNotExist`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FENCE, [order.transaction.session_id, order.pk])
+        row = cursor.fetchone()
+    if row is None:
+        raise HedgeOrder.DoesNotExist(f"order {order.pk}")
+    status, filled, wanted, *times = row[:7]
+    hours = None if times[0] is None else hours_at(order.trading_day, times)
+    return AtTheFence(status, filled, wanted, hours, standing_from(tuple(row[7:])))
