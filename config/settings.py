@@ -221,6 +221,18 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_SCHEMA_CLASS": "hedging.api.describe.ApiSchema",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Auto-Hedge",
+    "DESCRIPTION": "Margin hedging for people who sell index options: where the day stands, what was done, and orders by hand. "
+    "Rupees are text with two places, times carry their zone, unknown is null and never 0.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["hedging.api.document.without_slashes"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "DISABLE_ERRORS_AND_WARNINGS": False,
 }
 
 # --- Browsers and callers: what they may send, keep and show (docs/security.md) -----------------------------------------------
@@ -247,7 +259,8 @@ OTP_TOTP_ISSUER = "Auto-Hedge"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # of a body without its files
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 5
-API_RATES = {"reads": "1200/min", "writes": "240/min"}  # of each caller, in each process: for fairness
+# Of each caller, in each process: for fairness. A what-if asks the broker, of whose patience the engine needs its share.
+API_RATES = {"reads": "1200/min", "writes": "240/min", "what-ifs": "12/min"}
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.logging.SecretFilter"
 
 # --- Time, language, files -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hedging import manual_tokens
-from hedging.domain.manual import Preview, WantedLeg, quoted
+from hedging.domain.manual import Deed, Preview, WantedLeg, quoted
 from hedging.engine import manual, manual_claim
 from hedging.engine.clock import wall_now
 from hedging.engine.manual_claim import By, Claimed, ManualRefused, Request
@@ -64,9 +64,10 @@ def preview_exit(
     return _offer(preview, by)
 
 
-def confirm(*, token: str, by: By, key: str = "", run_by: Rules | None = None) -> Claimed:
+def confirm(*, token: str, by: By, key: str = "", deed: Deed | None = None, run_by: Rules | None = None) -> Claimed:
     """Take the order that `token` promises and have it sent; `key` is the Idempotency-Key, the token itself without one.
 
+    `deed` is what the caller is allowed: a token of the other deed is refused like one that is not ours.
     Raises `TokenRefused` and `ManualRefused`; in both, nothing was claimed by this call.
     """
     if len(key) > LONGEST_KEY or not key.isprintable():
@@ -79,6 +80,9 @@ def confirm(*, token: str, by: By, key: str = "", run_by: Rules | None = None) -
     if known is not None:
         return known
     opened = manual_tokens.open_token(token=token, holder=by.name, wall_now=wall_now())
+    if deed is not None and opened.quoted.deed is not deed:
+        other = opened.quoted.deed.value
+        raise TokenRefused("PREVIEW_INVALID", f"This is the preview of another order: confirm it as {other}.")
     asked = Request(key=asked.key, body_hash=body_hash, preview=opened.name)
     return manual_claim.confirm(quoted=opened.quoted, by=by, request=asked, rules=run_by or rules())
 

@@ -9,5 +9,7 @@ urlpatterns = [
     re_path(r"^preflight/?$", views.preflight_page, name="preflight"),
     re_path(r"^healthz/?$", views.healthz, name="healthz"),
     re_path(r"^readyz/?$", views.readyz, name="readyz"),
+    re_path(r"^metrics/?$", views.metrics, name="metrics"),
+    re_path(r"^api/docs/?$", views.api_docs_page, name="api-docs"),
     path("api/", include("hedging.api.urls")),
 ]

@@ -1,4 +1,4 @@
-"""Pages: the status page at /, and the two answers for whoever watches the processes."""
+"""Pages: the status page at /, the API's, and the answers for whoever watches the processes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from django.views.decorators.http import require_safe
 
 from hedging import access, selectors
 from hedging.access import OPEN, Scope, need_of, needing
+from hedging.access.middleware import DOCS_POLICY
 from hedging.engine import clock
 from hedging.engine.preflight import gate
+from hedging.metrics import PROMETHEUS, prometheus_text
 from hedging.selectors.facts import Cost, Margin, Projection, SessionFacts, Status
 from hedging.selectors.moment import mode_words
 from hedging.selectors.preflight import preflights
@@ -124,6 +126,16 @@ def preflight_page(request: HttpRequest) -> HttpResponse:
         what = "Market time" if isinstance(error, clock.ClockUnavailable) else "The database"
         return render(request, "hedging/unavailable.html", context | {"what": what}, status=503)
     return render(request, "hedging/preflight.html", context)
+
+
+@require_safe
+@page
+@needing(Scope.READ)
+def api_docs_page(request: HttpRequest) -> HttpResponse:
+    """Show the OpenAPI document, by files of our own: nobody else's server is asked."""
+    answer = render(request, "hedging/api_docs.html")
+    answer.headers["Content-Security-Policy"] = DOCS_POLICY
+    return answer
 
 
 def bar_of(session: SessionFacts, margin: Margin | None, projections: tuple[Projection, ...]) -> Bar:
@@ -233,3 +245,10 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         "workers": {beat.name: beat.age_seconds for beat in state.heartbeats},
     }
     return JsonResponse(body, status=200 if state.ready else 503)
+
+
+@require_safe
+@needing(OPEN)
+def metrics(_request: HttpRequest) -> HttpResponse:
+    """Answer with ages and counts in the text format of Prometheus. Shows no figures of money."""
+    return HttpResponse(prometheus_text(wall_now=clock.wall_now()), content_type=PROMETHEUS)

@@ -137,12 +137,15 @@ class StrictSerializer(serializers.Serializer[Any]):
 class FairShare(SimpleRateThrottle):
     """No caller takes all the time of a process: so many reads and writes a minute each. Not what stops a guesser."""
 
+    kind = ""
+    """Which rate of the settings counts; that of reads or of writes, by the method, where none is named."""
+
     def __init__(self) -> None:
         """Read the rates with the first request: they differ by method."""
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Return whether the caller has any of this minute left."""
-        kind = "reads" if request.method in SAFE_METHODS else "writes"
+        kind = self.kind or ("reads" if request.method in SAFE_METHODS else "writes")
         self.scope = kind
         self.rate = settings.API_RATES[kind]
         self.num_requests, self.duration = self.parse_rate(self.rate)
@@ -163,14 +166,17 @@ class Endpoint(APIView):
     throttle_classes = [FairShare]
     parser_classes = [SmallJsonParser]
     renderer_classes = [JSONRenderer]
+    group = "Day"
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         """Return our error format."""
         return answer_error
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Forbid caches to keep an answer: it is old within seconds, and it is private."""
+        """Forbid caches to keep an answer: it is old within seconds, and it is private. Refusals are always JSON."""
         final = super().finalize_response(request, response, *args, **kwargs)
+        if getattr(final, "exception", False) and not isinstance(final.accepted_renderer, JSONRenderer):
+            final.accepted_renderer, final.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
         final.headers.setdefault("Cache-Control", "no-store")
         return final
 

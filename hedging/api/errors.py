@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -10,8 +11,12 @@ from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from hedging import selectors
 from hedging.engine.clock import ClockUnavailable
+from hedging.engine.plan import ReferenceMissing
 from hedging.engine.sessions import SessionRefused
+from hedging.manual_orders import ManualRefused, TokenRefused
+from sessions_app.models import TradingSession
 
 _CODES: dict[type[Exception], str] = {
     exceptions.ValidationError: "INVALID_INPUT",
@@ -50,17 +55,17 @@ def no_session() -> Refused:
     return Refused("NO_SESSION", "No session found", status_code=status.HTTP_404_NOT_FOUND)
 
 
+def session_of(account: str | None, *, now: datetime) -> TradingSession:
+    """Return the open session, else today's last one. Raises `Refused` (NO_SESSION) when there is none."""
+    session = selectors.current_session(now=now, account=account)
+    if session is None:
+        raise no_session()
+    return session
+
+
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception into an answer; None for what nobody foresaw, which Django logs and answers with a 500."""
-    if isinstance(error, SessionRefused):
-        error = Refused(error.code, error.message, error.facts)
-    if isinstance(error, ClockUnavailable):
-        error = Refused(
-            "CLOCK_UNAVAILABLE",
-            "Market time cannot be read now; try again.",
-            {"reason": str(error)},
-            status_code=status.HTTP_503_SERVICE_UNAVAILABLE,
-        )
+    error = _refusal_of(error)
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     if isinstance(error, PermissionDenied):
@@ -72,6 +77,25 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     if wait := getattr(error, "wait", None):  # of 429s
         headers["Retry-After"] = str(math.ceil(wait))
     return Response(_body(error), status=error.status_code, headers=headers)
+
+
+def _refusal_of(error: Exception) -> Exception:
+    """Return the answer to what the engine refuses; anything else as it is."""
+    away = status.HTTP_503_SERVICE_UNAVAILABLE
+    if isinstance(error, SessionRefused | TokenRefused):
+        return Refused(error.code, error.message, error.facts)
+    if isinstance(error, ManualRefused):
+        facts = {**error.facts, "repeated": error.repeated}
+        code = away if error.unavailable else status.HTTP_409_CONFLICT
+        return Refused(error.code, error.message, facts, status_code=code)
+    if isinstance(error, ReferenceMissing):
+        return Refused("REFERENCE_MISSING", str(error))
+    if isinstance(error, TradingSession.DoesNotExist):
+        return no_session()
+    if isinstance(error, ClockUnavailable):
+        words, facts = "Market time cannot be read now; try again.", {"reason": str(error)}
+        return Refused("CLOCK_UNAVAILABLE", words, facts, status_code=away)
+    return error
 
 
 def _body(error: exceptions.APIException) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from rest_framework.throttling import BaseThrottle
 
 from hedging import selectors
 from hedging.access import Scope
-from hedging.api import inputs, outputs
+from hedging.api import inputs
 from hedging.api.base import Endpoint, actor_of
+from hedging.api.describe import tells
 from hedging.api.errors import no_session
+from hedging.api.outputs.sessions import HaltOutput
 from hedging.engine import clock
 from hedging.engine.states import (
     Act,
@@ -28,8 +30,17 @@ class HaltView(Endpoint):
     """POST: no new order (or sells only); working orders are cancelled by the next reconcile, positions are kept."""
 
     needs = Scope.OPERATE
+    group = "Switches"
     throttle_classes: list[type[BaseThrottle]] = []  # nobody waits for the kill switch
 
+    @tells(
+        "The states that are in force now",
+        answer=HaltOutput,
+        example="halt",
+        body=inputs.HaltInput,
+        sent={"reason": "news"},
+        refusals=["NO_SESSION"],
+    )
     def post(self, request: Request) -> Response:
         """Tighten the trading state; what is tighter already stays so."""
         wanted = self.body(request, inputs.HaltInput)
@@ -47,7 +58,16 @@ class ResumeView(Endpoint):
     """POST: ACTIVE again, with a reason, by a trader or an administrator."""
 
     needs = Scope.TRADE
+    group = "Switches"
 
+    @tells(
+        "The states that are in force now",
+        answer=HaltOutput,
+        example="halt",
+        body=inputs.ResumeInput,
+        sent={"reason": "the feed is back"},
+        refusals=["NO_SESSION"],
+    )
     def post(self, request: Request) -> Response:
         """Resume; a session's own halt outlives that of the installation, and the other way round."""
         wanted = self.body(request, inputs.ResumeInput)
@@ -78,4 +98,4 @@ def _answer(session: TradingSession | None, *, changed: bool) -> Response:
         "installation": selectors.installation(),
         "session": None if session is None else selectors.session_facts(session),
     }
-    return Response(outputs.HaltOutput(done).data)
+    return Response(HaltOutput(done).data)

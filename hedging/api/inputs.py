@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from rest_framework import serializers
 
 from hedging.api.base import StrictSerializer
+from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.instruments import Index, Side
+from hedging.domain.manual import MOST_LEGS
+from hedging.domain.reasons import Reason
+from hedging.manual_tokens import LONGEST
+from hedging.models import Action, CycleKind, Origin
+from hedging.selectors.outcomes import By
 from sessions_app.models import Mode
 
 _BIGGEST_ID = 2**63 - 1
+_ZERO, _MOST = Decimal(0), Decimal(1000)  # percent
 
 
 class NothingInput(StrictSerializer):
@@ -29,16 +37,99 @@ class ScheduleQuery(StrictSerializer):
     date = serializers.DateField(required=False)
 
 
-class TransactionsQuery(StrictSerializer):
-    """Filters of the history, and where its page begins."""
+class PageQuery(StrictSerializer):
+    """Where a page begins, and how long it is."""
 
     session = serializers.IntegerField(required=False, min_value=1, max_value=_BIGGEST_ID)
     day = serializers.DateField(required=False)
-    side = serializers.ChoiceField(required=False, choices=[side.value for side in Side])
-    mode = serializers.ChoiceField(required=False, choices=[mode.value for mode in Mode])
-    live = serializers.BooleanField(required=False, allow_null=True, default=None)
     cursor = serializers.IntegerField(required=False, min_value=1, max_value=_BIGGEST_ID)
     limit = serializers.IntegerField(required=False, min_value=1, max_value=200, default=50)
+
+
+class TransactionsQuery(PageQuery):
+    """Filters of the history, and where its page begins."""
+
+    side = serializers.ChoiceField(required=False, choices=[side.value for side in Side])
+    mode = serializers.ChoiceField(required=False, choices=[mode.value for mode in Mode])
+    origin = serializers.ChoiceField(required=False, choices=[origin.value for origin in Origin])
+    reason = serializers.ChoiceField(required=False, choices=[reason.value for reason in Reason])
+    symbol = serializers.CharField(required=False, max_length=40)
+    live = serializers.BooleanField(required=False, allow_null=True, default=None)
+    format = serializers.ChoiceField(required=False, choices=["json", "csv"])
+
+
+class DecisionsQuery(PageQuery):
+    """Filters of the decision cards, and where their page begins."""
+
+    action = serializers.ChoiceField(required=False, choices=[action.value for action in Action])
+    kind = serializers.ChoiceField(required=False, choices=[kind.value for kind in CycleKind])
+    reason = serializers.ChoiceField(required=False, choices=[reason.value for reason in Reason])
+    denied = serializers.BooleanField(required=False, allow_null=True, default=None)
+
+
+class AnalyticsQuery(StrictSerializer):
+    """Which days (the last 90 when not named), by what they are added up, of which mode, account or index."""
+
+    by = serializers.ChoiceField(required=False, choices=[by.value for by in By], default=By.DAY.value)
+    first = serializers.DateField(required=False)
+    last = serializers.DateField(required=False)
+    mode = serializers.ChoiceField(required=False, choices=[mode.value for mode in Mode])
+    account = serializers.CharField(required=False, max_length=60)
+    index = serializers.ChoiceField(required=False, choices=[index.value for index in Index])
+    format = serializers.ChoiceField(required=False, choices=["json", "csv"])
+
+
+class WhatIfQuery(AccountQuery):
+    """Figures of the policy to imagine otherwise; what is not named stays as the session has it."""
+
+    baskets = serializers.IntegerField(required=False, min_value=1, max_value=1000)
+    trigger_pct = serializers.DecimalField(
+        required=False, max_digits=6, decimal_places=2, min_value=_ZERO, max_value=_MOST
+    )
+    target_pct = serializers.DecimalField(
+        required=False, max_digits=6, decimal_places=2, min_value=_ZERO, max_value=_MOST
+    )
+    exit_trigger_pct = serializers.DecimalField(
+        required=False, max_digits=6, decimal_places=2, min_value=_ZERO, max_value=_MOST
+    )
+    lookahead_minutes = serializers.IntegerField(required=False, min_value=1, max_value=400)
+    min_premium = serializers.DecimalField(required=False, max_digits=8, decimal_places=2, min_value=Decimal("0.05"))
+    max_premium = serializers.DecimalField(required=False, max_digits=8, decimal_places=2, min_value=Decimal("0.05"))
+    max_cost_per_day = serializers.DecimalField(required=False, max_digits=12, decimal_places=2, min_value=_ZERO)
+
+
+class LegInput(StrictSerializer):
+    """One option, by its symbol, and how many lots of it. Of an exit, no lots means all that is held."""
+
+    symbol = serializers.CharField(max_length=40)
+    lots = serializers.IntegerField(required=False, min_value=1, max_value=10_000)
+
+    def validate_symbol(self, text: str) -> str:
+        """Return the symbol; raises where it is no index option of ours."""
+        try:
+            parse_symbol(text)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
+        return text
+
+
+class ManualInput(StrictSerializer):
+    """What is wanted, to be previewed; or the `token` of a preview, alone, to be confirmed.
+
+    `even_so` takes what the overridable refusals say into account and wants it all the same.
+    """
+
+    legs = serializers.ListField(child=LegInput(), required=False, max_length=MOST_LEGS)
+    even_so = serializers.BooleanField(required=False, default=False)
+    account = serializers.CharField(required=False, max_length=60)
+    token = serializers.CharField(required=False, max_length=LONGEST)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the values; raises for a token beside an order: nobody should think that both count."""
+        beside = sorted(set(self.initial_data) - {"token"}) if isinstance(self.initial_data, dict) else []
+        if "token" in given and beside:
+            raise serializers.ValidationError({name: ["Not beside a token."] for name in beside})
+        return given
 
 
 class SessionInput(StrictSerializer):

@@ -2,6 +2,7 @@
 
 from hedging.selectors.ahead import day_ahead
 from hedging.selectors.books import books
+from hedging.selectors.decisions import decision
 from hedging.selectors.health import readiness
 from hedging.selectors.jumps import Forecast, forecasts
 from hedging.selectors.ledger import Holding, holdings
@@ -14,15 +15,19 @@ from hedging.selectors.moment import (
     session_facts,
     status,
 )
-from hedging.selectors.story import feed, timetable, transactions
+from hedging.selectors.outcomes import analytics
+from hedging.selectors.story import feed, timetable
+from hedging.selectors.trades import transactions
 
 __all__ = [
     "Forecast",
     "Holding",
+    "analytics",
     "books",
     "current_session",
     "day_ahead",
     "day_entries",
+    "decision",
     "feed",
     "forecasts",
     "heartbeats",

@@ -1,18 +1,18 @@
-"""The story of a session's day: decisions with their repeats folded, the timetable with what happened, transactions."""
+"""The story of a session's day: decisions with their repeats folded, and the timetable with what happened."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Count, F, Max, Q, Window
 from django.db.models.functions import Lag, RowNumber
 
-from hedging.models import Action, HedgeDecision, HedgeTransaction
-from hedging.selectors.cards import DecisionCard, card_of, reason_text
+from hedging.models import Action, HedgeDecision
+from hedging.selectors.cards import DecisionCard, card_of
 from schedule.entries import ScheduledEntry
 from sessions_app.models import MarginSnapshot, TradingSession
 
@@ -48,56 +48,6 @@ class TimetableRow:
     before_pct: Decimal | None
     after_pct: Decimal | None
     hedges: tuple[DecisionCard, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OrderRow:
-    """One slice of a transaction at the broker."""
-
-    id: int
-    slice: int
-    attempt: int
-    status: str
-    quantity: int
-    limit_price: Decimal | None
-    broker_order_id: str | None
-    sent_at: datetime | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionRow:
-    """An intent and what became of it. Rupees a unit; `reserve` and `charges` in rupees."""
-
-    id: int
-    session: int
-    trading_day: date
-    mode: str
-    decision: int
-    symbol: str
-    side: str
-    quantity: int
-    filled_quantity: int
-    average_price: Decimal | None
-    worst_price: Decimal
-    reserve: Decimal
-    charges: Decimal
-    reason: str
-    text: str
-    origin: str
-    outcome: str
-    live: bool
-    created_at: datetime
-    ended_at: datetime | None
-    orders: tuple[OrderRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionPage:
-    """Transactions, newest first, and where the next page begins (None: this was the last)."""
-
-    results: tuple[TransactionRow, ...]
-    next_cursor: int | None
 
 
 def feed(*, session: TradingSession, length: int = FEED_LENGTH) -> tuple[FeedItem, ...]:
@@ -151,69 +101,6 @@ def timetable(*, session: TradingSession, entries: Sequence[ScheduledEntry], now
             hedges=tuple(card for card in adds if any(p.portfolio == entry.portfolio for p in card.projection)),
         )
         for entry in sorted(entries, key=lambda e: (e.entry_at, e.portfolio))
-    )
-
-
-def transactions(
-    *,
-    session_id: int | None = None,
-    day: date | None = None,
-    side: str | None = None,
-    mode: str | None = None,
-    live: bool | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> TransactionPage:
-    """Return one page of transactions, newest first, from below the id `before`. Two queries."""
-    rows = HedgeTransaction.objects.select_related("session").prefetch_related("orders").order_by("-id")
-    given = {"session_id": session_id, "session__trading_day": day, "side": side, "mode": mode, "is_live": live}
-    rows = rows.filter(**{name: value for name, value in given.items() if value is not None})
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows[: limit + 1])
-    page = found[:limit]
-    return TransactionPage(
-        results=tuple(_transaction(row) for row in page),
-        next_cursor=page[-1].pk if len(found) > limit else None,
-    )
-
-
-def _transaction(row: HedgeTransaction) -> TransactionRow:
-    return TransactionRow(
-        id=row.pk,
-        session=row.session_id,
-        trading_day=row.session.trading_day,
-        mode=row.mode,
-        decision=row.decision_id,
-        symbol=row.symbol,
-        side=row.side,
-        quantity=row.quantity,
-        filled_quantity=row.filled_quantity,
-        average_price=row.average_price,
-        worst_price=row.worst_price,
-        reserve=row.reserve,
-        charges=row.charges,
-        reason=row.reason,
-        text=reason_text(row.reason),
-        origin=row.origin,
-        outcome=row.outcome,
-        live=row.is_live,
-        created_at=row.created_at,
-        ended_at=row.ended_at,
-        orders=tuple(
-            OrderRow(
-                id=order.pk,
-                slice=order.slice,
-                attempt=order.attempt,
-                status=order.status,
-                quantity=order.quantity,
-                limit_price=order.limit_price,
-                broker_order_id=order.broker_order_id,
-                sent_at=order.sent_at,
-                message=order.message,
-            )
-            for order in sorted(row.orders.all(), key=lambda o: (o.slice, o.attempt))
-        ),
     )
 
 

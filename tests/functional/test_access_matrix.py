@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import logging
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -85,7 +86,7 @@ def routes() -> list[Route]:
             if hasattr(each, "url_patterns"):
                 yield from walk(each.url_patterns, here, inside or each.namespace or "")
             else:
-                address = "/" + here.replace("^", "").replace("/?$", "")
+                address = "/" + re.sub(r"\(\?P(<\w+>)[^)]*\)", r"\1", here.replace("^", "").replace("/?$", ""))
                 yield Route("/api/…" if address == "/api/" else address, each.name or "", each.callback)
 
     return list(walk(get_resolver().url_patterns, "", ""))

@@ -126,5 +126,5 @@ def test_the_plan_takes_a_fixed_number_of_queries(client, django_assert_num_quer
     for minute in range(5):
         drawn(session, drawn_moment(make.ist(10, 16)), at=make.ist(10, minute))
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         client.get("/api/hedge/plan")

@@ -1,0 +1,148 @@
+"""The ledgers over HTTP: transactions with their orders and fills, decision cards. Filters, pages by cursor, CSV."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from rest_framework.exceptions import NotFound
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hedging import selectors
+from hedging.access import Scope
+from hedging.api import inputs
+from hedging.api.base import Endpoint
+from hedging.api.describe import row_id, tells
+from hedging.api.fresh import unless_known
+from hedging.api.outputs.ledgers import (
+    DecisionDetailOutput,
+    DecisionsOutput,
+    TransactionDetailOutput,
+    TransactionOutput,
+    TransactionsOutput,
+)
+from hedging.api.tables import CsvRenderer, csv_answer, wants_csv
+from hedging.selectors import decisions as cards
+from hedging.selectors import trades as ledger
+from hedging.selectors.decisions import DecisionFilter
+from hedging.selectors.trades import TransactionFilter
+from hedging.selectors.versions import transactions_version
+
+_COLUMNS = tuple(name for name in TransactionOutput().get_fields() if name != "orders")
+
+
+class TransactionsView(Endpoint):
+    """GET: the history of intents, newest first."""
+
+    needs = Scope.READ
+    group = "Ledgers"
+    renderer_classes = [JSONRenderer, CsvRenderer]
+
+    @tells(
+        "Transactions, newest first",
+        answer=TransactionsOutput,
+        example="transactions",
+        query=inputs.TransactionsQuery,
+        polled=True,
+        table=True,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Return one page of what was ordered and what became of it, newest first; `next` is the cursor of the next page.
+
+        As CSV (`format=csv`) all of it is streamed, without pages and without the orders.
+        """
+        wanted = self.query(request, inputs.TransactionsQuery)
+        these = _filter(TransactionFilter, wanted)
+        if wants_csv(request):
+            rows = (TransactionOutput(row).data for row in ledger.all_transactions(these))
+            return csv_answer(rows, columns=_COLUMNS, name="transactions")
+        page = ledger.transaction_ids(these, before=wanted.get("cursor"), limit=wanted["limit"])
+        return unless_known(
+            request,
+            transactions_version(page),
+            lambda: Response(TransactionsOutput(ledger.transactions_of(page, limit=wanted["limit"])).data),
+        )
+
+
+class TransactionView(Endpoint):
+    """GET: one transaction with its orders and fills."""
+
+    needs = Scope.READ
+    group = "Ledgers"
+
+    @tells(
+        "One transaction",
+        answer=TransactionDetailOutput,
+        example="transaction",
+        refusals=["NOT_FOUND"],
+        polled=True,
+        parameters=[row_id("a transaction")],
+    )
+    def get(self, request: Request, pk: str) -> HttpResponseBase:
+        """Return one transaction with its orders at the broker, every attempt, and their fills."""
+        self.query(request, inputs.NothingInput)
+        version = transactions_version([int(pk)])
+
+        def draw() -> Response:
+            row = ledger.transaction(int(pk))
+            if row is None:
+                raise NotFound("There is no such transaction.")
+            return Response(TransactionDetailOutput(row).data)
+
+        return unless_known(request, version, draw)
+
+
+class DecisionsView(Endpoint):
+    """GET: decision cards, newest first."""
+
+    needs = Scope.READ
+    group = "Ledgers"
+
+    @tells(
+        "Decision cards, newest first",
+        answer=DecisionsOutput,
+        example="decisions",
+        query=inputs.DecisionsQuery,
+        polled=True,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Return one page of decisions with their reasons, newest first; `next` is the cursor of the next page.
+
+        `denied=true` shows what was wanted and refused.
+        """
+        wanted = self.query(request, inputs.DecisionsQuery)
+        page = cards.decision_ids(_filter(DecisionFilter, wanted), before=wanted.get("cursor"), limit=wanted["limit"])
+        return unless_known(
+            request, repr(page), lambda: Response(DecisionsOutput(cards.decisions(page, limit=wanted["limit"])).data)
+        )
+
+
+class DecisionView(Endpoint):
+    """GET: one decision card, whole."""
+
+    needs = Scope.READ
+    group = "Ledgers"
+
+    @tells(
+        "One decision card",
+        answer=DecisionDetailOutput,
+        example="decision",
+        refusals=["NOT_FOUND"],
+        parameters=[row_id("a decision")],
+    )
+    def get(self, request: Request, pk: str) -> Response:
+        """Return one decision whole: its ordered gates, projection, facts, and the policy by which it was made."""
+        self.query(request, inputs.NothingInput)
+        card = selectors.decision(int(pk))
+        if card is None:
+            raise NotFound("There is no such decision.")
+        return Response(DecisionDetailOutput(card).data)
+
+
+def _filter(kind: Any, wanted: dict[str, Any]) -> Any:
+    """Return the part of a query that filters, as the selector's value."""
+    given = {"session_id": wanted.get("session"), **wanted}
+    return kind(**{field.name: given.get(field.name) for field in fields(kind)})

@@ -1,0 +1,65 @@
+"""What hedging cost and brought, and what would be bought under another policy, as JSON."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from hedging.api.outputs.fields import Output, Percent, Rupees
+from hedging.api.outputs.ledgers import ChosenOutput, ProjectedEntryOutput
+from hedging.api.outputs.status import GateOutput
+
+
+class OutcomeOutput(Output):
+    """Rupees of one group of sessions in one mode; real and paper money are never added up.
+
+    `benefit_per_rupee`: rupees of margin released for each rupee of net expense, null where hedging cost nothing.
+    """
+
+    key = serializers.CharField()
+    mode = serializers.CharField()
+    sessions = serializers.IntegerField()
+    cost = Rupees()
+    recovery = Rupees()
+    charges = Rupees()
+    net = Rupees()
+    released = Rupees()
+    benefit_per_rupee = Rupees()
+    peak_utilization_pct = Percent()
+
+
+class AnalyticsOutput(Output):
+    """The groups of a period in order of their key, and a total for each mode."""
+
+    by = serializers.CharField(source="by.value")
+    first = serializers.DateField()
+    last = serializers.DateField()
+    rows = OutcomeOutput(many=True)
+    totals = OutcomeOutput(many=True)
+
+
+class WouldOutput(Output):
+    """A decision that was not stored: its reason, its ordered gates, and the set that it chose."""
+
+    action = serializers.CharField()
+    reason = serializers.CharField()
+    text = serializers.CharField()
+    why = GateOutput(many=True, source="gates")
+    chosen = ChosenOutput(allow_null=True)
+    floor_pct = Percent()
+    binding = serializers.CharField()
+
+
+class WhatIfOutput(Output):
+    """What would be decided now, and what would be bought if nothing but the need counted. No order is made."""
+
+    session = serializers.IntegerField()
+    now = serializers.DateTimeField()
+    budget = Rupees()
+    used = Rupees()
+    utilization_pct = Percent()
+    projected_pct = Percent()
+    projection = ProjectedEntryOutput(many=True)
+    unknown = serializers.CharField()
+    changed = serializers.DictField()
+    now_decided = WouldOutput()
+    if_needed = WouldOutput()

@@ -1,0 +1,32 @@
+"""The kinds of figures that answers are made of, and their base. Money is text: no reader rounds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class Rupees(serializers.DecimalField):
+    """Rupees to the paisa, or null where unknown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=None, decimal_places=2, allow_null=True, **kwargs)
+
+
+class Price(serializers.DecimalField):
+    """Rupees a unit; an average may need four places."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=None, decimal_places=4, allow_null=True, normalize_output=True, **kwargs)
+
+
+class Percent(serializers.DecimalField):
+    """Per cent, or null where unknown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=None, decimal_places=2, allow_null=True, **kwargs)
+
+
+class Output(serializers.Serializer[Any]):
+    """Base: values in, never out."""

@@ -1,0 +1,102 @@
+"""Manual orders as JSON: the preview with its figures and refusals, and what a confirmation claimed."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from hedging.api.outputs.fields import Output, Percent, Price, Rupees
+
+
+class ManualGateOutput(Output):
+    """One condition of the order, in the order in which they are asked."""
+
+    gate = serializers.CharField()
+    passed = serializers.BooleanField()
+    detail = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class ManualLegOutput(Output):
+    """One leg as it would be ordered now; prices a unit. `lots_at_hand` trade without passing `worst_price`."""
+
+    symbol = serializers.CharField()
+    side = serializers.CharField()
+    lots = serializers.IntegerField()
+    quantity = serializers.IntegerField()
+    slices = serializers.IntegerField()
+    bid = Price()
+    ask = Price()
+    limit_price = Price()
+    worst_price = Price()
+    premium = Rupees()
+    charges = Rupees()
+    worst_cost = Rupees()
+    lots_at_hand = serializers.IntegerField()
+    held = serializers.IntegerField()
+
+
+class MarginEffectOutput(Output):
+    """Used margin before and after the order; `source` says who counted, null where it is not known."""
+
+    used_before = Rupees()
+    used_after = Rupees()
+    before_pct = Percent()
+    after_pct = Percent()
+    projected_after_pct = Percent()
+    source = serializers.CharField(allow_null=True)  # type: ignore[assignment] # the wire's word; DRF moves it away
+    note = serializers.CharField()
+
+
+class RefusalOutput(Output):
+    """Why the order is not taken. `overridable`: `even_so` takes it all the same."""
+
+    reason = serializers.CharField()
+    text = serializers.CharField()
+    fix = serializers.CharField()
+    facts = serializers.DictField()
+    overridable = serializers.BooleanField()
+
+
+class PreviewOutput(Output):
+    """What the order would cost and do now, and every reason why it would be refused.
+
+    Of a purchase `cash` is what is paid, of an exit what is received, charges taken off.
+    """
+
+    session = serializers.IntegerField(source="session_id")
+    mode = serializers.CharField()
+    now = serializers.DateTimeField()
+    deed = serializers.CharField(source="wanted.deed.value")
+    even_so = serializers.BooleanField(source="wanted.even_so")
+    spot = Price()
+    legs = ManualLegOutput(many=True)
+    premium = Rupees()
+    charges = Rupees()
+    cash = Rupees()
+    worst_cost = Rupees()
+    cost_left = Rupees()
+    free_margin = Rupees()
+    margin = MarginEffectOutput()
+    capacity_lots = serializers.DictField(child=serializers.IntegerField())
+    allowed = serializers.BooleanField()
+    refusals = RefusalOutput(many=True)
+    warnings = serializers.ListField(child=serializers.CharField())
+    why = ManualGateOutput(many=True, source="gates")
+    policy_version = serializers.CharField()
+
+
+class OfferOutput(Output):
+    """A preview, and the token that confirms it within 30 seconds; null where the order is refused."""
+
+    preview = PreviewOutput()
+    token = serializers.CharField(allow_null=True)
+    valid_seconds = serializers.IntegerField()
+
+
+class ClaimedOutput(Output):
+    """An order that was taken and is on its way. `repeated`: this is the answer to an earlier, equal request."""
+
+    decision = serializers.IntegerField()
+    transactions = serializers.ListField(child=serializers.IntegerField())
+    repeated = serializers.BooleanField()
+    see = serializers.ListField(child=serializers.CharField())

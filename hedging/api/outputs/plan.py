@@ -1,0 +1,63 @@
+"""The day ahead, and a day's timetable as JSON."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from hedging.api.outputs.fields import Output, Percent, Rupees
+
+
+class ScheduledEntryOutput(Output):
+    """One entry of a day's timetable."""
+
+    portfolio = serializers.CharField()
+    index = serializers.CharField()
+    expiry = serializers.DateField()
+    dte = serializers.IntegerField()
+    entry_at = serializers.DateTimeField()
+    exit_at = serializers.DateTimeField(allow_null=True)
+
+
+class DayOutput(Output):
+    """The entries of one day."""
+
+    date = serializers.DateField()
+    entries = ScheduledEntryOutput(many=True)
+
+
+class PlanFiguresOutput(Output):
+    """Both figures: used once it is done (and in per cent of budget), and what the order asks on top of now's margin."""
+
+    used_after = Rupees()
+    used_after_pct = Percent()
+    at_order = Rupees()
+
+
+class PlanMomentOutput(Output):
+    """One moment of the day ahead. `floor` is the least that hedging could reach."""
+
+    kind = serializers.CharField()
+    portfolio = serializers.CharField()
+    at = serializers.DateTimeField(allow_null=True)
+    with_hedges = PlanFiguresOutput(source="held")
+    without_hedges = PlanFiguresOutput(source="bare")
+    floor = PlanFiguresOutput()
+    beyond_saving = serializers.BooleanField()
+    crosses = serializers.BooleanField(allow_null=True)
+
+
+class PlanOutput(Output):
+    """The rest of the day, drawn `at`, at the prices of then; `unknown` says why there is nothing."""
+
+    session = serializers.IntegerField()
+    at = serializers.DateTimeField(allow_null=True)
+    age_seconds = serializers.IntegerField(allow_null=True)
+    spot = Rupees()
+    budget = Rupees()
+    free_margin = Rupees()
+    trigger_pct = Percent()
+    calibrated = serializers.BooleanField(allow_null=True)
+    moments = PlanMomentOutput(many=True)
+    kept_to_the_end = serializers.ListField(child=serializers.CharField())
+    not_of_this_session = serializers.ListField(child=serializers.CharField())
+    unknown = serializers.CharField()
