@@ -149,7 +149,7 @@ class ExpiryDay:
         )
         lines = [MarginLine(c, p.quantity, p.last or Decimal(0), p.product) for c, p in positions.items()]
         used = requirement(lines=lines, market=market, parameters=MarginParameters()).total
-        coming = self._coming(chain, now + timedelta(minutes=2))
+        coming = self._coming(chain, now + timedelta(minutes=1.5))
         return CycleFacts(
             now=now,
             session=SessionFacts(
@@ -207,7 +207,7 @@ INTRODUCTION = """# Every hour of an expiry day
 Written by `python -m benchmarks.expiry_day docs/expiry-day.md`; a test keeps it current.
 
 One lot a basket, a budget of ₹10,00,000, default policy and margin parameters. Three short straddles are in the book and a
-fourth is due in two minutes: without wings that is about 108 %. Each cell is one decision of the product on the simulated
+fourth is due in a minute and a half: without wings that is about 108 %. Each cell is one decision of the product on the simulated
 broker's chain of that minute, of the first seed that draws the family. It reads: the aim reached and the utilization with
 the fourth straddle in, lots of calls + puts bought, what they cost with charges. *nearer*: only inside the preferred
 distance. *cheaper*: also only under the preferred premium, down to ₹0.30. Otherwise the reason why nothing is bought, and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -18,6 +19,7 @@ from hedging.management.simulated_day import SimulatedRun
 from hedging.models import Fill, HedgeDecision, HedgeOrder, PaperOrder
 from hedging.selectors import holdings
 from hedging.simulator.exchange import Exchange
+from hedging.simulator.http_adapter import WsgiAdapter
 from hedging.simulator.orders import Origin
 from schedule.models import StrategyEntry
 from schedule.seed import seed_reference_data
@@ -92,15 +94,19 @@ class Lived:
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Counter[Request]:
-    """Every request that any code of this process hands to `requests`, by method and last part of the path."""
+    """Every request that reaches the simulated server, by method and last part of the path; it stands in this process."""
     seen: Counter[Request] = Counter()
-    send = requests.Session.send
+    send = WsgiAdapter.send
 
-    def recorded(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    def recorded(adapter: WsgiAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         seen[str(request.method), urlsplit(str(request.url)).path.rsplit("/", 1)[1]] += 1
-        return send(session, request, **options)
+        return send(adapter, request, **options)
 
-    monkeypatch.setattr(requests.Session, "send", recorded)
+    def no_other_way(connection: http.client.HTTPConnection) -> None:
+        raise AssertionError(f"a connection to {connection.host} beside the recorder")
+
+    monkeypatch.setattr(WsgiAdapter, "send", recorded)
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", no_other_way)
     return seen
 
 
