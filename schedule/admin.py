@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from hedging.domain.roles import Scope
@@ -31,17 +30,6 @@ class StrategyEntryAdmin(_EntryAdmin):
     list_filter = ["index", "dte", "active"]
     search_fields = ["portfolio"]
     ordering = ["index", "-dte", "entry_time", "portfolio"]
-    actions = ["switch_on", "switch_off"]
-
-    @admin.action(description="Switch on", permissions=["change"])
-    def switch_on(self, request: HttpRequest, queryset: QuerySet[StrategyEntry]) -> None:
-        """Let the chosen entries take part in every projection again."""
-        self.message_user(request, f"{queryset.update(active=True)} switched on.")
-
-    @admin.action(description="Switch off", permissions=["change"])
-    def switch_off(self, request: HttpRequest, queryset: QuerySet[StrategyEntry]) -> None:
-        """Leave the chosen entries out of every projection."""
-        self.message_user(request, f"{queryset.update(active=False)} switched off.")
 
 
 @admin.register(TradingDay)

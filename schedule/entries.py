@@ -29,8 +29,9 @@ class ScheduledEntry:
 def entries_on(day: date, calendar: TradingCalendar) -> tuple[ScheduledEntry, ...]:
     """Return the active entries due on `day`, by time, then portfolio. One query.
 
-    Left out: an entry outside the day's trading hours (a short special session), and one whose expiry the calendar
-    cannot tell, which happens only beside the end of the known days (`calendar.undecided` names its index).
+    Left out: an entry that is skipped on `day`, one outside the day's trading hours (a short special session), and one
+    whose expiry the calendar cannot tell, which happens only beside the end of the known days (`calendar.undecided`
+    names its index).
     Raises `CalendarUnknown` when `day` itself is unknown.
     """
     hours = calendar.hours(day)
@@ -67,7 +68,7 @@ def leg_templates(legs: list[dict[str, Any]]) -> tuple[LegTemplate, ...]:
 
 def _current(day: date, calendar: TradingCalendar) -> Iterator[tuple[StrategyEntry, date]]:
     expiries: dict[tuple[str, int], date | None] = {}
-    for row in StrategyEntry.objects.filter(active=True).order_by("entry_time", "portfolio"):
+    for row in StrategyEntry.objects.filter(active=True).exclude(skips__day=day).order_by("entry_time", "portfolio"):
         key = (row.index, row.dte)
         if key not in expiries:
             try:

@@ -13,6 +13,10 @@ from hedging.domain.charges import ChargeRates as ChargeFacts
 from hedging.domain.instruments import ContractSpec as ContractFacts
 from hedging.domain.instruments import Index, Right, Side
 from hedging.domain.risk import MarginParameters as MarginFacts
+from schedule.timetable_rows import (  # noqa: F401 - Django finds the models of an app here
+    SkippedEntry,
+    TimetableVersion,
+)
 
 INDEX_CHOICES = [(i.value, i.value) for i in Index]
 
