@@ -35,6 +35,7 @@ import requests  # noqa: E402 - after the setup
 from django.db import connection  # noqa: E402
 from kombu import Connection as Queue  # noqa: E402
 
+from config.celery import settle_memory  # noqa: E402
 from config.local import redis  # noqa: E402
 from config.local.supervisor import Supervisor  # noqa: E402
 from config.settings import PLACES  # noqa: E402
@@ -355,6 +356,7 @@ def main() -> None:
         prepare_database()
         world = World()
         find_purchase(world)
+        settle_memory()  # as every worker does
         print(
             f"From the tick to the bytes of the order, {DAY} {world.clock.now():%H:%M} UTC; budget p99 < {BUDGET_MS} ms"
         )

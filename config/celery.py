@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging.config
 import os
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_ready
+from celery.signals import setup_logging, worker_process_init, worker_ready
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -79,6 +80,14 @@ def configure_logging(**_kwargs: Any) -> None:
     from django.conf import settings  # noqa: PLC0415 - settings load when a worker starts, not when this module is read
 
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_process_init.connect
+@worker_ready.connect
+def settle_memory(**_kwargs: Any) -> None:
+    """Let the garbage collector pass over what lives as long as the process: looking through all of it takes some 50 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_ready.connect

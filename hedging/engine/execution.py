@@ -92,9 +92,10 @@ def _waits_for_buys(tx: HedgeTransaction) -> bool:
 
 def _waits_for_slices(order: HedgeOrder) -> bool:
     """Return whether an earlier slice of the same sale is still on its way: what is left to sell is known after it."""
+    if order.transaction.side != Side.SELL or order.slice == 1:
+        return False
     earlier = HedgeOrder.objects.filter(transaction_id=order.transaction_id, slice__lt=order.slice)
-    on_the_way = earlier.filter(status__in=[OrderStatus.NEW.value, OrderStatus.SENDING.value])
-    return order.transaction.side == Side.SELL and on_the_way.exists()
+    return earlier.filter(status__in=[OrderStatus.NEW.value, OrderStatus.SENDING.value]).exists()
 
 
 def _buys_of(tx: HedgeTransaction) -> QuerySet[HedgeTransaction]:

@@ -22,12 +22,13 @@ from hedging.domain.reasons import Reason
 from hedging.engine import clock, ticks
 from hedging.engine.calibration_rows import measured_jumps
 from hedging.engine.day_end import end_day, summarize
-from hedging.engine.execution import _own_prices, send_order
+from hedging.engine.execution import send_order
 from hedging.engine.hours import acting_hours
 from hedging.engine.intents import record
 from hedging.engine.modes import left_behind, switch_mode
 from hedging.engine.paper import StoredPaperBook
 from hedging.engine.past import past_jumps
+from hedging.engine.path_rows import tick_and_own_prices
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import take_pulse
 from hedging.engine.reconcile import reconcile
@@ -154,10 +155,10 @@ def test_a_lost_paper_order_is_not_found_among_live_orders_that_look_like_it():
 def test_a_price_taken_in_one_mode_is_free_in_the_other(mode):
     place = world(mode=mode)
     own = order_in(place.session, limit_price=Decimal("4.15"))
-    assert _own_prices(own.transaction, own.quantity) == {Decimal("4.15")}
+    assert tick_and_own_prices(own.transaction, quantity=own.quantity)[1] == {Decimal("4.15")}
     other = other_session(place, Mode.LIVE if mode == Mode.DRY_RUN else Mode.DRY_RUN)
     order_in(other, limit_price=Decimal("4.20"))
-    assert _own_prices(own.transaction, own.quantity) == {Decimal("4.15")}
+    assert tick_and_own_prices(own.transaction, quantity=own.quantity)[1] == {Decimal("4.15")}
 
 
 @pytest.mark.parametrize("mode", list(Mode))
