@@ -17,6 +17,7 @@ from hedging.brokers.base import BrokerUnavailable, OrderRequest
 from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import OrderStatus, Replied
 from hedging.domain.reasons import Reason
+from hedging.domain.reconciliation import compare
 from hedging.domain.snapshot import Position
 from hedging.engine import clock, discrepancies
 from hedging.engine.day_end import end_day
@@ -390,16 +391,16 @@ def test_a_worker_that_compared_before_another_took_it_off_takes_nothing(place, 
     by_hand(place, 65)
     examine(place)
     place.wait(6)
-    seen, whole = BookCheck.objects.get().watched, discrepancies.compare
+    seen, whole = BookCheck.objects.get().watched, compare
 
     def and_then_another(**known: Any) -> Any:
         found = whole(**known)
-        monkeypatch.setattr(discrepancies, "compare", whole)
+        monkeypatch.setattr("hedging.engine.discrepancies.compare", whole)
         examine(place)  # the faster one
         BookCheck.objects.update(watched=seen)  # as the slower one knew it
         return found
 
-    monkeypatch.setattr(discrepancies, "compare", and_then_another)
+    monkeypatch.setattr("hedging.engine.discrepancies.compare", and_then_another)
     examine(place)
     assert Adjustment.objects.get().quantity == 65
     assert held(place) == {CALL: 65}

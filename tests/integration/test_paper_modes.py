@@ -35,6 +35,7 @@ from hedging.engine.reconcile import reconcile
 from hedging.engine.sessions import SessionRefused
 from hedging.models import AuditEvent, CycleKind, Fill, HedgeOrder, HedgeTransaction, JumpKind, MarginJump, Origin
 from hedging.selectors import day_ahead, feed, forecasts, holdings, session_facts, status, timetable, transactions
+from hedging.selectors.trades import TransactionFilter
 from notifications.models import Alert
 from schedule.entries import ScheduledEntry
 from sessions_app.models import Mode, TradingSession, TradingState
@@ -288,7 +289,7 @@ FIGURES: dict[str, Callable[[TradingSession], object]] = {
     "summary": summarize,
     "feed": lambda s: feed(session=s),
     "timetable": lambda s: timetable(session=s, entries=(ENTRY,), now=NOW),
-    "transactions": lambda s: transactions(mode=s.mode),
+    "transactions": lambda s: transactions(wanted=TransactionFilter(mode=s.mode)),
     "transactions of the session": lambda s: transactions(session_id=s.pk),
     "forecasts": lambda s: forecasts(session=s, now=NOW),
     "day ahead": lambda s: day_ahead(session=s, now=NOW),

@@ -67,11 +67,11 @@ def trade(quantity: int, side: Side = Side.SELL, order_id: str = "H1", contract:
     return BrokerTrade(order_id, contract, side, quantity)
 
 
-FINGERPRINT = {"price": Decimal("4.15"), "intent": 3, "wanted": 130}
+FINGERPRINT: dict[str, Any] = {"price": Decimal("4.15"), "intent": 3, "wanted": 130}
 
 
 def row(order_id: str = "H1", *, working: bool = True, price: str = "4.15", **fields: Any) -> BrokerOrder:
-    known = {"contract": CALL, "side": Side.BUY, "quantity": 130, "product": "NRML"} | fields
+    known: dict[str, Any] = {"contract": CALL, "side": Side.BUY, "quantity": 130, "product": "NRML"} | fields
     return BrokerOrder(order_id, "NIFTY", working=working, price=Decimal(price), **known)
 
 
