@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest
 
+from config.long_lists import LongLists
 from hedging.domain.roles import Scope
 from notifications.models import Alert
 
@@ -17,15 +18,13 @@ else:  # Django's own class takes no type parameter at run time
 
 
 @admin.register(Alert)
-class AlertAdmin(_AlertAdmin):
+class AlertAdmin(LongLists, _AlertAdmin):
     """The outbox, newest first."""
 
     needs = {"view": Scope.READ}
     list_display = ["happened_at", "severity", "kind", "title", "delivered_at", "attempts", "last_error"]
-    list_filter = ["severity", "kind", ("delivered_at", admin.EmptyFieldListFilter)]
+    list_filter = ["severity", ("delivered_at", admin.EmptyFieldListFilter)]
     search_fields = ["title", "kind", "last_error"]
-    ordering = ["-id"]
-    show_full_result_count = False
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         """Refuse: an alert is written with its cause."""

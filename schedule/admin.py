@@ -49,6 +49,7 @@ class ContractSpecAdmin(_SpecAdmin):
     """Lots, steps, freeze quantities, bounds and expiry days. A change of the exchange is a new row, not an edit."""
 
     needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
+    save_as = True
     list_display = [
         "index",
         "effective_from",
@@ -69,6 +70,7 @@ class MarginParametersAdmin(_MarginAdmin):
     """SPAN and ELM parameters, typed or out of margin files. A change is a new row with its date, not an edit."""
 
     needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
+    save_as = True
     list_display = [
         "index",
         "effective_from",
@@ -103,6 +105,7 @@ class ChargeRatesAdmin(_ChargeAdmin):
     """Brokerage, taxes and fees. A change is a new row with its date, not an edit."""
 
     needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
+    save_as = True
     list_display = [
         "exchange",
         "effective_from",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest
 
+from config.long_lists import LongLists
 from hedging.domain.roles import Scope
 from sessions_app.models import Account, Calibration, MarginSnapshot, TradingSession
 
@@ -93,7 +94,7 @@ class TradingSessionAdmin(_SessionAdmin):
 
 
 @admin.register(MarginSnapshot)
-class MarginSnapshotAdmin(_SnapshotAdmin):
+class MarginSnapshotAdmin(LongLists, _SnapshotAdmin):
     """The margin at every tick, read-only."""
 
     needs = {"view": Scope.READ}
@@ -101,9 +102,6 @@ class MarginSnapshotAdmin(_SnapshotAdmin):
     list_filter = ["mode"]
     list_select_related = ["session"]
     search_fields = ["unknown_reason"]
-    date_hierarchy = "at"
-    ordering = ["-at", "-id"]
-    show_full_result_count = False
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         """Refuse: written by the engine only."""

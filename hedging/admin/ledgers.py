@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from hedging.domain.lifecycle import LIVE, UNCERTAIN
+from config.long_lists import LongLists, choice_filter
+from hedging.admin.ledger_filters import (
+    DecisionQuestions,
+    EventQuestions,
+    OrderQuestions,
+    TransactionQuestions,
+    day_filter,
+)
+from hedging.brokers.base import BrokerStatus
+from hedging.domain.reasons import Reason
 from hedging.domain.roles import Scope
 from hedging.models import (
     Adjustment,
@@ -35,13 +45,13 @@ else:  # Django's own classes take no type parameter at run time
     _Admin, _Inline = admin.ModelAdmin, admin.TabularInline
 
 
-class Ledger(_Admin):
+ReasonFilter = choice_filter("reason", sorted(reason.value for reason in Reason))
+
+
+class Ledger(LongLists, _Admin):
     """A table that only the engine writes. Nobody adds, edits or deletes here, not even the first user."""
 
     needs = {"view": Scope.READ}
-    ordering = ("-id",)
-    show_full_result_count = False
-    list_per_page = 50
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         """Refuse: written by the engine only."""
@@ -102,9 +112,8 @@ class HedgeDecisionAdmin(Ledger):
     """Decision cards: what was decided, why, and what came of it."""
 
     list_display = ("at", "session", "kind", "action", "reason", "mode")
-    list_filter = ("action", "kind", "mode", "reason")
+    list_filter = (DecisionQuestions, day_filter("session_id"), "action", "kind", "mode", ReasonFilter)
     list_select_related = ("session",)
-    date_hierarchy = "at"
     fields = ("session", "mode", "kind", "slot", "at", "action", "reason", "in_words", "why", "facts", "policy")
     readonly_fields = ("in_words", "why")
     inlines = (TransactionsOfDecision,)
@@ -138,33 +147,19 @@ class HedgeTransactionAdmin(Ledger):
         "reason",
         "origin",
         "mode",
+        "ways",
     )
-    list_filter = ("is_live", "side", "mode", "origin", "index", "reason")
+    list_filter = (TransactionQuestions, day_filter("session_id"), "side", "mode", "origin", "index", ReasonFilter)
     search_fields = ("symbol",)
-    date_hierarchy = "created_at"
     inlines = (OrdersOfTransaction,)
 
-
-class PlaceFilter(admin.SimpleListFilter):
-    """Orders by what is known of them."""
-
-    title = "where it stands"
-    parameter_name = "place"
-
-    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
-        """Name the choices."""
-        return [("live", "may still fill"), ("uncertain", "nobody knows"), ("ended", "ended")]
-
-    def queryset(self, _request: HttpRequest, queryset: QuerySet[HedgeOrder]) -> QuerySet[HedgeOrder]:
-        """Return the orders of the chosen place."""
-        match self.value():
-            case "live":
-                return queryset.filter(status__in=values_of(LIVE))
-            case "uncertain":
-                return queryset.filter(status__in=values_of(UNCERTAIN))
-            case "ended":
-                return queryset.exclude(status__in=values_of(LIVE))
-        return queryset
+    @admin.display(description="see")
+    def ways(self, row: HedgeTransaction) -> SafeString:
+        """Lead to the decision before, and the orders after."""
+        card = reverse("admin:hedging_hedgedecision_change", args=[row.decision_id])
+        orders = reverse("admin:hedging_hedgeorder_changelist")
+        words = '<a href="{}">decision</a> · <a href="{}?transaction__id__exact={}">orders</a>'
+        return format_html(words, card, orders, row.pk)
 
 
 @admin.register(HedgeOrder)
@@ -182,11 +177,18 @@ class HedgeOrderAdmin(Ledger):
         "broker_order_id",
         "message",
         "mode",
+        "ways",
     )
-    list_filter = (PlaceFilter, "status", "mode", "trading_day")
+    list_filter = (OrderQuestions, day_filter("transaction__session_id"), "status", "mode")
     list_select_related = ("transaction",)
     search_fields = ("broker_order_id", "transaction__symbol")
     inlines = (FillsOfOrder,)
+
+    @admin.display(description="see")
+    def ways(self, row: HedgeOrder) -> SafeString:
+        """Lead to the fills."""
+        fills = reverse("admin:hedging_fill_changelist")
+        return format_html('<a href="{}?order__id__exact={}">fills</a>', fills, row.pk)
 
 
 @admin.register(Fill)
@@ -194,9 +196,8 @@ class FillAdmin(Ledger):
     """Trade-book rows: positions, spend and recovery are made of these alone."""
 
     list_display = ("at", "order", "quantity", "price", "mode")
-    list_filter = ("mode",)
+    list_filter = (day_filter("order__transaction__session_id"), "mode")
     list_select_related = ("order",)
-    date_hierarchy = "at"
     search_fields = ("order__broker_order_id", "order__transaction__symbol")
 
 
@@ -205,7 +206,7 @@ class PaperOrderAdmin(Ledger):
     """The dry run's own books."""
 
     list_display = ("placed_at", "account", "order_id", "side", "quantity", "symbol", "limit_price", "status")
-    list_filter = ("status", "side", "account")
+    list_filter = (choice_filter("status", values_of(BrokerStatus)), "side", "account")
     list_select_related = ("account",)
     search_fields = ("order_id", "symbol")
 
@@ -215,9 +216,8 @@ class MarginJumpAdmin(Ledger):
     """What entries and hedges did to used margin, as forecast and as seen. Rupees."""
 
     list_display = ("at", "kind", "subject", "forecast", "realized", "error", "forecast_source", "note", "mode")
-    list_filter = ("kind", "mode", "index", "dte", "hedged")
+    list_filter = (day_filter("session_id"), "kind", "mode", "index", "hedged")
     search_fields = ("subject",)
-    date_hierarchy = "at"
 
 
 @admin.register(Adjustment)
@@ -225,10 +225,9 @@ class AdjustmentAdmin(Ledger):
     """Units that left our holdings without an order of ours. The database itself refuses to change these."""
 
     list_display = ("at", "kind", "symbol", "product", "quantity", "detail", "account", "mode")
-    list_filter = ("kind", "mode", "account")
+    list_filter = (day_filter("session_id"), "kind", "mode", "account")
     list_select_related = ("account",)
     search_fields = ("symbol", "detail")
-    date_hierarchy = "at"
 
 
 @admin.register(BookCheck)
@@ -245,10 +244,9 @@ class AuditEventAdmin(Ledger):
     """Who did what to which row. The database itself refuses to change these."""
 
     list_display = ("at", "actor", "event", "subject_kind", "subject_id", "account")
-    list_filter = ("event", "subject_kind", "account")
+    list_filter = (EventQuestions, day_filter("session_id"), "account")
     list_select_related = ("account",)
     search_fields = ("actor", "event", "=subject_id")
-    date_hierarchy = "at"
 
 
 @admin.register(AuditLink)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
@@ -26,6 +26,19 @@ else:  # Django's own class takes no type parameter at run time
 for _model in (TOTPDevice, StaticDevice, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
     admin.site.unregister(_model)
 admin.site.unregister([User, Group, PeriodicTask])
+WITHOUT_IT = {
+    "hedging.tasks.check_margin": "no margin is watched and no hedge is sold; halt instead, if no order shall go out",
+    "hedging.tasks.project_entries": "no hedge is bought before an entry, which may then be refused by the broker",
+    "hedging.tasks.reconcile_books": "nobody learns what became of orders, and a lost nudge is never repeated",
+    "hedging.tasks.deliver_alerts": "alerts stay in the outbox: nobody is told of anything",
+    "hedging.tasks.calibrate": "the broker's figures are taken to mean what they meant last",
+    "hedging.tasks.run_preflights": "no pre-flight clears the account, and no live order goes without one",
+    "hedging.tasks.heartbeat": "the service looks dead, and an alert says so",
+    "hedging.tasks.heartbeat_orders": "purchases by hand are refused: their workers look dead",
+    "hedging.tasks.heartbeat_exits": "exits by hand are refused: their workers look dead",
+    "hedging.tasks.heartbeat_books": "the comparison with the broker's books looks dead",
+}
+"""What does not happen while a task of the beat is paused."""
 _EVERYTHING = {"view": Scope.ADMIN, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
 
 
@@ -99,6 +112,7 @@ class BeatAdmin(ScopedActions, PeriodicTaskAdmin):  # type: ignore[misc] # it sh
     """The beat's entries: switched on and off. Which task runs how often is the installation's, not a person's."""
 
     needs = {"view": Scope.READ}
+    list_display = ("name", "enabled", "interval", "last_run_at", "without_it")
     actions = ("enable_tasks", "disable_tasks")
     ordering = ("name", "id")
 
@@ -122,4 +136,13 @@ class BeatAdmin(ScopedActions, PeriodicTaskAdmin):  # type: ignore[misc] # it sh
     @admin.action(description="Pause the chosen tasks", permissions=["administer"])
     def disable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
         """Let the beat send them no more, until they are resumed; a restart keeps the pause."""
+        paused = list(queryset.order_by("name").values_list("name", "task"))
         super().disable_tasks(request, queryset)
+        for name, task in paused:
+            if task in WITHOUT_IT:
+                self.message_user(request, f"{name} is paused: {WITHOUT_IT[task]}.", messages.WARNING)
+
+    @admin.display(description="While it is paused")
+    def without_it(self, row: PeriodicTask) -> str:
+        """Say what does not happen while it is paused."""
+        return WITHOUT_IT.get(row.task, "")

@@ -70,16 +70,6 @@ def test_a_ledger_is_listed_and_shown_and_cannot_be_written(operator, model):
     assert operator.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
 
 
-@pytest.mark.parametrize(("place", "count"), [("live", 1), ("uncertain", 0), ("ended", 1), ("", 2)])
-def test_orders_are_filtered_by_what_is_known_of_them(operator, place, count):
-    make.HedgeOrderFactory.create(acked=True)
-    make.HedgeOrderFactory.create(status="filled")
-
-    answer = operator.get(reverse("admin:hedging_hedgeorder_changelist"), {"place": place} if place else {})
-
-    assert answer.context["cl"].result_count == count
-
-
 def test_one_can_walk_from_a_decision_to_its_fills(operator):
     hedged_morning()
     transaction = models.HedgeTransaction.objects.get()
