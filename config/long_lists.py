@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
-    _Mixin = admin.ModelAdmin[Model]
+    _Mixin = admin.ModelAdmin[Any]
     _Paginator = Paginator[Model]
 else:  # at run time a mixin beside a ModelAdmin; Django's own class takes no type parameter
     _Mixin, _Paginator = object, Paginator
@@ -45,7 +45,7 @@ class LongList(ChangeList):
         newest = self.root_queryset.order_by("-pk").values_list("pk", flat=True).first()
         return rows if newest is None else rows.filter(pk__gt=newest - LOOKED_AT)
 
-    def get_ordering(self, _request: HttpRequest, _queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, _request: HttpRequest, _queryset: QuerySet[Any]) -> list[Any]:
         """Return the list's own order, whatever an address asks for: another would sort every row."""
         return [str(name) for name in self.model_admin.ordering or ("-pk",)]
 
@@ -61,7 +61,7 @@ class LongLists(_Mixin):
     list_per_page = 50
     list_max_show_all = 0
 
-    def get_changelist(self, _request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that looks at the newest rows."""
         return LongList
 
