@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http.response import HttpResponseBase
-from rest_framework import serializers, status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -45,7 +44,7 @@ class AnalyticsView(Endpoint):
         answer=AnalyticsOutput,
         example="analytics",
         query=inputs.AnalyticsQuery,
-        refusals=["CLOCK_UNAVAILABLE"],
+        refusals=["DAYS_REVERSED", "CLOCK_UNAVAILABLE"],
         polled=True,
         table=True,
     )
@@ -86,7 +85,7 @@ class PreviewView(Endpoint):
         answer=WhatIfOutput,
         example="what_if",
         query=inputs.WhatIfQuery,
-        refusals=["NO_SESSION", "REFERENCE_MISSING", "CLOCK_UNAVAILABLE"],
+        refusals=["POLICY_CONTRADICTS", "NO_SESSION", "REFERENCE_MISSING", "CLOCK_UNAVAILABLE"],
     )
     def get(self, request: Request) -> Response:
         """Decide on live prices with other figures of the policy, and order nothing; nothing is stored either.
@@ -99,7 +98,7 @@ class PreviewView(Endpoint):
         try:
             found = what_if.what_if(session_id=session.pk, changed=wanted, rules=rules())
         except ValueError as error:
-            raise Refused("INVALID_INPUT", str(error), status_code=status.HTTP_400_BAD_REQUEST) from None
+            raise Refused("POLICY_CONTRADICTS", str(error)) from None
         needed = _card(found.if_needed, now=found.now)
         body = {
             "session": found.session_id,
@@ -139,5 +138,5 @@ def _period(wanted: Mapping[str, Any]) -> Period:
     last = wanted.get("last") or trading_day_of(clock.market_clock().now())
     first = wanted.get("first") or max(last, last.min + _DAYS) - _DAYS
     if first > last:
-        raise serializers.ValidationError({"first": ["It is after `last`."]})
+        raise Refused("DAYS_REVERSED", "`first` is after `last`.", {"first": str(first), "last": str(last)})
     return Period(first, last, wanted.get("mode"), wanted.get("account"), wanted.get("index"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from rest_framework import exceptions, serializers
+from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
@@ -23,6 +24,7 @@ from hedging.access import OPEN, KeyHolder, Scope, keys
 from hedging.access.declare import need_of_endpoint
 from hedging.access.rules import SAFE_METHODS, client_address
 from hedging.api.errors import Refused, answer_error
+from hedging.api.strict import StrictSerializer
 from hedging.domain.roles import ROLES_WITH
 from hedging.engine import clock
 
@@ -121,17 +123,12 @@ class SmallJsonParser(JSONParser):
             raise exceptions.ParseError("The JSON is nested too deeply.") from None
 
 
-class StrictSerializer(serializers.Serializer[Any]):
-    """Input whose every key is known: a typing error in a name is refused, not ignored."""
+class LenientNegotiation(DefaultContentNegotiation):
+    """`?format=` of a kind that is not here is an input that is not valid, and is named as such: not a missing address."""
 
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the validated values; raises for unknown keys beside everything a serializer refuses."""
-        if isinstance(data, Mapping):
-            unknown = sorted(str(key) for key in set(data) - set(self.fields))
-            if unknown:
-                known = ", ".join(sorted(self.fields)) or "none"
-                raise serializers.ValidationError({name: [f"Unknown key. Known: {known}."] for name in unknown})
-        return super().to_internal_value(data)
+    def filter_renderers(self, renderers: Iterable[Any], format: str) -> list[Any]:  # noqa: A002 - its form
+        """Return the renderers of this format, all of them where there is none."""
+        return [renderer for renderer in renderers if renderer.format == format] or list(renderers)
 
 
 class FairShare(SimpleRateThrottle):
@@ -166,6 +163,7 @@ class Endpoint(APIView):
     throttle_classes = [FairShare]
     parser_classes = [SmallJsonParser]
     renderer_classes = [JSONRenderer]
+    content_negotiation_class = LenientNegotiation
     group = "Day"
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:

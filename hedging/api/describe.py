@@ -14,6 +14,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from hedging.access.declare import need_of_endpoint
+from hedging.api.strict import StrictSerializer
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -21,7 +22,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
     "INVALID_INPUT": (400, "The input is not valid; facts name each field.", "A value or a key that is not known."),
     "INVALID_JSON": (400, "JSON parse error", "The body is not JSON."),
-    "INVALID_ORDER": (400, "a contract is named twice: add its lots up", "Legs that are no order at all."),
+    "INVALID_ORDER": (409, "a contract is named twice: add its lots up", "Legs that are no order at all."),
     "LOGIN_OR_KEY_NEEDED": (401, "Authentication credentials were not provided.", "No key and no login."),
     "KEY_REFUSED": (401, "This API key is not valid here.", "A key that is wrong, revoked or expired."),
     "SCOPE_NEEDED": (403, "This API key does not hold the scope.", "A key, or a role, that does not hold the scope."),
@@ -29,6 +30,8 @@ _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
     "NOT_FOUND": (404, "There is nothing at this address.", "No such row."),
     "SESSION_EXISTS": (409, "The account has a session open.", "There is one already."),
     "SESSION_CLOSED": (409, "The session is closed.", "The day is over."),
+    "POLICY_CONTRADICTS": (409, "exit trigger, target and trigger must rise in this order", "Figures that contradict."),
+    "DAYS_REVERSED": (409, "`first` is after `last`.", "A period that ends before it begins."),
     "CALENDAR_UNKNOWN": (409, "The calendar does not know the day.", "A day that is not in the calendar."),
     "ACCOUNT_NEEDED": (409, "There are several accounts: name one as `account`.", "No account, or several."),
     "REFERENCE_MISSING": (409, "no contract spec is in force: add one in admin", "A dated row is not there."),
@@ -113,7 +116,7 @@ def tells(
 def row_id(of: str) -> OpenApiParameter:
     """Return the path parameter that names a row."""
     schema = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
-    return OpenApiParameter("pk", schema, OpenApiParameter.PATH, description=f"The id of {of}.")
+    return OpenApiParameter("id", schema, OpenApiParameter.PATH, description=f"The id of {of}.")
 
 
 class ApiSchema(AutoSchema):
@@ -134,6 +137,19 @@ class ApiSchema(AutoSchema):
         need = need_of_endpoint(type(self.view), self.method)
         return f"{super().get_description()}\n\nNeeds the scope `{need}`."
 
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> Any:
+        schema = super()._map_basic_serializer(serializer, direction)
+        if isinstance(serializer, StrictSerializer):
+            schema["additionalProperties"] = False
+        return schema
+
+    def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:  # noqa: FBT001, FBT002 - its form
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call] # its stubs
+        text = type(field) is serializers.CharField and not field.allow_blank
+        if text and isinstance(field.parent, StrictSerializer):
+            schema["pattern"] = r"\S"  # blanks alone are no text
+        return schema
+
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] # its registry is untyped
     """The two ways to show an API key."""
@@ -147,6 +163,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key made in the admin."},
             {"type": "http", "scheme": "bearer", "description": "The same key as a bearer token."},
         ]
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
+        """Return that either of them is enough."""
+        return [{name: []} for name in self.name]
 
 
 _IF_NONE_MATCH = OpenApiParameter(

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
-
 from rest_framework import serializers
 
-from hedging.api.base import StrictSerializer
-from hedging.brokers.openalgo.symbols import parse_symbol
+from hedging.api.strict import Amount, BodySerializer, StrictSerializer
 from hedging.domain.instruments import Index, Side
 from hedging.domain.manual import MOST_LEGS
 from hedging.domain.reasons import Reason
@@ -18,11 +14,17 @@ from hedging.selectors.outcomes import By
 from sessions_app.models import Mode
 
 _BIGGEST_ID = 2**63 - 1
-_ZERO, _MOST = Decimal(0), Decimal(1000)  # percent
+_SYMBOL = r"^(NIFTY|BANKNIFTY|SENSEX)[0-9]{2}[A-Z]{3}[0-9]{2}[0-9]{1,7}(\.[0-9]{1,2})?(CE|PE)$"
 
 
 class NothingInput(StrictSerializer):
     """No parameters."""
+
+
+class AccountInput(BodySerializer):
+    """Which account; the only one, or the one with the newest session, when it is not named."""
+
+    account = serializers.CharField(required=False, max_length=60)
 
 
 class AccountQuery(StrictSerializer):
@@ -54,7 +56,7 @@ class TransactionsQuery(PageQuery):
     origin = serializers.ChoiceField(required=False, choices=[origin.value for origin in Origin])
     reason = serializers.ChoiceField(required=False, choices=[reason.value for reason in Reason])
     symbol = serializers.CharField(required=False, max_length=40)
-    live = serializers.BooleanField(required=False, allow_null=True, default=None)
+    live = serializers.BooleanField(required=False)
     format = serializers.ChoiceField(required=False, choices=["json", "csv"])
 
 
@@ -64,7 +66,7 @@ class DecisionsQuery(PageQuery):
     action = serializers.ChoiceField(required=False, choices=[action.value for action in Action])
     kind = serializers.ChoiceField(required=False, choices=[kind.value for kind in CycleKind])
     reason = serializers.ChoiceField(required=False, choices=[reason.value for reason in Reason])
-    denied = serializers.BooleanField(required=False, allow_null=True, default=None)
+    denied = serializers.BooleanField(required=False)
 
 
 class AnalyticsQuery(StrictSerializer):
@@ -83,37 +85,23 @@ class WhatIfQuery(AccountQuery):
     """Figures of the policy to imagine otherwise; what is not named stays as the session has it."""
 
     baskets = serializers.IntegerField(required=False, min_value=1, max_value=1000)
-    trigger_pct = serializers.DecimalField(
-        required=False, max_digits=6, decimal_places=2, min_value=_ZERO, max_value=_MOST
-    )
-    target_pct = serializers.DecimalField(
-        required=False, max_digits=6, decimal_places=2, min_value=_ZERO, max_value=_MOST
-    )
-    exit_trigger_pct = serializers.DecimalField(
-        required=False, max_digits=6, decimal_places=2, min_value=_ZERO, max_value=_MOST
-    )
+    trigger_pct = Amount(required=False, digits=3)
+    target_pct = Amount(required=False, digits=3)
+    exit_trigger_pct = Amount(required=False, digits=3)
     lookahead_minutes = serializers.IntegerField(required=False, min_value=1, max_value=400)
-    min_premium = serializers.DecimalField(required=False, max_digits=8, decimal_places=2, min_value=Decimal("0.05"))
-    max_premium = serializers.DecimalField(required=False, max_digits=8, decimal_places=2, min_value=Decimal("0.05"))
-    max_cost_per_day = serializers.DecimalField(required=False, max_digits=12, decimal_places=2, min_value=_ZERO)
+    min_premium = Amount(required=False, digits=4)
+    max_premium = Amount(required=False, digits=4)
+    max_cost_per_day = Amount(required=False, digits=9)
 
 
-class LegInput(StrictSerializer):
+class LegInput(BodySerializer):
     """One option, by its symbol, and how many lots of it. Of an exit, no lots means all that is held."""
 
-    symbol = serializers.CharField(max_length=40)
+    symbol = serializers.RegexField(_SYMBOL)
     lots = serializers.IntegerField(required=False, min_value=1, max_value=10_000)
 
-    def validate_symbol(self, text: str) -> str:
-        """Return the symbol; raises where it is no index option of ours."""
-        try:
-            parse_symbol(text)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error)) from None
-        return text
 
-
-class ManualInput(StrictSerializer):
+class ManualInput(BodySerializer):
     """What is wanted, to be previewed; or the `token` of a preview, alone, to be confirmed.
 
     `even_so` takes what the overridable refusals say into account and wants it all the same.
@@ -124,24 +112,17 @@ class ManualInput(StrictSerializer):
     account = serializers.CharField(required=False, max_length=60)
     token = serializers.CharField(required=False, max_length=LONGEST)
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the values; raises for a token beside an order: nobody should think that both count."""
-        beside = sorted(set(self.initial_data) - {"token"}) if isinstance(self.initial_data, dict) else []
-        if "token" in given and beside:
-            raise serializers.ValidationError({name: ["Not beside a token."] for name in beside})
-        return given
 
-
-class SessionInput(StrictSerializer):
+class SessionInput(BodySerializer):
     """Today's session: index and expiry follow from the timetable unless `index` names another."""
 
     account = serializers.CharField(required=False, max_length=60)
     index = serializers.ChoiceField(required=False, choices=[index.value for index in Index])
     baskets = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=1)
-    budget_per_basket = serializers.DecimalField(required=False, max_digits=14, decimal_places=2, min_value=Decimal(1))
+    budget_per_basket = Amount(required=False, digits=9, least=1)
 
 
-class HaltInput(StrictSerializer):
+class HaltInput(BodySerializer):
     """Halt, or only reduce: everything, or one session; and why."""
 
     reason = serializers.CharField(max_length=200)
@@ -150,7 +131,7 @@ class HaltInput(StrictSerializer):
     account = serializers.CharField(required=False, max_length=60)
 
 
-class ResumeInput(StrictSerializer):
+class ResumeInput(BodySerializer):
     """Resume everything, or one session; and why it is safe now."""
 
     reason = serializers.CharField(max_length=200)
@@ -158,7 +139,7 @@ class ResumeInput(StrictSerializer):
     account = serializers.CharField(required=False, max_length=60)
 
 
-class ToggleInput(StrictSerializer):
+class ToggleInput(BodySerializer):
     """Automation on or off, and why."""
 
     enabled = serializers.BooleanField()

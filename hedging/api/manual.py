@@ -56,6 +56,8 @@ class ManualView(Endpoint):
         wanted = self.body(request, inputs.ManualInput)
         by = By(actor_of(request), Origin.API)
         if "token" in wanted:
+            if set(request.data) != {"token"}:
+                raise Refused("INVALID_ORDER", "A token is sent alone: it says already what is ordered.")
             key = request.headers.get("Idempotency-Key", "")
             return _claimed(manual_orders.confirm(token=wanted["token"], by=by, key=key, deed=self.deed))
         offer = self._offer(_legs(self.deed, wanted), wanted, by)
@@ -130,7 +132,7 @@ def _legs(deed: Deed, wanted: dict[str, Any]) -> tuple[WantedLeg, ...]:
 
 
 def _no_order(error: ValueError) -> Refused:
-    return Refused("INVALID_ORDER", str(error), status_code=status.HTTP_400_BAD_REQUEST)
+    return Refused("INVALID_ORDER", str(error))
 
 
 def _claimed(done: Claimed) -> Response:

@@ -125,13 +125,13 @@ class ReconcileView(Endpoint):
         answer=BooksOutput,
         example="books",
         status=202,
-        body=inputs.AccountQuery,
+        body=inputs.AccountInput,
         sent={},
         refusals=["NO_SESSION", "SESSION_CLOSED", "WORKER_DOWN", "CLOCK_UNAVAILABLE"],
     )
     def post(self, request: Request) -> Response:
         """Ask for a comparison, which a worker makes within seconds; refused while no worker lives that could make it."""
-        session = session_of(self.body(request, inputs.AccountQuery).get("account"), now=clock.market_clock().now())
+        session = session_of(self.body(request, inputs.AccountInput).get("account"), now=clock.market_clock().now())
         wall_now = clock.wall_now()
         if not session.is_open:
             raise Refused("SESSION_CLOSED", "The session is closed: its books are not compared any more.")

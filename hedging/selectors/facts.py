@@ -157,6 +157,15 @@ class LiveOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class DataAges:
+    """How old what is shown is, in market seconds; `None` where there is nothing yet."""
+
+    margin_seconds: int | None
+    decision_seconds: int | None
+    books_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything that a person or a script asks about a session at market time `now`.
 
@@ -181,6 +190,15 @@ class Status:
     forecasts: tuple[Forecast, ...]
     summary: dict[str, object]
     books: BookComparison
+
+    @property
+    def ages(self) -> DataAges:
+        """Return how old the last reading, decision and comparison of the books are."""
+        return DataAges(
+            margin_seconds=None if self.margin is None else self.margin.age_seconds,
+            decision_seconds=None if self.decision is None else int((self.now - self.decision.at).total_seconds()),
+            books_seconds=None if self.books.read_at is None else int((self.now - self.books.read_at).total_seconds()),
+        )
 
     @property
     def why(self) -> tuple[Gate, ...]:

@@ -1,6 +1,7 @@
 """Versions: names of what a caller would be shown, cheap to ask for, so that "nothing new" is said without drawing it.
 
-PostgreSQL stamps every row with the transaction that wrote it (`xmin`): what was changed in any way has another stamp.
+PostgreSQL stamps every row with the transaction that wrote it (`xmin`) and its place (`ctid`): what was changed in any way
+has another stamp.
 """
 
 from __future__ import annotations
@@ -36,26 +37,26 @@ def _table(model: type) -> str:
 
 
 _SESSION = f"""
-    SELECT s.xmin::text, a.xmin::text,
-           (SELECT xmin::text FROM {_table(Installation)} WHERE id = {Installation.ONLY}),
-           (SELECT string_agg(xmin::text, ',' ORDER BY id) FROM {_table(Breaker)} WHERE account_id = s.account_id),
-           (SELECT xmin::text FROM {_table(BookCheck)} WHERE session_id = s.id),
-           (SELECT xmin::text FROM {_table(Calibration)} WHERE id = s.calibration_id),
+    SELECT concat(s.xmin, s.ctid), concat(a.xmin, a.ctid),
+           (SELECT concat(xmin, ctid) FROM {_table(Installation)} WHERE id = {Installation.ONLY}),
+           (SELECT string_agg(concat(xmin, ctid), ',' ORDER BY id) FROM {_table(Breaker)} WHERE account_id = s.account_id),
+           (SELECT concat(xmin, ctid) FROM {_table(BookCheck)} WHERE session_id = s.id),
+           (SELECT concat(xmin, ctid) FROM {_table(Calibration)} WHERE id = s.calibration_id),
            (SELECT max(id) FROM {_table(HedgeDecision)} WHERE session_id = s.id),
            (SELECT id FROM {_table(MarginSnapshot)} WHERE session_id = s.id ORDER BY at DESC, id DESC LIMIT 1),
            (SELECT max(id) FROM {_table(Adjustment)} WHERE session_id = s.id),
-           (SELECT string_agg(xmin::text, ',' ORDER BY id) FROM {_table(HedgeOrder)}
+           (SELECT string_agg(concat(xmin, ctid), ',' ORDER BY id) FROM {_table(HedgeOrder)}
              WHERE account_id = s.account_id AND status IN ({_LIVE})),
-           (SELECT string_agg(xmin::text, ',' ORDER BY id) FROM {_table(MarginJump)} WHERE session_id = s.id),
+           (SELECT string_agg(concat(xmin, ctid), ',' ORDER BY id) FROM {_table(MarginJump)} WHERE session_id = s.id),
            (SELECT string_agg(concat(id, ':', wall_at >= %s), ',' ORDER BY id) FROM {_table(Heartbeat)}),
-           (SELECT string_agg(xmin::text, ',' ORDER BY id) FROM {_table(HedgeTransaction)}
+           (SELECT string_agg(concat(xmin, ctid), ',' ORDER BY id) FROM {_table(HedgeTransaction)}
              WHERE session_id = s.id AND is_live)
     FROM {_table(TradingSession)} s JOIN {_table(Account)} a ON a.id = s.account_id
     WHERE s.id = %s
 """  # noqa: S608 - names of our own tables and words; every value is a parameter
 
 _TRANSACTIONS = f"""
-    SELECT t.id, t.xmin::text, (SELECT string_agg(o.xmin::text, ',' ORDER BY o.id) FROM {_table(HedgeOrder)} o
+    SELECT t.id, concat(t.xmin, t.ctid), (SELECT string_agg(concat(o.xmin, o.ctid), ',' ORDER BY o.id) FROM {_table(HedgeOrder)} o
                                  WHERE o.transaction_id = t.id)
     FROM {_table(HedgeTransaction)} t WHERE t.id = ANY(%s) ORDER BY t.id
 """  # noqa: S608 - names of our own tables; the only value is a parameter

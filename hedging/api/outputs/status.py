@@ -159,11 +159,20 @@ class ForecastOutput(Output):
     note = serializers.CharField()
 
 
+class DataAgesOutput(Output):
+    """How old the last reading, decision and comparison are, in market seconds; null where there is none yet."""
+
+    margin_seconds = serializers.IntegerField(allow_null=True)
+    decision_seconds = serializers.IntegerField(allow_null=True)
+    books_seconds = serializers.IntegerField(allow_null=True)
+
+
 class StatusOutput(Output):
     """Where the session stands."""
 
     now = serializers.DateTimeField()
     session = SessionOutput()
+    ages = DataAgesOutput()
     margin = MarginOutput(allow_null=True)
     decision = DecisionOutput(allow_null=True)
     why = GateOutput(many=True)
