@@ -72,7 +72,13 @@ class HedgeDecision(models.Model):
             models.CheckConstraint(condition=Q(action__in=values_of(Action)), name="decision_action_known"),
             models.CheckConstraint(condition=Q(kind__in=values_of(CycleKind)), name="decision_kind_known"),
         ]
-        indexes = [models.Index(fields=["session", "-id"], name="decision_latest")]
+        indexes = [
+            models.Index(fields=["session", "-id"], name="decision_latest"),
+            # Pages of the ledger by one filter: newest first, without a walk over what does not fit.
+            models.Index(fields=["reason", "-id"], name="decision_by_reason"),
+            models.Index(fields=["action", "-id"], name="decision_by_action"),
+            models.Index(fields=["-id"], name="decision_denied", condition=Q(reason__startswith="DENY_")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reason} at {self.at:%H:%M:%S}"
@@ -131,6 +137,12 @@ class HedgeTransaction(models.Model):
         indexes = [
             models.Index(fields=["session", "-id"], name="transaction_latest"),
             models.Index(fields=["is_live"], name="transaction_live", condition=Q(is_live=True)),
+            models.Index(fields=["expiry"], name="transaction_expiry"),  # of what is held, only what still lives is asked
+            # Pages of the ledger by one filter: newest first, without a walk over what does not fit.
+            models.Index(fields=["mode", "-id"], name="transaction_by_mode"),
+            models.Index(fields=["origin", "-id"], name="transaction_by_origin"),
+            models.Index(fields=["reason", "-id"], name="transaction_by_reason"),
+            models.Index(fields=["symbol", "-id"], name="transaction_by_symbol"),
         ]
 
     def __str__(self) -> str:

@@ -138,7 +138,7 @@ class ApiSchema(AutoSchema):
         return f"{super().get_description()}\n\nNeeds the scope `{need}`."
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> Any:
-        schema = super()._map_basic_serializer(serializer, direction)
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call] # its stubs
         if isinstance(serializer, StrictSerializer):
             schema["additionalProperties"] = False
         return schema

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 
 _WHOLE = re.compile(r"-?[0-9]+")
@@ -71,7 +71,7 @@ class Amount(serializers.DecimalField):
         self._form = re.compile(rf"{start}(\.[0-9]{{1,2}})?")
         text = {"type": "string", "pattern": f"^{self._form.pattern}$"}
         whole = {"type": "integer", "minimum": least, "maximum": 10**digits - 1}
-        extend_schema_field({"anyOf": [text, whole]})(self)
+        set_override(self, "field", {"anyOf": [text, whole]})
 
     def to_internal_value(self, data: Any) -> Decimal:
         """Return the amount; raises for whatever is not written as the document says."""
