@@ -39,10 +39,8 @@ from config.celery import settle_memory  # noqa: E402
 from config.local import redis  # noqa: E402
 from config.local.supervisor import Supervisor  # noqa: E402
 from config.settings import PLACES  # noqa: E402
-from hedging.brokers.openalgo import direct  # noqa: E402
 from hedging.brokers.openalgo.broker import OpenAlgoBroker  # noqa: E402
 from hedging.brokers.openalgo.client import OpenAlgoOrderClient  # noqa: E402
-from hedging.brokers.openalgo.direct import DirectConnection  # noqa: E402
 from hedging.brokers.openalgo.limits import TokenBucket  # noqa: E402
 from hedging.chaos.page import write_part  # noqa: E402
 from hedging.domain import decision  # noqa: E402
@@ -137,7 +135,7 @@ def _serve(exchange: Exchange, told: Connection) -> None:
 def watched(spent: list[Spent]) -> Iterator[None]:
     """Time what is not ours, and end the cycle at the bytes of its order."""
     plain_send, plain_read = http.client.HTTPConnection.send, socket.SocketIO.readinto
-    plain_answer = vars(DirectConnection)["_answer"]
+    plain_answer = http.client.HTTPConnection.getresponse
     names, steps = vars(decision), vars(cycle)
     plain_solve, plain_record = names["solve"], steps["record"]
 
@@ -146,9 +144,9 @@ def watched(spent: list[Spent]) -> Iterator[None]:
             raise Ordered
         plain_send(self, data)
 
-    def answer(self: Any, ends: float) -> Any:
+    def getresponse(self: Any, *words: Any, **named: Any) -> Any:
         spent[-1].reads += 1
-        return plain_answer(self, ends)
+        return plain_answer(self, *words, **named)
 
     def readinto(self: Any, buffer: Any) -> Any:
         # The server's processor time is in here, and nothing of ours: what is done with the bytes comes after.
@@ -179,7 +177,7 @@ def watched(spent: list[Spent]) -> Iterator[None]:
             spent[-1].database += time.perf_counter() - began
 
     vars(http.client)["HTTPConnection"].send = send
-    vars(direct)["DirectConnection"]._answer = answer
+    vars(http.client)["HTTPConnection"].getresponse = getresponse
     vars(socket)["SocketIO"].readinto = readinto
     names["solve"], steps["record"] = solve, record
     try:
@@ -187,7 +185,7 @@ def watched(spent: list[Spent]) -> Iterator[None]:
             yield
     finally:
         vars(http.client)["HTTPConnection"].send = plain_send
-        vars(direct)["DirectConnection"]._answer = plain_answer
+        vars(http.client)["HTTPConnection"].getresponse = plain_answer
         vars(socket)["SocketIO"].readinto = plain_read
         names["solve"], steps["record"] = plain_solve, plain_record
 

@@ -16,7 +16,6 @@ from django.db import OperationalError, connection
 
 from hedging.brokers.base import OrderRequest, PlaceReply, TradeBook
 from hedging.brokers.openalgo.broker import OpenAlgoBroker
-from hedging.brokers.openalgo.direct import DirectConnection
 from hedging.engine import execution, intents, reconcile
 from hedging.models import Fill
 from tests.reliability.processes import KILLED
@@ -114,25 +113,27 @@ def _wrap_steps(crash: Crash) -> None:
 
 def _wrap_sockets(crash: Crash) -> None:
     """Tell of a write's request half written, wholly written, and answered. Reads go through untouched."""
-    plain_send, plain_answer = http.client.HTTPConnection.send, vars(DirectConnection)["_answer"]
-    asked = [""]
+    plain_send, plain_response = http.client.HTTPConnection.send, http.client.HTTPConnection.getresponse
 
     def send(self: Any, data: Any) -> None:
-        asked[0] = bytes(data).split(b" ", 2)[1].rpartition(b"/")[2].decode()
-        if crash.place == f"{asked[0]}: half written":
-            head, _, body = bytes(data).partition(b"\r\n\r\n")
-            plain_send(self, head + b"\r\n\r\n" + body[: len(body) // 2])
-            crash.reach(f"{asked[0]}: half written")
+        words = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else b""
+        if words.startswith(b"POST"):
+            self.chaos_endpoint = words.split(b" ", 2)[1].rpartition(b"/")[2].decode()
+        endpoint = getattr(self, "chaos_endpoint", "")
+        if words and not words.startswith(b"POST") and crash.place == f"{endpoint}: half written":
+            plain_send(self, words[: len(words) // 2])
+            crash.reach(f"{endpoint}: half written")
         plain_send(self, data)
-        crash.reach(f"{asked[0]}: written")
+        if words and not words.startswith(b"POST"):
+            crash.reach(f"{endpoint}: written")
 
-    def answer(self: Any, ends: float) -> Any:
-        answered = plain_answer(self, ends)
-        crash.reach(f"{asked[0]}: answered")
-        return answered
+    def getresponse(self: Any, *words: Any, **named: Any) -> Any:
+        answer = plain_response(self, *words, **named)
+        crash.reach(f"{getattr(self, 'chaos_endpoint', '')}: answered")
+        return answer
 
     http.client.HTTPConnection.send = send  # type: ignore[method-assign]
-    DirectConnection._answer = answer  # type: ignore[method-assign]
+    http.client.HTTPConnection.getresponse = getresponse  # type: ignore[method-assign]
 
 
 class Watched(OpenAlgoBroker):

@@ -26,7 +26,6 @@ from requests.structures import CaseInsensitiveDict
 
 from hedging.brokers.base import BrokerUnavailable, NotSent, OutcomeUnknown
 from hedging.brokers.openalgo.deadline import DeadlineAdapter
-from hedging.brokers.openalgo.direct import DirectConnection
 from hedging.brokers.openalgo.limits import Retries, RetryBudget, TokenBucket
 from hedging.brokers.openalgo.wire import Answer
 
@@ -95,7 +94,6 @@ class OpenAlgoClient:
         retries: Retries | None = None,
     ) -> None:
         self._root = _root(base_url)
-        self._is_direct = session is None and self._root.startswith("http://")
         self._key = api_key
         self._given_session = None if session is None else _harden(session)
         self._local = threading.local()
@@ -149,26 +147,13 @@ class OpenAlgoClient:
         body = json.dumps({"apikey": self._key, **payload}, allow_nan=False).encode()
         asked_at = self._clock()
         try:
-            exchange = self._exchange_directly if self._is_direct else self._exchange
-            status, content, date = exchange(f"{self._root}/api/v1/{endpoint}", body, seconds)
+            status, content, date = self._exchange(f"{self._root}/api/v1/{endpoint}", body, seconds)
         except _TRANSPORT_ERRORS as error:
             # Raised anew by the caller, outside of this handler: `error.request` holds the body, and so the key.
             return _Lost(before_sending=_never_sent(error), text=self.redact(_shown(error)))
         if len(self._key) >= _SHORTEST_SECRET:
             content = content.replace(self._key.encode(), b"***")
         return Answer(status, content, asked_at, _skew(date, asked_at, self._clock()))
-
-    def _exchange_directly(self, url: str, body: bytes, seconds: float) -> tuple[int, bytes, str | None]:
-        # One for each thread and process: a connection shared over a fork would mix up two conversations.
-        if getattr(self._local, "direct_pid", None) != os.getpid():
-            server = urlsplit(self._root)
-            self._local.direct = DirectConnection(
-                host=server.hostname or "", port=server.port, host_header=server.netloc, headers=_HEADERS
-            )
-            self._local.direct_pid = os.getpid()
-        kept: DirectConnection = self._local.direct
-        path = url.removeprefix("http://").partition("/")[2]
-        return kept.post(f"/{path}", body, seconds=seconds, connect_seconds=CONNECT_SECONDS, most=MAX_BODY_BYTES)
 
     def _exchange(self, url: str, body: bytes, seconds: float) -> tuple[int, bytes, str | None]:
         ends = self._monotonic() + seconds
@@ -202,6 +187,7 @@ class OpenAlgoClient:
     def _session(self) -> requests.Session:
         if self._given_session is not None:
             return self._given_session
+        # One for each thread and process: a connection shared over a fork would mix up two conversations.
         if getattr(self._local, "pid", None) != os.getpid():
             session = requests.Session()
             session.mount("http://", DeadlineAdapter())

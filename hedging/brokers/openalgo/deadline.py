@@ -44,9 +44,7 @@ class _DeadlineRaw(io.RawIOBase):
         super().close()
 
 
-class DeadlineResponse(http.client.HTTPResponse):
-    """An answer that is read until its socket's time-out, which is for all of it."""
-
+class _DeadlineResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         seconds = sock.gettimeout()
@@ -62,25 +60,22 @@ def _connect(connection: urllib3.connection.HTTPConnection, connect: Callable[[]
         raise urllib3.exceptions.NewConnectionError(connection, f"cannot connect: {error}") from error
 
 
-class DeadlineConnection(urllib3.connection.HTTPConnection):
-    """A connection whose answers keep the deadline."""
-
-    response_class = DeadlineResponse
+class _Connection(urllib3.connection.HTTPConnection):
+    response_class = _DeadlineResponse
 
     def connect(self) -> None:
-        """Connect. Raises urllib3's `NewConnectionError` or `ConnectTimeoutError`: no byte of a request is out."""
         _connect(self, super().connect)
 
 
 class _TlsConnection(urllib3.connection.HTTPSConnection):
-    response_class = DeadlineResponse
+    response_class = _DeadlineResponse
 
     def connect(self) -> None:
         _connect(self, super().connect)
 
 
 class _Pool(urllib3.connectionpool.HTTPConnectionPool):
-    ConnectionCls = DeadlineConnection
+    ConnectionCls = _Connection
 
 
 class _TlsPool(urllib3.connectionpool.HTTPSConnectionPool):
