@@ -98,6 +98,7 @@ class SessionDesk(ManualPages, BaselinePages, ScopedActions, TradingSessionAdmin
         earlier = TradingSession.objects.select_related("account").order_by("-id")[:3]
         context = {
             "title": "Open today's session",
+            "show_save_and_add_another": False,  # there is one a day
             "like": like,
             "figures": own_figures(like) if like else {},
             "earlier": [] if like else earlier,
