@@ -391,7 +391,7 @@ def test_an_unknown_outcome_holds_further_buys():
     reason(place, plan=plan, after=25)  # late in its slot
     place.follow()
     assert reason(place, plan=plan, after=5) == Reason.HOLD_IN_FLIGHT  # over 90 s before the entry
-    assert reason(place, plan=plan) == Reason.HOLD_COOLDOWN  # from 90 s before it nothing waits for the unknown any more
+    assert reason(place, plan=plan) == Reason.HOLD_COOLDOWN  # from 90 s before it no unknown is waited for
 
 
 def test_a_halted_session_holds():
