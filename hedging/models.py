@@ -137,7 +137,9 @@ class HedgeTransaction(models.Model):
         indexes = [
             models.Index(fields=["session", "-id"], name="transaction_latest"),
             models.Index(fields=["is_live"], name="transaction_live", condition=Q(is_live=True)),
-            models.Index(fields=["expiry"], name="transaction_expiry"),  # of what is held, only what still lives is asked
+            models.Index(
+                fields=["expiry"], name="transaction_expiry"
+            ),  # of what is held, only what still lives is asked
             # Pages of the ledger by one filter: newest first, without a walk over what does not fit.
             models.Index(fields=["mode", "-id"], name="transaction_by_mode"),
             models.Index(fields=["origin", "-id"], name="transaction_by_origin"),
