@@ -84,15 +84,11 @@ class TransactionView(Endpoint):
     def get(self, request: Request, pk: str) -> HttpResponseBase:
         """Return one transaction with its orders at the broker, every attempt, and their fills."""
         self.query(request, inputs.NothingInput)
-        version = transactions_version([int(pk)])
-
-        def draw() -> Response:
-            row = ledger.transaction(int(pk))
-            if row is None:
-                raise NotFound("There is no such transaction.")
-            return Response(TransactionDetailOutput(row).data)
-
-        return unless_known(request, version, draw)
+        row = ledger.transaction(int(pk))  # drawn first: what is not there is 404, whatever the caller holds
+        if row is None:
+            raise NotFound("There is no such transaction.")
+        drawn = TransactionDetailOutput(row).data
+        return unless_known(request, repr(drawn), lambda: Response(drawn))
 
 
 class DecisionsView(Endpoint):

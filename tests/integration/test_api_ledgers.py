@@ -100,7 +100,8 @@ def test_one_transaction_has_its_orders_and_fills(client):
 
     (order,) = row["orders"]
     assert [(fill["quantity"], fill["price"]) for fill in order["fills"]] == [(130, "4.05")]
-    assert get(client, "transactions/999999").json()["code"] == "NOT_FOUND"
+    for tag in (None, "*"):
+        assert get(client, "transactions/999999", tag).json()["code"] == "NOT_FOUND"
 
 
 def test_decisions_are_filtered_and_one_is_shown_whole(client):
