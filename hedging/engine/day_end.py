@@ -16,8 +16,10 @@ from hedging.engine.discrepancies import Examined, examine
 from hedging.engine.jumps import give_up_all
 from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
-from hedging.engine.sessions import close_session
+from hedging.engine.sessions import SessionRefused, close_session
+from hedging.engine.states import Act
 from hedging.models import Fill, HedgeDecision, HedgeOrder, HedgeTransaction
+from hedging.selectors.ledger import holdings
 from notifications.models import Severity, queue_alert
 from schedule.calendar import SessionHours
 from sessions_app.models import MarginSnapshot, TradingSession
@@ -62,6 +64,41 @@ def end_day(*, session: TradingSession, hours: SessionHours, now: datetime, port
                 account_id=session.account_id,
             )
     return closed
+
+
+def close_early(*, session: TradingSession, act: Act, ports: Ports, keep_hedges: bool = False) -> None:
+    """Close an open session by hand, after a last look at the books.
+
+    Raises `SessionRefused` where the books cannot be read or differ, while an order may still fill, and while hedges are
+    held, unless they shall be kept: nobody sells them afterwards.
+    """
+    read = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports).books_read
+    compared = examine(session=session, now=act.now, ports=ports)
+    if not read or not compared.read or compared.pending:
+        why = compared.error or "a difference waits for its second reading"
+        words = f"The books are not settled ({why}): try again, or let the day's end close it."
+        raise SessionRefused("BOOKS_UNREAD", words, {"error": why})
+    with transaction.atomic():
+        # Under the session's lock, which every claim takes first: no order can begin between this look and the close.
+        row = TradingSession.objects.select_for_update(of=("self",)).get(pk=session.pk)
+        if not row.is_open:
+            raise SessionRefused("SESSION_CLOSED", f"The session of {row.trading_day} is closed already.")
+        orders = HedgeOrder.objects.live().filter(account_id=row.account_id, mode=row.mode).order_by("id")
+        live = list(orders.values_list("pk", flat=True))
+        if live:
+            words = (
+                f"Orders may still fill ({', '.join(map(str, live))}): `manage.py halt --session` has them cancelled."
+            )
+            raise SessionRefused("ORDERS_LIVE", words, {"orders": live})
+        held = holdings(account_id=row.account_id, mode=row.mode, day=row.trading_day)
+        if held and not keep_hedges:
+            words = (
+                f"{len(held)} hedges are held: sell them (`manage.py hedge exit all`), or keep them with --keep-hedges."
+            )
+            raise SessionRefused("HEDGES_HELD", words, {"hedges": len(held)})
+        give_up_all(session=session)
+        summary = summarize(session) | _lost_orders(session, compared) | {"closed_by_hand": act.reason}
+        close_session(session=session, summary=summary, now=act.now, wall_now=act.wall_now, actor=act.actor)
 
 
 def _lost_orders(session: TradingSession, compared: Examined) -> dict[str, Any]:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import getpass
+from dataclasses import dataclass
 
 from django.core.management.base import CommandError
 
 from hedging.engine import clock
 from hedging.engine.states import Act
-from sessions_app.models import TradingSession
+from sessions_app.models import TradingSession, TradingState
 
 EVERY = ""  # `--session` without a name
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """What was meant to stand at `state`: an account's session, or (`None`) the installation. Not `changed`: nothing was done."""
+
+    account: str | None
+    state: TradingState
+    changed: bool
+
+    @property
+    def figures(self) -> dict[str, str | bool | None]:
+        """Return it as JSON has it."""
+        return {"account": self.account, "trading_state": self.state.value, "changed": self.changed}
 
 
 def act_of(reason: str) -> Act:

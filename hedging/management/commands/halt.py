@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from hedging.engine.states import restrict_installation, restrict_session
-from hedging.management.halting import EVERY, act_of, sessions_of
+from hedging.management.halting import EVERY, Switched, act_of, sessions_of
 from sessions_app.models import TradingState
 
 
@@ -22,6 +23,9 @@ class Command(BaseCommand):
         parser.add_argument("--reduce", action="store_true", help="allow sells: REDUCING instead of HALTED")
         parser.add_argument(
             "--session", nargs="?", const=EVERY, metavar="ACCOUNT", help="only the open session of ACCOUNT, or all open"
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON list, an object for each that was meant"
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -36,16 +40,18 @@ class Command(BaseCommand):
                 f"The database does not answer, so the file {settings.PLACES.halt} was made: nothing is sent while it is "
                 f"there, and the next tick writes the halt down. ({error})"
             ) from None
-        for line in changed:
-            self.stdout.write(line)
+        if options["json"]:
+            self.stdout.write(json.dumps([one.figures for one in changed]))
+            return
+        for one in changed:
+            words = state.label if one.changed else f"{state.label} already, or tighter"
+            self.stdout.write(f"{one.account or 'The whole installation'} is {words}.")
 
-    def _restrict(self, state: TradingState, account: str | None, reason: str) -> list[str]:
+    def _restrict(self, state: TradingState, account: str | None, reason: str) -> list[Switched]:
         act = act_of(reason)
         if account is None:
-            done = restrict_installation(state=state, act=act)
-            return [f"The whole installation is {state.label if done else f'{state.label} already, or tighter'}."]
-        lines = []
-        for session in sessions_of(account):
-            done = restrict_session(session=session, state=state, act=act)
-            lines.append(f"{session.account} is {state.label if done else f'{state.label} already, or tighter'}.")
-        return lines
+            return [Switched(None, state, restrict_installation(state=state, act=act))]
+        return [
+            Switched(session.account.name, state, restrict_session(session=session, state=state, act=act))
+            for session in sessions_of(account)
+        ]
