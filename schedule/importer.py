@@ -122,7 +122,7 @@ def parse_schedule(data: bytes, *, hours: Hours | None = None) -> tuple[Timetabl
     `hours`, where given, bound the times (IST). A byte order mark, any line ending and blank lines are accepted.
     Raises `ScheduleRefused` that names every bad cell of every row.
     """
-    reader = csv.reader(io.StringIO(_text_of(data), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text_of(data), newline=""), strict=True)
     check = _Checker(hours)
     rows: list[TimetableRow] = []
     header: list[str] | None = None
@@ -226,7 +226,8 @@ def _refused(wrong: str, right: str) -> ScheduleRefused:
     return ScheduleRefused([Problem(None, "", wrong, right)])
 
 
-def _text_of(data: bytes) -> str:
+def text_of(data: bytes) -> str:
+    """Return the text of a CSV file. Raises `ScheduleRefused` for what is too large or no UTF-8."""
     if len(data) > LARGEST_FILE_BYTES:
         raise _refused(
             f"it has {len(data):,} bytes, more than {LARGEST_FILE_BYTES:,}", "see whether it is the right file"

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from django.db import transaction
 
+from schedule import excel, importer
 from schedule.importer import (
     ImportReport,
     TimetableRow,
@@ -48,6 +49,11 @@ def seed_text() -> str:
 def current_text() -> str:
     """Return the whole timetable as a file that an import reads back. One query."""
     return export_schedule(StrategyEntry.objects.order_by("index", "-dte", "entry_time", "portfolio"))
+
+
+def text_of(data: bytes) -> str:
+    """Return a file's text, an Excel workbook's first sheet as CSV. Raises `ScheduleRefused` for what is neither."""
+    return excel.csv_of(data) if data.startswith(excel.MAGIC) else importer.text_of(data)
 
 
 def difference(text: str) -> Difference:

@@ -1,29 +1,25 @@
-"""Import, show and export the timetable from the command line."""
+"""Import, show and export the timetable from the command line, by the steps that the admin takes."""
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from argparse import ArgumentTypeError
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
 
 from hedging.domain.instruments import Index
+from schedule import timetable
 from schedule.calendar import IST, CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
-from schedule.importer import (
-    LARGEST_FILE_BYTES,
-    ImportReport,
-    ScheduleRefused,
-    export_schedule,
-    format_legs,
-    import_schedule,
-    parse_schedule,
-    trading_hours,
-)
+from schedule.importer import LARGEST_FILE_BYTES, ImportReport, ScheduleRefused, format_legs
 from schedule.models import StrategyEntry, Weekday
 
 
@@ -32,37 +28,46 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        load = actions.add_parser("import", help="add or update entries from a CSV file: all rows or none")
-        load.add_argument("file", help="the CSV file, or - for standard input")
+        load = actions.add_parser("import", help="add or update entries from a CSV or Excel file: all rows or none")
+        load.add_argument("file", help="the file, or - for standard input")
         load.add_argument("--dry-run", action="store_true", help="check and report only")
         show = actions.add_parser("show", help="list the timetable, or what is due on a date")
         show.add_argument("--date", type=_date, help="a day like 2026-12-01; without it, every entry is listed")
-        show.add_argument("--json", action="store_true", dest="as_json", help="as JSON")
-        actions.add_parser("export", help="write every entry as CSV to standard output")
+        export = actions.add_parser("export", help="write every entry as CSV to standard output")
+        for each in (load, show, export):
+            each.add_argument("--json", action="store_true", dest="as_json", help="as JSON")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        action = options["action"]
+        action, as_json = options["action"], options["as_json"]
         if action == "import":
-            self._import(options["file"], dry_run=options["dry_run"])
+            self._import(options["file"], dry_run=options["dry_run"], as_json=as_json)
         elif action == "export":
-            self.stdout.write(export_schedule(_all_entries()), ending="")
+            self.stdout.write(_as_json(_entries()) if as_json else timetable.current_text(), ending="")
         elif options["date"] is None:
-            self._show_all(as_json=options["as_json"])
+            self._show_all(as_json=as_json)
         else:
-            self._show_day(options["date"], as_json=options["as_json"])
+            self._show_day(options["date"], as_json=as_json)
 
-    def _import(self, name: str, *, dry_run: bool) -> None:
+    def _import(self, name: str, *, dry_run: bool, as_json: bool) -> None:
         try:
-            data = _read(name)
-            report = import_schedule(parse_schedule(data, hours=trading_hours()), dry_run=dry_run)
+            report = _imported(name, dry_run=dry_run)
         except OSError as error:
-            raise CommandError(f"{name} cannot be read ({error.strerror}): name a CSV file, or - for input") from None
+            words = f"{name} cannot be read ({error.strerror}): name a CSV or Excel file, or - for input"
+            raise CommandError(words) from None
         except ScheduleRefused as error:
+            count = len(error.problems)
+            if as_json:
+                self.stdout.write(_as_json({"written": False, "problems": [asdict(each) for each in error.problems]}))
+                raise SystemExit(1) from None
             for problem in error.problems:
                 self.stderr.write(str(problem))
-            count = len(error.problems)
             raise CommandError(f"Nothing was imported: {count} problem{'s' if count > 1 else ''} in {name}") from None
-        self._report(report, dry_run=dry_run)
+        except timetable.ChangedMeanwhile:
+            raise CommandError("Somebody else changed the timetable just now: run the import again") from None
+        if as_json:
+            self.stdout.write(_as_json({"written": not dry_run, "problems": []} | asdict(report)))
+        else:
+            self._report(report, dry_run=dry_run)
 
     def _report(self, report: ImportReport, *, dry_run: bool) -> None:
         for portfolio in report.added:
@@ -77,21 +82,9 @@ class Command(BaseCommand):
         )
 
     def _show_all(self, *, as_json: bool) -> None:
-        rows = [
-            {
-                "portfolio": entry.portfolio,
-                "index": entry.index,
-                "dte": entry.dte,
-                "weekday": None if entry.weekday is None else Weekday(entry.weekday).label,
-                "entry_time": entry.entry_time.isoformat(),
-                "exit_time": None if entry.exit_time is None else entry.exit_time.isoformat(),
-                "legs": entry.legs,
-                "active": entry.active,
-            }
-            for entry in _all_entries()
-        ]
+        rows = _entries()
         if as_json:
-            self.stdout.write(json.dumps(rows, indent=2))
+            self.stdout.write(_as_json(rows))
             return
         for row in rows:
             until = row["exit_time"] or "held to expiry"
@@ -139,8 +132,41 @@ def _read(name: str) -> bytes:
         return file.read(LARGEST_FILE_BYTES + 1)
 
 
-def _all_entries() -> list[StrategyEntry]:
-    return list(StrategyEntry.objects.order_by("index", "-dte", "entry_time", "portfolio"))
+def _imported(name: str, *, dry_run: bool) -> ImportReport:
+    text = timetable.text_of(_read(name))
+    found = timetable.difference(text)
+    if not dry_run:
+        by, at = f"command by {_user()}", timezone.now()
+        what = f"the import of {'standard input' if name == '-' else Path(name).name}"
+        timetable.apply(text=text, seen=found.name, what=what, by=by, at=at)
+    return found.report
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return "nobody in particular"
+
+
+def _entries() -> list[dict[str, Any]]:
+    return [
+        {
+            "portfolio": entry.portfolio,
+            "index": entry.index,
+            "dte": entry.dte,
+            "weekday": None if entry.weekday is None else Weekday(entry.weekday).label,
+            "entry_time": entry.entry_time.isoformat(),
+            "exit_time": None if entry.exit_time is None else entry.exit_time.isoformat(),
+            "legs": entry.legs,
+            "active": entry.active,
+        }
+        for entry in StrategyEntry.objects.order_by("index", "-dte", "entry_time", "portfolio")
+    ]
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, cls=DjangoJSONEncoder, indent=2)
 
 
 def _shown(value: Any, name: str) -> str:
