@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from hedging.domain.manual import Deed, LegPreview, Preview
 from hedging.management.terminal import blocks, pairs, table
+from hedging.templatetags.hedging_format import units
 from notifications.figures import UNKNOWN, figure, rupees
 from notifications.figures import clock as time_of
 
@@ -24,7 +25,7 @@ def _leg(leg: LegPreview) -> tuple[str, ...]:
     return (
         leg.symbol,
         str(leg.lots),
-        str(leg.quantity),
+        units(leg.quantity),
         str(leg.slices),
         _rupees(leg.bid),
         _rupees(leg.ask),
@@ -75,9 +76,7 @@ def _refusals(preview: Preview) -> str:
     for refusal in preview.refusals:
         lines.append(f"REFUSED: {refusal.text} ({refusal.reason})")
         if refusal.fix:
-            lines.append(f"         {refusal.fix}")
-        if refusal.overridable:
-            lines.append("         --even-so orders it all the same.")
+            lines.append(f"         {refusal.fix}{' (--even-so)' if refusal.overridable else ''}")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from rest_framework.utils.encoders import JSONEncoder
 
 from hedging import selectors
@@ -85,6 +86,9 @@ def refusal_of(error: Exception) -> Refused | None:
     if isinstance(error, clock.ClockUnavailable):
         words = f"Market time cannot be read ({error}): start the service (`make run`) first."
         return Refused("CLOCK_UNAVAILABLE", words, {"reason": str(error)})
+    if isinstance(error, OperationalError):
+        words = f"The database does not answer: start the service (`make run`), or correct DATABASE_URL. ({error})"
+        return Refused("DATABASE_AWAY", words)
     return None
 
 

@@ -8,7 +8,9 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
+from hedging import selectors
 from hedging.engine import clock
 from hedging.management.commands import session as session_command
 from hedging.models import AuditEvent, HedgeDecision, HedgeOrder
@@ -194,6 +196,15 @@ def test_why_says_when_nothing_was_decided_yet():
 def test_a_market_clock_that_is_away_names_what_to_start(monkeypatch):
     monkeypatch.setattr(clock, "market_clock", lambda: StoppedClock(away=True))
     with pytest.raises(CommandError, match="start the service"):
+        run("status")
+
+
+def test_a_database_that_is_away_names_what_to_start(monkeypatch):
+    def away(**_: object):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(selectors, "current_session", away)
+    with pytest.raises(CommandError, match="correct DATABASE_URL"):
         run("status")
 
 

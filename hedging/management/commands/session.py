@@ -99,7 +99,8 @@ def _told(facts: SessionFacts) -> str:
     state = facts.trading_state.upper() + (f": {facts.state_reason}" if facts.state_reason else "")
     baseline = "not captured yet"
     if facts.baseline is not None:
-        baseline = f"{rupees(facts.baseline)} ({facts.baseline_source})"
+        source = f" ({facts.baseline_source})" if facts.baseline_source else ""
+        baseline = f"{rupees(facts.baseline)}{source}"
     return pairs(
         (
             ("Session", f"{facts.id}, {facts.account}, {facts.trading_day:%A %d-%b-%Y}"),

@@ -11,6 +11,7 @@ from hedging.api.outputs.status import StatusOutput
 from hedging.engine import clock
 from hedging.management.terminal import Answer, TerminalCommand, blocks, pairs, session_to_read, table, with_json
 from hedging.selectors.facts import Status
+from hedging.templatetags.hedging_format import units
 from notifications.figures import clock as time_of
 from notifications.figures import figure, rupees
 
@@ -77,7 +78,7 @@ def _hedges(found: Status) -> str:
     return table(
         ("Hedge", "Product", "Units", "Average", "Cost"),
         (
-            (hedge.symbol, hedge.product, str(hedge.quantity), rupees(hedge.average_price), rupees(hedge.cost))
+            (hedge.symbol, hedge.product, units(hedge.quantity), rupees(hedge.average_price), rupees(hedge.cost))
             for hedge in found.active_hedges
         ),
     )

@@ -20,6 +20,7 @@ from hedging.management.terminal import (
     with_json,
 )
 from hedging.selectors.decisions import DecisionRow
+from hedging.templatetags.hedging_format import units
 from notifications.figures import clock as time_of
 from notifications.figures import figure, rupees
 
@@ -107,7 +108,7 @@ def _chosen(row: DecisionRow) -> str:
         return ""
     legs = [("BUY", leg) for leg in chosen.buys] + [("SELL", leg) for leg in chosen.sells]
     rows = (
-        (side, leg.symbol, str(leg.quantity or "unknown"), "unknown" if leg.price is None else rupees(leg.price))
+        (side, leg.symbol, units(leg.quantity), "unknown" if leg.price is None else rupees(leg.price))
         for side, leg in legs
     )
     return blocks(
