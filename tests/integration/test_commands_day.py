@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from hedging import selectors
+from hedging.brokers.base import BrokerUnavailable
 from hedging.engine import clock
 from hedging.management.commands import session as session_command
 from hedging.models import AuditEvent, HedgeDecision, HedgeOrder
@@ -129,6 +130,14 @@ def test_a_session_stays_open_while_an_order_may_still_fill(place):
     assert HedgeOrder.objects.live().count() == 1
 
     with pytest.raises(CommandError, match="Orders may still fill"):
+        close()
+    assert TradingSession.objects.open().exists()
+
+
+def test_a_session_stays_open_while_the_books_cannot_be_read(place):
+    place.exchange.failing["positions"] = BrokerUnavailable("no answer")
+
+    with pytest.raises(CommandError, match="The books are not settled"):
         close()
     assert TradingSession.objects.open().exists()
 
