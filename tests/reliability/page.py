@@ -124,5 +124,5 @@ exchange's report.
 
 {breaches}
 
-Memory, MB an hour of processes that lived for 25 minutes or more: {found["memory_mb_an_hour"]}.
+Memory, MB for each hour of the market, of processes that lived for 25 minutes or more: {found["memory_mb_an_hour"]}.
 """

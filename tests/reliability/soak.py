@@ -21,15 +21,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as datetime_time
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
+from zoneinfo import ZoneInfo
 
 BASE = Path(__file__).parents[2]
 WITHIN_SECONDS = 60
+MARKET_CLOSE = datetime_time(15, 30)
+IST = ZoneInfo("Asia/Kolkata")
 SETTLE_SECONDS = 45
 MB = 1 << 20
 _direct = build_opener(ProxyHandler({}))
@@ -108,7 +112,7 @@ class Soak:
         while time.monotonic() < ends:
             time.sleep(1)
             self._sample()
-            if time.monotonic() < next_kill:
+            if time.monotonic() < next_kill or not self._cycles_come():
                 continue
             workers = self._workers()
             if workers:
@@ -118,6 +122,15 @@ class Soak:
                 self.kills.append(name)
                 self.waits.append(self._until_decided(before))
             next_kill = time.monotonic() + dice.uniform(20, 60)
+
+    def _cycles_come(self) -> bool:
+        """Return whether the market stays open for longer than a cycle may be late: after its close there is none."""
+        clock = self._simulator("clock")
+        if clock is None:
+            return False
+        now = datetime.fromisoformat(clock["now"]).astimezone(IST)
+        close = datetime.combine(now.date(), MARKET_CLOSE, IST)
+        return now + timedelta(seconds=WITHIN_SECONDS * clock["speed"]) < close
 
     def _until_decided(self, before: int) -> float:
         killed = time.monotonic()
@@ -167,13 +180,17 @@ class Soak:
         return not HedgeOrder.objects.live().exists()
 
     def _report(self) -> dict[str, Any] | None:
-        with (
-            suppress(OSError, ValueError),
-            _direct.open(f"http://127.0.0.1:{self.port + 1}/simulator/report", timeout=5) as it,
-        ):
-            report: dict[str, Any] = json.loads(it.read())
-            return report
+        return self._simulator("report")
+
+    def _simulator(self, page: str) -> dict[str, Any] | None:
+        with suppress(OSError, ValueError), _direct.open(f"{self._address}/simulator/{page}", timeout=5) as it:
+            said: dict[str, Any] = json.loads(it.read())
+            return said
         return None
+
+    @property
+    def _address(self) -> str:
+        return f"http://127.0.0.1:{self.port + 1}"
 
     def _wait(self, until: Callable[[], bool], *, seconds: float) -> None:
         ends = time.monotonic() + seconds
@@ -188,14 +205,19 @@ class Soak:
         late = [wait for wait in self.waits if wait > WITHIN_SECONDS]
         if late:
             breaches.append(f"no cycle within {WITHIN_SECONDS} s after a kill: {late}")
-        # A slope wants a process that lived, beyond its warm-up.
+        # A slope wants a process that lived, beyond its warm-up. What a day leaves in memory comes by the hour of the market.
+        speed = float(os.environ["SIM_SPEED"])
         slopes = {
-            name: round(_slope(samples[60:]), 2) for name, samples in self.memory.items() if len(samples) > 60 + 1500
+            name: round(_slope(samples[60:]) / speed, 2)
+            for name, samples in self.memory.items()
+            if len(samples) > 60 + 1500
         }
-        breaches += [f"{name} grows by {slope} MB an hour" for name, slope in slopes.items() if slope >= 1.0]
+        breaches += [
+            f"{name} grows by {slope} MB an hour of the market" for name, slope in slopes.items() if slope >= 1.0
+        ]
         return {
             "minutes": round(minutes, 1),
-            "speed": float(os.environ["SIM_SPEED"]),
+            "speed": speed,
             "kills": len(self.kills),
             "killed": {name: self.kills.count(name) for name in sorted(set(self.kills))},
             "longest_wait_for_a_cycle": max(self.waits, default=0.0),
