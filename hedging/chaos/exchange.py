@@ -71,6 +71,8 @@ class Exchange:
         self.asks: dict[Contract, Decimal] = {
             contract: TICK * kernel.random.randint(40, 110) for contract in contracts(script.day)
         }
+        self.awaiting_approval: list[OrderRequest] = []
+        """Orders of ours that OpenAlgo keeps until a person approves them."""
         self.down = False
         self.calm = False
         """The end of a schedule: nothing new goes wrong, what is late still comes."""
@@ -117,12 +119,16 @@ class Exchange:
         self.kernel.tally["a person ordered the same contract"] += 1
 
     def person_sells(self) -> None:
-        """Let a person sell one lot of a hedge by hand, where the account is long and no sale of ours is under way."""
+        """Let a person sell one lot of a hedge by hand, where the account is long and no sale of ours is under way.
+
+        A sale that waits for a person's approval is under way: he does not sell the same units twice.
+        """
         looked = self.witness.last_look
         if looked is not None and self.kernel.now - looked < AN_ORDER_LANDS_WITHIN:
             return
         for contract in self.asks:
-            selling = any(o.rest for o in self.orders if o.request.contract == contract and o.request.side is Side.SELL)
+            ours = [o.request for o in self.orders if o.rest] + self.awaiting_approval
+            selling = any(request.contract == contract and request.side is Side.SELL for request in ours)
             if self.net(contract) >= LOT and not selling:
                 self.foreign[contract] = self.foreign.get(contract, 0) - LOT
                 self.kernel.tally["a person sold a hedge of ours"] += 1

@@ -62,7 +62,8 @@ class Gateway(Exchange):
         if fault.accepts is Accepts.LATE:
             kernel.after(lateness(random, after=seconds), lambda: self.accept(request, owner=owner))
         elif fault.accepts is Accepts.QUEUED and random.random() < 0.5:
-            kernel.after(random.uniform(5, 1500), lambda: self.accept(request, owner=owner))
+            self.awaiting_approval.append(request)
+            kernel.after(random.uniform(5, 1500), lambda: self._approve(request, owner))
         elif fault.accepts is Accepts.NOW:
             order = self.accept(request, owner=owner, at_once=fault.status == 400)
         kernel.pause(seconds, "the order is on the wire", peril=4)
@@ -163,6 +164,10 @@ class Gateway(Exchange):
         return refuse
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _approve(self, request: OrderRequest, owner: int | None) -> None:
+        self.awaiting_approval.remove(request)
+        self.accept(request, owner=owner)
 
     def _read(self, what: str) -> None:
         kernel, random = self.kernel, self.kernel.random

@@ -497,10 +497,10 @@ def fingerprint_price(
     """Choose a limit price through the touch that no order of today's book carries: our only correlation id.
 
     `touch` is the ask for a buy and the bid for a sell; `worst` the price that may not be passed; `taken` the prices of
-    today's orders of the same contract, side and quantity. Offsets of one to five ticks are tried first, prices that a
-    person would naturally choose (multiples of 0.25) last. Returns `None` when the buffer holds no free price.
+    today's orders of the same contract, side and quantity. Offsets of one to five ticks are tried first. Prices that a
+    person would naturally choose (multiples of 0.25) are never taken: in 100,000 schedules with such prices as a last
+    resort, four took a person's order for ours. Returns `None` when the buffer holds no free price.
     """
     limits = [touch + side.sign * tick * offset for offset in (3, 2, 4, 1, 5, 6, 7, 8, 9, 10, 0)]
     allowed = [p for p in limits if p >= tick and (worst - p) * side.sign >= 0 and p not in taken]
-    odd = [p for p in allowed if p % Decimal("0.25")]
-    return next(iter(odd or allowed), None)
+    return next((p for p in allowed if p % Decimal("0.25")), None)

@@ -344,12 +344,13 @@ def test_a_price_that_a_person_would_choose_is_avoided():
     assert price("3.85", "4.35") == Decimal("3.95")  # three ticks would be 4.00
 
 
-def test_a_natural_price_is_better_than_none():
-    assert price("4.00", "4.00") == Decimal("4.00")
+def test_no_price_is_better_than_one_that_a_person_would_choose():
+    assert price("4.00", "4.00") is None
+    assert price("4.20", "4.25", "4.20") is None
 
 
 def test_without_a_free_price_inside_the_buffer_there_is_none():
-    assert price("4.00", "4.00", "4.00") is None
+    assert price("4.05", "4.10", "4.05", "4.10") is None
     assert price("4.05", "4.00") is None
 
 
@@ -367,7 +368,7 @@ def test_a_fingerprint_is_free_on_tick_through_the_touch_and_inside_the_buffer(s
     found = fingerprint_price(side=side, touch=touch, tick=TICK, worst=worst, taken=taken)
     if found is None:
         prices = {touch + side.sign * count * TICK for count in range(min(room, 10) + 1)}
-        assert {price for price in prices if price >= TICK} <= taken
+        assert {price for price in prices if price >= TICK and price % Decimal("0.25")} <= taken
         return
     assert found not in taken
     assert found % TICK == 0
