@@ -148,6 +148,10 @@ class FairShare(SimpleRateThrottle):
         self.num_requests, self.duration = self.parse_rate(self.rate)
         return bool(super().allow_request(request, view))
 
+    def wait(self) -> float:
+        """Return the seconds until the next request is free: the whole period where racing requests overdrew the share."""
+        return super().wait() or float(self.duration or 0)
+
     def get_cache_key(self, request: Request, view: APIView) -> str:
         """Name the caller: a person, a key, or an address."""
         known = bool(request.user and request.user.is_authenticated)
