@@ -198,12 +198,13 @@ def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, ports: P
     tx = order.transaction
     _wait_for_turn(order.account_id, ports)
     may_go_live = _may_go_live(tx)
+    now = ports.clock.now()  # may be a question to a server
     # What a halt changes is read last: nothing that takes time may come between these rows and the socket.
     seen = at_the_fence(order)
     if seen.status != OrderStatus.SENDING:  # given up while we slept: what reconcile watches, we may not send
         return OrderStatus(seen.status)
     stale = _is_stale(tx, quoted_at, ports.wall())
-    closed = _fence(tx, ports.clock.now(), seen, may_go_live=may_go_live, stale=stale)
+    closed = _fence(tx, now, seen, may_go_live=may_go_live, stale=stale)
     if closed is None and seen.filled + order.quantity > seen.wanted:  # an earlier attempt has filled after all
         closed = Reason.DENY_FILLED_MEANWHILE
     if closed is not None:
