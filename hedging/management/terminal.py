@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,12 +41,12 @@ class Answer:
     good: bool = True
 
 
-class TerminalCommand(BaseCommand):
+class TerminalCommand(BaseCommand, ABC):
     """A command that answers a person in text, or a script with `--json`; a refusal is one line, or one JSON object."""
 
+    @abstractmethod
     def answer(self, options: dict[str, Any]) -> Answer:
         """Do what is asked. Raises `Refused`, and what the engine refuses with."""
-        raise NotImplementedError
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Print the answer; exit code 1 for a refusal and for an answer that is not good."""
