@@ -12,11 +12,12 @@ from hedging.access.declare import need_of
 from hedging.access.rules import holds
 from hedging.domain.roles import Scope
 
-# Our pages load their own style sheet and icon, and nothing else from anywhere.
+# Our pages load their own scripts, style sheets and icons in files, and ask this server alone; nothing inline runs.
 PAGES_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
-# Django's admin brings scripts and fonts of its own, in files; nothing inline runs.
+# Django's admin brings fonts of its own, too, and signs as data.
 ADMIN_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

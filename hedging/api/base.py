@@ -126,6 +126,12 @@ class SmallJsonParser(JSONParser):
 class LenientNegotiation(DefaultContentNegotiation):
     """`?format=` of a kind that is not here is an input that is not valid, and is named as such: not a missing address."""
 
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        """Return what to answer in; what is `only_by_format` has to be named in the address."""
+        if self.settings.URL_FORMAT_OVERRIDE not in request.query_params:
+            renderers = [each for each in renderers if not getattr(each, "only_by_format", False)]
+        return super().select_renderer(request, renderers, format_suffix)
+
     def filter_renderers(self, renderers: Iterable[Any], format: str) -> list[Any]:  # noqa: A002 - its form
         """Return the renderers of this format, all of them where there is none."""
         return [renderer for renderer in renderers if renderer.format == format] or list(renderers)

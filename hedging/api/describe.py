@@ -82,13 +82,14 @@ def tells(
     refusals: Sequence[str] = (),
     polled: bool = False,
     table: bool = False,
+    fragment: bool = False,
     more: Mapping[int, tuple[Any, str, str]] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
 ) -> Callable[[View], View]:
     """Describe one operation; its docstring is the description.
 
     `example` names an answer of `examples.json`, `sent` an example of the body; `polled` says that it has an ETag, `table`
-    that it is to be had as CSV; `more` are further answers by status: serializer, words, example.
+    that it is to be had as CSV, `fragment` as HTML for our pages; `more` are further answers by status: serializer, words, example.
     """
     taken: list[Any] = [*parameters, *([query] if query else [])]
     if polled:
@@ -99,6 +100,8 @@ def tells(
     responses: dict[Any, Any] = {(status, "application/json"): good}
     if table:
         responses[status, "text/csv"] = OpenApiResponse(str, "The same as a table, streamed.")
+    if fragment:
+        responses[status, "text/html"] = OpenApiResponse(str, "The same, drawn for the dashboard to swap in.")
     if polled:
         responses[304] = OpenApiResponse(description="Nothing is new since the answer with this ETag.")
     for number, (serializer, words, name) in (more or {}).items():

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the endpoints once a process. `/api/docs/` (hedging/views.py) draws it."""
+"""The OpenAPI document, made from the endpoints once a process. `/api/docs/` (hedging/pages/others.py) draws it."""
 
 from __future__ import annotations
 

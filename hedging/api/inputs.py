@@ -33,6 +33,19 @@ class AccountQuery(StrictSerializer):
     account = serializers.CharField(required=False, max_length=60)
 
 
+class StatusQuery(AccountQuery):
+    """Whose status; and for the dashboard, as HTML, which `part` of its page: the banner alone, or the day."""
+
+    format = serializers.ChoiceField(required=False, choices=["json", "html"])
+    part = serializers.ChoiceField(required=False, choices=["banner", "day"], default="day")
+
+
+class CardQuery(StrictSerializer):
+    """As JSON, or as HTML for the dashboard."""
+
+    format = serializers.ChoiceField(required=False, choices=["json", "html"])
+
+
 class ScheduleQuery(StrictSerializer):
     """Which day; today by the market clock when it is not named."""
 

@@ -16,6 +16,7 @@ from hedging.access import Scope
 from hedging.api import inputs
 from hedging.api.base import Endpoint
 from hedging.api.describe import row_id, tells
+from hedging.api.fragments import FragmentRenderer, fragment, wants_fragment
 from hedging.api.fresh import unless_known
 from hedging.api.outputs.ledgers import (
     DecisionDetailOutput,
@@ -25,6 +26,7 @@ from hedging.api.outputs.ledgers import (
     TransactionsOutput,
 )
 from hedging.api.tables import CsvRenderer, csv_answer, wants_csv
+from hedging.pages.card import card_context
 from hedging.selectors import decisions as cards
 from hedging.selectors import trades as ledger
 from hedging.selectors.decisions import DecisionFilter
@@ -121,20 +123,25 @@ class DecisionView(Endpoint):
 
     needs = Scope.READ
     group = "Ledgers"
+    renderer_classes = [JSONRenderer, FragmentRenderer]
 
     @tells(
         "One decision card",
         answer=DecisionDetailOutput,
         example="decision",
+        query=inputs.CardQuery,
         refusals=["NOT_FOUND"],
+        fragment=True,
         parameters=[row_id("a decision")],
     )
-    def get(self, request: Request, pk: str) -> Response:
+    def get(self, request: Request, pk: str) -> HttpResponseBase:
         """Return one decision whole: its ordered gates, projection, facts, and the policy by which it was made."""
-        self.query(request, inputs.NothingInput)
+        self.query(request, inputs.CardQuery)
         card = selectors.decision(int(pk))
         if card is None:
             raise NotFound("There is no such decision.")
+        if wants_fragment(request):
+            return fragment(request, "hedging/_card.html", card_context(card))
         return Response(DecisionDetailOutput(card).data)
 
 

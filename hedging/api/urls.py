@@ -2,12 +2,13 @@
 
 from django.urls import re_path
 
-from hedging.api import analytics, document, halting, ledgers, manual, sessions, views
+from hedging.api import analytics, course, document, halting, ledgers, manual, sessions, views
 
 urlpatterns = [
     re_path(r"^hedge/status/?$", views.StatusView.as_view(), name="api-status"),
     re_path(r"^hedge/session/?$", sessions.SessionView.as_view(), name="api-session"),
     re_path(r"^hedge/plan/?$", views.PlanView.as_view(), name="api-plan"),
+    re_path(r"^hedge/course/?$", course.CourseView.as_view(), name="api-course"),
     re_path(r"^hedge/schedule/?$", views.ScheduleView.as_view(), name="api-schedule"),
     re_path(r"^hedge/toggle/?$", sessions.ToggleView.as_view(), name="api-toggle"),
     re_path(r"^hedge/halt/?$", halting.HaltView.as_view(), name="api-halt"),

@@ -7,6 +7,7 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,11 +17,13 @@ from hedging.api import inputs
 from hedging.api.base import Endpoint
 from hedging.api.describe import tells
 from hedging.api.errors import Refused, session_of
+from hedging.api.fragments import FragmentRenderer, fragment, wants_fragment
 from hedging.api.fresh import unless_known
 from hedging.api.outputs.plan import DayOutput, PlanOutput
 from hedging.api.outputs.status import StatusOutput
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
+from hedging.pages.status import live_parts
 from hedging.selectors.versions import session_version
 
 
@@ -28,25 +31,31 @@ class StatusView(Endpoint):
     """GET: utilization, projection, hedges, next entry, cost, breaker, why, ages, mode."""
 
     needs = Scope.READ
+    renderer_classes = [JSONRenderer, FragmentRenderer]
 
     @tells(
         "Where the session stands",
         answer=StatusOutput,
         example="status",
-        query=inputs.AccountQuery,
+        query=inputs.StatusQuery,
         refusals=["NO_SESSION", "CLOCK_UNAVAILABLE"],
         polled=True,
+        fragment=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Return utilization, projection, hedges held, next entry, cost, breakers, data ages, and `why` as ordered gates."""
-        wanted = self.query(request, inputs.AccountQuery)
+        wanted = self.query(request, inputs.StatusQuery)
         now, wall_now = clock.market_clock().now(), clock.wall_now()
         session = session_of(wanted.get("account"), now=now)
-        return unless_known(
-            request,
-            session_version(session=session, now=now, wall_now=wall_now),
-            lambda: Response(StatusOutput(selectors.status(session=session, now=now, wall_now=wall_now)).data),
-        )
+
+        def draw() -> HttpResponseBase:
+            state = selectors.status(session=session, now=now, wall_now=wall_now)
+            if wants_fragment(request):
+                whole = wanted["part"] == "day"
+                return fragment(request, "hedging/_live.html", live_parts(state, now=now, whole=whole))
+            return Response(StatusOutput(state).data)
+
+        return unless_known(request, session_version(session=session, now=now, wall_now=wall_now), draw)
 
 
 class PlanView(Endpoint):

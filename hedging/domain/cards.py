@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from hedging.domain.facts import HUNDRED, CycleFacts
+from hedging.domain.facts import HUNDRED, CycleFacts, OwnWing
 from hedging.domain.history import PastJump
-from hedging.domain.instruments import Contract
+from hedging.domain.instruments import Contract, Right
 from hedging.domain.optimizer_types import HedgeSolution, WingTrade
 from hedging.domain.projection import Projection
 
@@ -26,7 +26,8 @@ def card_of(
         "free_margin": two_places(facts.free_margin),
         "spot": None if facts.chain is None else two_places(facts.chain.spot),
         "cost_left": two_places(facts.cost_left),
-        "held": [{"symbol": contract_name(w.contract), "quantity": w.quantity} for w in facts.held],
+        "held": [_held(facts, wing) for wing in facts.held],
+        "shorts": _shorts(facts),
     }
     card["margin_model"] = {"error_pct": two_places(facts.profile.error_pct), "doubled": facts.profile.wide}
     if facts.unknown:
@@ -74,6 +75,27 @@ def card_of(
             "would_do": [contract_name(c) for c in solution.would_do],
         }
     return card
+
+
+def _held(facts: CycleFacts, wing: OwnWing) -> dict[str, Any]:
+    """Return a wing of ours with what it would bring: the bid where prices were read, and the last price of the book."""
+    quote = None if facts.chain is None else facts.chain.quotes.get(wing.contract)
+    line = next((p for p in facts.positions or () if p.contract == wing.contract), None)
+    return {
+        "symbol": contract_name(wing.contract),
+        "quantity": wing.quantity,
+        "bid": two_places(None if quote is None else quote.bid),
+        "last": two_places(None if line is None else line.last),
+    }
+
+
+def _shorts(facts: CycleFacts) -> dict[str, int] | None:
+    """Return the units sold on each side of the session's expiry, which wings can cover; `None` where no book was read."""
+    if facts.positions is None:
+        return None
+    of_session = [p for p in facts.positions if p.contract.index == facts.session.index]
+    of_session = [p for p in of_session if p.contract.expiry == facts.session.expiry and p.quantity < 0]
+    return {side.value: -sum(p.quantity for p in of_session if p.contract.right is side) for side in Right}
 
 
 def _forecast(jump: PastJump, budget: Decimal) -> dict[str, str | None]:

@@ -2,6 +2,7 @@
 
 from hedging.selectors.ahead import day_ahead
 from hedging.selectors.books import books
+from hedging.selectors.course import course
 from hedging.selectors.decisions import decision
 from hedging.selectors.health import readiness
 from hedging.selectors.jumps import Forecast, forecasts
@@ -24,6 +25,7 @@ __all__ = [
     "Holding",
     "analytics",
     "books",
+    "course",
     "current_session",
     "day_ahead",
     "day_entries",

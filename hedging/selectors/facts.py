@@ -83,7 +83,12 @@ class NextEntry:
 
 @dataclass(frozen=True, slots=True)
 class ActiveHedge:
-    """A hedge held by our own fills: units, rupees a unit, and rupees in all."""
+    """A hedge held by our own fills: units, rupees a unit, and rupees in all.
+
+    `shorts` are the units sold on its side, which all hedges of that side cover together; `price` is the bid of the last
+    decision that read prices, or the last trade where `price_is` says so; `gain` is against it, before charges. `None` is
+    unknown.
+    """
 
     symbol: str
     right: str
@@ -93,6 +98,11 @@ class ActiveHedge:
     average_price: Decimal
     cost: Decimal
     since: datetime
+    shorts: int | None
+    covers: int | None
+    price: Decimal | None
+    price_is: str
+    gain: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet, Sum
 
 from hedging.brokers.openalgo.symbols import format_symbol
+from hedging.domain.cards import contract_name
 from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.engine.hours import trading_day_of
 from hedging.engine.standing import Standing, halt_file_exists, standing_of
 from hedging.models import CycleKind, Fill, Heartbeat, HedgeDecision, HedgeOrder, HedgeTransaction
 from hedging.selectors.books import books
-from hedging.selectors.cards import DecisionCard, card_of, verdict
+from hedging.selectors.cards import DecisionCard, card_of, number, verdict
 from hedging.selectors.facts import (
     ActiveHedge,
     Beat,
@@ -79,7 +81,7 @@ def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Sta
         next_entry=_next_entry(entries, now=now),
         entries=entries,
         calendar_unknown=calendar_unknown,
-        active_hedges=_active_hedges(session, now=now),
+        active_hedges=_active_hedges(session, now=now, seen={} if latest is None else latest.facts),
         cost=_cost(session),
         margin_model=margin_model(session),
         breaker=_breaker(standing),
@@ -233,23 +235,40 @@ def _next_entry(entries: Sequence[ScheduledEntry], *, now: datetime) -> NextEntr
     )
 
 
-def _active_hedges(session: TradingSession, *, now: datetime) -> tuple[ActiveHedge, ...]:
+def _active_hedges(session: TradingSession, *, now: datetime, seen: Mapping[str, Any]) -> tuple[ActiveHedge, ...]:
     # What expired on a day that is closed has been settled, and is held no more.
     day = trading_day_of(now) if session.is_open else session.trading_day + timedelta(days=1)
     held = holdings(account_id=session.account_id, mode=session.mode, day=day)
-    return tuple(
-        ActiveHedge(
-            symbol=format_symbol(row.contract),
-            right=row.contract.right,
-            expiry=row.contract.expiry,
-            product=row.product,
-            quantity=row.quantity,
-            average_price=row.average_price,
-            cost=row.quantity * row.average_price,
-            since=row.since,
+    prices = {row.get("symbol"): row for row in seen.get("held") or ()}
+    shorts = seen.get("shorts") or {}
+    left = dict(shorts)
+    found = []
+    for row in held:
+        of_side, priced = shorts.get(row.contract.right), prices.get(contract_name(row.contract), {})
+        covers = None if of_side is None else min(row.quantity, max(0, left[row.contract.right]))
+        if covers is not None:
+            left[row.contract.right] -= covers
+        price, price_is = number(priced.get("bid")), "bid"
+        if price is None:
+            price, price_is = number(priced.get("last")), "last"
+        found.append(
+            ActiveHedge(
+                symbol=format_symbol(row.contract),
+                right=row.contract.right,
+                expiry=row.contract.expiry,
+                product=row.product,
+                quantity=row.quantity,
+                average_price=row.average_price,
+                cost=row.quantity * row.average_price,
+                since=row.since,
+                shorts=of_side,
+                covers=covers,
+                price=price,
+                price_is="" if price is None else price_is,
+                gain=None if price is None else (price - row.average_price) * row.quantity,
+            )
         )
-        for row in held
-    )
+    return tuple(found)
 
 
 def _cost(session: TradingSession) -> Cost:

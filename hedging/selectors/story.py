@@ -14,7 +14,7 @@ from django.db.models.functions import Lag, RowNumber
 from hedging.models import Action, HedgeDecision
 from hedging.selectors.cards import DecisionCard, card_of
 from schedule.entries import ScheduledEntry
-from sessions_app.models import MarginSnapshot, TradingSession
+from sessions_app.models import MarginSnapshot
 
 FEED_LENGTH = 60
 # How long an entry's orders may take until a reading shows them. Market time.
@@ -50,14 +50,14 @@ class TimetableRow:
     hedges: tuple[DecisionCard, ...]
 
 
-def feed(*, session: TradingSession, length: int = FEED_LENGTH) -> tuple[FeedItem, ...]:
+def feed(*, session_id: int, length: int = FEED_LENGTH) -> tuple[FeedItem, ...]:
     """Return a session's decisions, newest first, equal holds in a row folded into one. Two queries.
 
     Rows are "in a row" within their kind of cycle, since the two kinds take turns.
     """
     # The windows sort a whole day: over narrow rows. The cards, with their JSON, are read for the few that are shown.
     rows = (
-        HedgeDecision.objects.filter(session=session)
+        HedgeDecision.objects.filter(session_id=session_id)
         .annotate(
             previous=Window(Lag("reason"), partition_by="kind", order_by="id"),
             previous_at=Window(Lag("at"), partition_by="kind", order_by="id"),
@@ -79,15 +79,17 @@ def feed(*, session: TradingSession, length: int = FEED_LENGTH) -> tuple[FeedIte
     return tuple(FeedItem(card=card_of(cards[pk]), until=until, count=count) for pk, until, count in folded)
 
 
-def timetable(*, session: TradingSession, entries: Sequence[ScheduledEntry], now: datetime) -> tuple[TimetableRow, ...]:
+def timetable(*, session_id: int, entries: Sequence[ScheduledEntry], now: datetime) -> tuple[TimetableRow, ...]:
     """Return the day's entries in order of time with what happened around each. Two queries."""
     readings = [
         (at, used)
-        for at, used in MarginSnapshot.objects.filter(session=session)
+        for at, used in MarginSnapshot.objects.filter(session_id=session_id)
         .order_by("at", "id")
         .values_list("at", "utilization_pct")
     ]
-    adds = [card_of(row) for row in HedgeDecision.objects.filter(session=session, action=Action.ADD).order_by("id")]
+    adds = [
+        card_of(row) for row in HedgeDecision.objects.filter(session_id=session_id, action=Action.ADD).order_by("id")
+    ]
     return tuple(
         TimetableRow(
             portfolio=entry.portfolio,

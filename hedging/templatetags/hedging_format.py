@@ -15,36 +15,42 @@ UNKNOWN = "unknown"
 @register.filter
 def rupees(value: object, places: int = 0) -> str:
     """Write rupees in Indian grouping: ₹12,34,567; with `places` decimals."""
-    figure = _decimal(value)
-    if figure is None:
+    amount = as_decimal(value)
+    if amount is None:
         return UNKNOWN
-    rounded = figure.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP)
+    rounded = amount.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP)
     sign = "−" if rounded < 0 else ""
     whole, _, rest = f"{abs(rounded):f}".partition(".")
     return f"{sign}₹{grouped(whole)}{'.' + rest if rest else ''}"
 
 
 @register.filter
+def figure(value: object, places: int = 2) -> str:
+    """Write a figure that is no money, such as an index, in Indian grouping with `places` decimals."""
+    return rupees(value, places).replace("₹", "")
+
+
+@register.filter
 def units(value: object) -> str:
     """Write a whole number in Indian grouping."""
-    figure = _decimal(value)
-    return UNKNOWN if figure is None else f"{'−' if figure < 0 else ''}{grouped(str(abs(int(figure))))}"
+    count = as_decimal(value)
+    return UNKNOWN if count is None else f"{'−' if count < 0 else ''}{grouped(str(abs(int(count))))}"
 
 
 @register.filter
 def percent(value: object) -> str:
     """Write a percentage with one decimal: 107.6 %."""
-    figure = _decimal(value)
-    return UNKNOWN if figure is None else f"{figure.quantize(Decimal('0.1'), ROUND_HALF_UP)} %"
+    share = as_decimal(value)
+    return UNKNOWN if share is None else f"{share.quantize(Decimal('0.1'), ROUND_HALF_UP)} %"
 
 
 @register.filter
 def duration(seconds: object) -> str:
     """Write seconds as people say them: 45 s, 12 min, 2 h 05 min."""
-    figure = _decimal(seconds)
-    if figure is None:
+    given = as_decimal(seconds)
+    if given is None:
         return UNKNOWN
-    total = int(timedelta(seconds=int(figure)).total_seconds())
+    total = int(timedelta(seconds=int(given)).total_seconds())
     if total < 60:
         return f"{total} s"
     minutes = total // 60
@@ -67,11 +73,12 @@ def grouped(digits: str) -> str:
     return ",".join([*pairs, tail])
 
 
-def _decimal(value: object) -> Decimal | None:
+def as_decimal(value: object) -> Decimal | None:
+    """Read a figure; None when it is absent or no finite number."""
     if value is None or value == "":
         return None
     try:
-        figure = Decimal(str(value))
+        read = Decimal(str(value))
     except InvalidOperation:
         return None
-    return figure if figure.is_finite() else None
+    return read if read.is_finite() else None

@@ -69,7 +69,7 @@ def test_a_failing_view_shows_no_secret_to_the_caller_or_in_the_log(heard, monke
         secret = {"apikey": settings.OPENALGO_API_KEY, "password": PASSWORD}
         raise RuntimeError(f"cannot post {json.dumps(secret)} to {settings.REDIS_URL} with {settings.HEDGE_API_KEY}")
 
-    monkeypatch.setattr("hedging.views.clock.market_clock", fail)
+    monkeypatch.setattr("hedging.pages.base.clock.market_clock", fail)
     answer = Client(raise_request_exception=False).get("/", headers={"X-API-Key": settings.HEDGE_API_KEY})
     assert answer.status_code == 500
     assert found_in(answer.content.decode()) == []

@@ -82,6 +82,11 @@ class ActiveHedgeOutput(Output):
     average_price = Price()
     cost = Rupees()
     since = serializers.DateTimeField()
+    shorts = serializers.IntegerField(allow_null=True)
+    covers = serializers.IntegerField(allow_null=True)
+    price = Price()
+    price_is = serializers.CharField()
+    gain = Rupees()
 
 
 class CostOutput(Output):

@@ -1,0 +1,34 @@
+"""Fragments: the same answer drawn for our pages, so that what they swap in is what they were first drawn with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+
+class FragmentRenderer(BaseRenderer):
+    """`?format=html`, and never by `Accept` alone: a browser that opens the address sees JSON. The view draws it itself."""
+
+    media_type = "text/html"
+    format = "html"
+    charset = "utf-8"
+    only_by_format = True
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        """Return nothing: answers without a fragment, such as "not modified", have no body."""
+        return b""
+
+
+def wants_fragment(request: Request) -> bool:
+    """Return whether the caller asked for HTML."""
+    return bool(request.accepted_renderer.format == FragmentRenderer.format)
+
+
+def fragment(request: Request, template: str, context: Mapping[str, Any]) -> HttpResponse:
+    """Return a template drawn for a page to swap in."""
+    return render(request._request, template, dict(context))

@@ -1,0 +1,103 @@
+"""The status tab at /: am I safe, what is next, what do I hold, is the machine well; and the day so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from hedging import selectors
+from hedging.access import Scope, needing
+from hedging.pages.bars import bar_of, cost_place
+from hedging.pages.base import Moment, banner, draw, look, page
+from hedging.selectors.facts import Status
+from hedging.templatetags.hedging_format import percent, rupees, words
+
+_MONEY = frozenset({"spend", "spent", "recovery", "recovered", "charges", "net", "paid", "cost", "budget", "reserved"})
+
+
+@require_safe
+@page
+@needing(Scope.READ)
+def status_page(request: HttpRequest) -> HttpResponse:
+    """Draw where the day stands, and its story so far; without a session, how the last one ended."""
+    moment = look(request)
+    if moment.status is None:
+        return draw(request, "hedging/no_session.html", tab="status", moment=moment, context=last_day(moment))
+    context = glance(moment.status) | story(moment.status)
+    return draw(request, "hedging/status.html", tab="status", moment=moment, context=context)
+
+
+def last_day(moment: Moment) -> dict[str, Any]:
+    """Return how the last session ended, for a day that has none."""
+    last = selectors.last_session(account=moment.account)
+    return {"last": last, "summary": summary_rows(last.summary if last else {})}
+
+
+def glance(state: Status) -> dict[str, Any]:
+    """Return what the four cards of the first screen need beside the status itself. No query."""
+    return {
+        "bar": bar_of(state.session, state.margin, state.projections),
+        "cost_place": cost_place(state.cost),
+        "unprojected": unprojected_words(state),
+        "automation": automation_words(state),
+        "summary": summary_rows(state.summary),
+    }
+
+
+def story(state: Status) -> dict[str, Any]:
+    """Return the day so far: decisions, timetable, trades."""
+    session_id = state.session.id
+    return {
+        "feed": selectors.feed(session_id=session_id),
+        "timetable": selectors.timetable(session_id=session_id, entries=state.entries, now=state.now),
+        "trades": selectors.transactions(session_id=session_id).results,
+    }
+
+
+def live_parts(state: Status, *, now: datetime, whole: bool) -> dict[str, Any]:
+    """Return what is drawn anew while a page is open: the banner, and (`whole`) all that moves on the status tab."""
+    return banner(state, now=now) | {"whole": whole} | ((glance(state) | story(state)) if whole else {})
+
+
+def unprojected_words(status: Status) -> str:
+    """Say why the next entry is not projected; "" when it is, or when there is none."""
+    if status.next_entry is None or status.projections:
+        return ""
+    minutes = status.session.lookahead_minutes
+    if status.next_entry.seconds_away > minutes * 60:
+        return f"It is projected from {minutes} minutes before it."
+    return "The latest decision does not project it: see why below."
+
+
+def automation_words(status: Status) -> str:
+    """Say whether anything is bought without a person, and if not, which lid is closed."""
+    session = status.session
+    if session.closed_at is not None:
+        return "off: the session is closed"
+    if not session.lid_open:
+        return "off: AUTO_HEDGE_ENABLED is false"
+    if not session.enabled:
+        return "off: the session's toggle"
+    return "on" if session.automatic else f"held: {session.trading_state.upper()}"
+
+
+def summary_rows(summary: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Return a day's summary as labels and figures in their units."""
+    rows = []
+    for key, value in summary.items():
+        if key in _MONEY:
+            text = rupees(value)
+        elif "utilization" in key or key.endswith("_pct"):
+            text = percent(value)
+        elif isinstance(value, Mapping):
+            text = ", ".join(f"{part} {words(name)}" for name, part in value.items()) or "none"
+        elif isinstance(value, list | tuple):
+            text = ", ".join(str(part) for part in value) or "none"
+        else:
+            text = "none" if value is None else str(value)
+        rows.append((words(key.removesuffix("_pct")), text))
+    return tuple(rows)
