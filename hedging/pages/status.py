@@ -13,6 +13,7 @@ from hedging import selectors
 from hedging.access import Scope, needing
 from hedging.pages.bars import bar_of, cost_place
 from hedging.pages.base import Moment, banner, draw, look, page
+from hedging.selectors.ahead import AheadMoment
 from hedging.selectors.facts import Status
 from hedging.templatetags.hedging_format import percent, rupees, words
 
@@ -38,8 +39,9 @@ def last_day(moment: Moment) -> dict[str, Any]:
 
 
 def glance(state: Status) -> dict[str, Any]:
-    """Return what the four cards of the first screen need beside the status itself. No query."""
+    """Return what the four cards of the first screen need beside the status itself. One query."""
     return {
+        "foreseen": _foreseen(state),
         "bar": bar_of(state.session, state.margin, state.projections),
         "cost_place": cost_place(state.cost),
         "unprojected": unprojected_words(state),
@@ -56,6 +58,15 @@ def story(state: Status) -> dict[str, Any]:
         "timetable": selectors.timetable(session_id=session_id, entries=state.entries, now=state.now),
         "trades": selectors.transactions(session_id=session_id).results,
     }
+
+
+def _foreseen(state: Status) -> AheadMoment | None:
+    """Return what the day ahead, as last drawn, says of the next entry while it is too far away to be projected."""
+    coming = state.next_entry
+    if coming is None or state.projections:
+        return None
+    drawn = selectors.day_ahead(session=state.session, now=state.now).moments
+    return next((m for m in drawn if m.kind == "entry" and m.portfolio == coming.portfolio), None)
 
 
 def live_parts(state: Status, *, now: datetime, whole: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from hedging.models import CycleKind, HedgeDecision
 from hedging.selectors.cards import moment, number
+from hedging.selectors.facts import SessionFacts
 from sessions_app.models import TradingSession
 
 
@@ -58,10 +59,10 @@ class DayAhead:
     unknown: str
 
 
-def day_ahead(*, session: TradingSession, now: datetime) -> DayAhead:
+def day_ahead(*, session: TradingSession | SessionFacts, now: datetime) -> DayAhead:
     """Return the rest of the session's day from market time `now` on, as its last drawing shows it. One query."""
     drawn = (
-        HedgeDecision.objects.filter(session=session, kind=CycleKind.MARGIN_CHECK, facts__has_key="day")
+        HedgeDecision.objects.filter(session_id=session.id, kind=CycleKind.MARGIN_CHECK, facts__has_key="day")
         .order_by("-id")
         .values_list("facts__day", flat=True)
         .first()
@@ -72,7 +73,7 @@ def day_ahead(*, session: TradingSession, now: datetime) -> DayAhead:
     moments = tuple(_moment(row, trigger) for row in day.get("moments", ()))
     calibrated = day.get("calibrated")
     return DayAhead(
-        session=session.pk,
+        session=session.id,
         at=at,
         age_seconds=None if at is None else int((now - at).total_seconds()),
         spot=number(day.get("spot")),

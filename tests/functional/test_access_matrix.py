@@ -21,13 +21,13 @@ from django.urls import clear_url_caches, get_resolver, path
 from rest_framework.response import Response
 
 import config.urls
-from hedging import views
 from hedging.access import checks, keys
 from hedging.access.middleware import AccessMiddleware
 from hedging.access.site import HedgeAdminSite
 from hedging.api.base import Endpoint
 from hedging.domain.roles import Scope
 from hedging.engine import clock
+from hedging.pages import base, others
 from tests.people import person
 
 pytestmark = pytest.mark.django_db
@@ -190,7 +190,8 @@ def doors(monkeypatch):
     monkeypatch.setattr(HedgeAdminSite, "login", let_in)
     vars(let_in)["needs"] = "open"
     monkeypatch.setattr(clock, "market_clock", away)
-    monkeypatch.setattr(views, "render", let_in)
+    monkeypatch.setattr(base, "render", let_in)
+    monkeypatch.setattr(others, "render", let_in)
     monkeypatch.setattr("hedging.selectors.readiness", away)
     # What takes longer than a refusal and says nothing about it: log lines, addresses of redirects, headers for caches.
     logging.disable(logging.CRITICAL)

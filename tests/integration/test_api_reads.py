@@ -80,6 +80,11 @@ def test_status_tells_margin_projection_hedges_cost_and_why(client):
             "average_price": "4.05",
             "cost": "526.50",
             "since": "2026-12-01T10:11:34+05:30",
+            "shorts": None,
+            "covers": None,
+            "price": None,
+            "price_is": "",
+            "gain": None,
         }
     ]
     assert state["cost"] == {

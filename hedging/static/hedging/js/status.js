@@ -60,17 +60,17 @@ function thresholds(plot) {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-  ctx.textAlign = "right";
-  for (const [value, name] of [[course.exit_trigger_pct, "--calm"], [course.target_pct, "--watch"], [course.trigger_pct, "--over"], [100, "--breach"]]) {
+  ctx.textAlign = "left";
+  for (const [value, name, tone] of [[course.exit_trigger_pct, "exit trigger", "--calm"], [course.target_pct, "target", "--watch"], [course.trigger_pct, "trigger", "--over"], [100, "budget", "--breach"]]) {
     const y = plot.valToPos(Number(value), "y", true);
-    ctx.strokeStyle = ctx.fillStyle = colour(name);
+    ctx.strokeStyle = ctx.fillStyle = colour(tone);
     ctx.lineWidth = devicePixelRatio;
     ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    ctx.fillText(String(Number(value)), bbox.left + bbox.width - 4, y - 3);
+    ctx.fillText(`${name} ${Number(value)}`, bbox.left + 6, y - 3 * devicePixelRatio);
   }
   ctx.restore();
 }
