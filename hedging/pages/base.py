@@ -21,11 +21,8 @@ from hedging.engine import clock
 from hedging.selectors.facts import Status
 from hedging.selectors.moment import mode_words
 
-SIMULATED_POLL_MS: Final = 1500
-"""Wall time between two questions of a page where the market runs faster than life: an entry is over in a second."""
-POLL_MS: Final = 5000
-WATCHFUL_POLL_MS: Final = 2000
-"""The same while an order of ours is at work: its fill is shown within three seconds."""
+POLL_MS: Final = 2000
+"""Wall time between two questions of an open page: a fill is shown within three seconds. Mostly the answer is 304."""
 STALE_SECONDS: Final = 95
 """Market time after which a figure is drawn grey: three checks of margin were missed."""
 
@@ -117,12 +114,6 @@ def banner(state: Status | None, *, now: datetime | None) -> dict[str, Any]:
         "world": settings.WORLD,
         "mode_words": mode_words(mode=None) if state is None else state.session.mode_words,
         "halted": "active" if state is None else state.session.trading_state,
-        "poll_ms": _poll_ms(state),
+        "poll_ms": POLL_MS,
         "stale_seconds": STALE_SECONDS,
     }
-
-
-def _poll_ms(state: Status | None) -> int:
-    if settings.SPEED > 1:
-        return SIMULATED_POLL_MS
-    return WATCHFUL_POLL_MS if state is not None and state.live_orders else POLL_MS

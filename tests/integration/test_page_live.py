@@ -9,7 +9,6 @@ import pytest
 
 from hedging.engine import clock
 from hedging.models import CycleKind
-from hedging.pages import base
 from sessions_app.models import TradingState
 from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, hedged_morning
@@ -112,19 +111,6 @@ def test_in_the_real_world_the_mode_cannot_be_missed(client, settings, mode, ico
     assert f'class="banner real {mode} active"' in seen
     assert f'<strong class="mode">{words}</strong>' in seen
     assert f"icons/{icon}.svg" in seen
-
-
-@pytest.mark.parametrize(
-    ("speed", "working", "expected"),
-    [(60, False, base.SIMULATED_POLL_MS), (1, False, base.POLL_MS), (1, True, base.WATCHFUL_POLL_MS)],
-)
-def test_a_page_asks_oftener_while_an_order_works(client, settings, speed, working, expected):
-    settings.SPEED = speed
-    session = hedged_morning()
-    if working:
-        make.HedgeOrderFactory.create(transaction__decision__session=session, acked=True)
-
-    assert f'data-poll="{expected}"' in client.get("/").content.decode()
 
 
 @pytest.mark.parametrize(("role", "shown"), [("viewer", False), ("operator", True), ("trader", True)])
