@@ -6,7 +6,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-browser check bench accuracy optimality chaos mutants soak audit
+.PHONY: help setup run test test-browser screenshots check bench accuracy optimality chaos mutants soak audit
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ test: setup ## run all tests on all cores (up to 8; ARGS="-n 0 tests/unit" for l
 test-browser: setup ## walk through all pages in a real Chromium, the system's (ARGS="--screenshots DIR" keeps pictures)
 	@$(PY) -m tests.browser.chromium
 	@$(PY) -m pytest --numprocesses 0 tests/browser $(ARGS)
+
+screenshots: setup ## take a picture of every tab, in both colours and sizes, into docs/screenshots/
+	@$(PY) -m tests.browser.chromium
+	@$(PY) -m tests.browser.screenshots docs/screenshots
 
 check: setup ## lint, format, types, layers, missing migrations
 	$(PY) -m ruff check .
@@ -57,6 +61,7 @@ bench: setup ## measure simulator and margin beside peers; prints, never fails o
 	@$(PY) -m benchmarks.bench_optimizer
 	@$(PY) -m benchmarks.bench_timeline
 	@$(PY) -m benchmarks.bench_path
+	@$(PY) -m benchmarks.bench_pages
 
 # --- setup, step by step; a stamp says that a step is done for the locks as they are -----------------------------------
 

@@ -102,6 +102,11 @@ def tells(
         responses[status, "text/csv"] = OpenApiResponse(str, "The same as a table, streamed.")
     if fragment:
         responses[status, "text/html"] = OpenApiResponse(str, "The same, drawn for the dashboard to swap in.")
+    if fragment and polled:
+        words = "Market time in ms since 1970."
+        taken.append(
+            OpenApiParameter("X-Market-Time", int, OpenApiParameter.HEADER, description=words, response=[status, 304])
+        )
     if polled:
         responses[304] = OpenApiResponse(description="Nothing is new since the answer with this ETag.")
     for number, (serializer, words, name) in (more or {}).items():

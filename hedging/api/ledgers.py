@@ -141,7 +141,7 @@ class DecisionView(Endpoint):
         if card is None:
             raise NotFound("There is no such decision.")
         if wants_fragment(request):
-            return fragment(request, "hedging/_card.html", card_context(card))
+            return fragment("hedging/_card.html", card_context(card))
         return Response(DecisionDetailOutput(card).data)
 
 

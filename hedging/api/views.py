@@ -17,7 +17,7 @@ from hedging.api import inputs
 from hedging.api.base import Endpoint
 from hedging.api.describe import tells
 from hedging.api.errors import Refused, session_of
-from hedging.api.fragments import FragmentRenderer, fragment, wants_fragment
+from hedging.api.fragments import MARKET_TIME, FragmentRenderer, shared_fragment, wants_fragment
 from hedging.api.fresh import unless_known
 from hedging.api.outputs.plan import DayOutput, PlanOutput
 from hedging.api.outputs.status import StatusOutput
@@ -25,6 +25,7 @@ from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
 from hedging.pages.status import live_parts
 from hedging.selectors.versions import session_version
+from hedging.templatetags.hedging_pages import epoch_ms
 
 
 class StatusView(Endpoint):
@@ -48,14 +49,22 @@ class StatusView(Endpoint):
         now, wall_now = clock.market_clock().now(), clock.wall_now()
         session = session_of(wanted.get("account"), now=now)
 
-        def draw() -> HttpResponseBase:
-            state = selectors.status(session=session, now=now, wall_now=wall_now)
-            if wants_fragment(request):
-                whole = wanted["part"] == "day"
-                return fragment(request, "hedging/_live.html", live_parts(state, now=now, whole=whole))
-            return Response(StatusOutput(state).data)
+        version = session_version(session=session, now=now, wall_now=wall_now)
 
-        return unless_known(request, session_version(session=session, now=now, wall_now=wall_now), draw)
+        def drawn_for_page() -> HttpResponseBase:
+            whole = wanted["part"] == "day"
+            return shared_fragment(
+                "hedging/_live.html",
+                f"{version} {whole}",
+                lambda: live_parts(selectors.status(session=session, now=now, wall_now=wall_now), now=now, whole=whole),
+            )
+
+        def draw() -> HttpResponseBase:
+            return Response(StatusOutput(selectors.status(session=session, now=now, wall_now=wall_now)).data)
+
+        answer = unless_known(request, version, drawn_for_page if wants_fragment(request) else draw)
+        answer.headers[MARKET_TIME] = str(epoch_ms(now))
+        return answer
 
 
 class PlanView(Endpoint):

@@ -17,9 +17,9 @@ export function marketNow() {
   return marketAt + (performance.now() - readAt) * speed;
 }
 
-function readClock() {
-  if (!banner().dataset.now) return;
-  marketAt = Number(banner().dataset.now);
+function readClock(told) {
+  if (!told) return;
+  marketAt = Number(told);
   readAt = performance.now();
 }
 
@@ -29,6 +29,7 @@ async function beat() {
   try {
     const address = withAccount(`${document.body.dataset.status}?format=html&part=${whole ? "day" : "banner"}`);
     const answer = await fetch(address, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store", credentials: "same-origin", signal: ends });
+    readClock(answer.headers.get("X-Market-Time"));
     if (answer.status === 200) {
       tag = answer.headers.get("ETag") || "";
       swap(await answer.text());
@@ -86,7 +87,6 @@ export function swap(text) {
     document.title = banner().dataset.title.trim();
     const icon = document.getElementById("icon");
     if (icon.getAttribute("href") !== banner().dataset.icon) icon.setAttribute("href", banner().dataset.icon);
-    readClock();
   }
   count();
   if (changed.length) document.dispatchEvent(new CustomEvent("live", { detail: changed }));
@@ -127,7 +127,7 @@ export function askNow() {
 }
 
 export function start() {
-  readClock();
+  readClock(document.body.dataset.now);
   count();
   setInterval(count, 1000);
   again();

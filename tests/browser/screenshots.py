@@ -1,0 +1,46 @@
+"""Pictures of every tab, both colours, both sizes, of one simulated morning: `make screenshots` writes docs/screenshots/.
+
+`python -m tests.browser.screenshots DIR [--at 10:18]`. Look at each: what you would not show a friend who trades for a living
+is a bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from hedging.pages.base import TABS
+from tests.browser.chromium import launch
+from tests.browser.installation import Installation
+from tests.browser.pages import SIZES, Album, Visitor, Watch
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("folder", type=Path)
+    options.add_argument("--at", default="10:18", help="the market's minute; on seed 7 a hedge was just bought")
+    asked = options.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    album, world = Album(asked.folder), Installation()
+    try:
+        world.go_to(asked.at)
+        with sync_playwright() as playwright:
+            browser = launch(playwright)
+            visitor = Visitor(browser, world, Watch(world.base_url), {})
+            for tab in TABS:
+                for screen in SIZES:
+                    for dark in (False, True):
+                        page = visitor("/" if tab.name == "status" else f"/{tab.name}", screen=screen, dark=dark)
+                        page.wait_for_load_state("networkidle")
+                        page.wait_for_timeout(1500)  # charts are drawn when their data came
+                        print(album(page, tab.name, full_page=screen == "phone" or tab.name != "status"))
+                        page.context.close()
+            browser.close()
+    finally:
+        world.remove()
+
+
+if __name__ == "__main__":
+    main()
