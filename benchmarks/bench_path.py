@@ -203,8 +203,9 @@ class World:
         self._told = ours
         self.url = f"http://127.0.0.1:{ours.recv()}"
         self.broker = OpenAlgoBroker(OpenAlgoOrderClient(self.url, KEY))
-        # Nobody waits for a rate limit here: its wait is neither ours nor the server's.
-        vars(self.broker._client)["_read_bucket"] = TokenBucket(rate_per_second=1e6, burst=1_000_000)
+        # Nobody waits for a rate limit here: many days' purchases in a minute are more orders than any limit lets through.
+        for bucket in ("_read_bucket", "_order_bucket"):
+            vars(self.broker._client)[bucket] = TokenBucket(rate_per_second=1e6, burst=1_000_000)
         self.clock = VirtualClock(exchange.now)
         self.cycles = 0
 
