@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from hedging.domain.calibration import Calibration as CalibrationFacts
 from hedging.domain.calibration import FoundBy, Scope
@@ -196,18 +196,6 @@ class TradingSessionQuerySet(models.QuerySet["TradingSession"]):
     def open(self) -> TradingSessionQuerySet:
         """Return the sessions that are open: at most one for each account."""
         return self.filter(closed_at=None).order_by("account_id")
-
-    def reserve(self, *, session_id: int, amount: Decimal, cap: Decimal, acted_at: datetime | None = None) -> bool:
-        """Reserve `amount` rupees of the day's cost cap by one conditional UPDATE; return whether it fitted.
-
-        With `acted_at` (market time) the cooldown begins there by the same statement.
-        """
-        return (
-            self.filter(pk=session_id, closed_at=None)
-            .filter(spent__lte=Decimal(cap) - amount - F("reserved"))
-            .update(reserved=F("reserved") + amount, **({} if acted_at is None else {"last_action_at": acted_at}))
-            == 1
-        )
 
 
 class TradingSession(models.Model):

@@ -61,7 +61,7 @@ _AFTER_REPLY = {
 
 _ORDER = OneRow(
     HedgeOrder,
-    joined={"transaction": (), "transaction.session": (), "transaction.decision": ("id", "policy")},
+    joined={"transaction": (), "transaction.decision": ("id", "policy")},
 )
 
 
@@ -124,7 +124,7 @@ def _preflight(order: HedgeOrder, ports: Ports) -> tuple[PreflightPassed | Prefl
         denied = Reason.DENY_STALE_QUOTE
     if denied is not None:
         return PreflightFailed(denied), depth.read_at
-    price = _limit_price(tx, order.quantity, books, depth)
+    price = _limit_price(order, books, depth)
     if isinstance(price, Reason):
         return PreflightFailed(price), depth.read_at
     seen = frozenset(row.order_id for row in books.rows) | frozenset(row.order_id for row in trades.rows)
@@ -170,7 +170,8 @@ def _still_selling(order: HedgeOrder, trades: TradeBook) -> int:
     return pending
 
 
-def _limit_price(tx: HedgeTransaction, quantity: int, books: OrderBook, depth: Depth) -> Decimal | Reason:
+def _limit_price(order: HedgeOrder, books: OrderBook, depth: Depth) -> Decimal | Reason:
+    tx, quantity = order.transaction, order.quantity
     side = Side(tx.side)
     ladder = depth.asks if side is Side.BUY else depth.bids
     if not ladder:
@@ -186,7 +187,7 @@ def _limit_price(tx: HedgeTransaction, quantity: int, books: OrderBook, depth: D
         row.price for row in books.rows if row.contract == tx.contract and row.side is side and row.quantity == quantity
     }
     # One of our own that is on its way is in no book yet.
-    tick, own = tick_and_own_prices(tx, quantity=quantity)
+    tick, own = tick_and_own_prices(order)
     taken |= own
     price = fingerprint_price(
         side=side, touch=touch, tick=tick or Decimal("0.05"), worst=tx.worst_price, taken=frozenset(taken)

@@ -26,7 +26,7 @@ from hedging.domain.worst_case import worst_cost as worst_cost_of
 from hedging.engine import alerts, audit, day_ahead, jumps
 from hedging.engine.breaker import kind_of
 from hedging.engine.one_row import OneRow
-from hedging.engine.path_rows import standing_of_legs
+from hedging.engine.path_rows import reserve_cost, standing_of_legs
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
 from hedging.engine.standing import Standing
@@ -260,7 +260,7 @@ def _reserve(session: TradingSession, legs: Sequence[LegOrder], facts: CycleFact
     cap = facts.policy.max_cost_per_day
     if amount <= 0:
         TradingSession.objects.filter(pk=session.pk).update(last_action_at=facts.now)
-    elif not TradingSession.objects.reserve(session_id=session.pk, amount=amount, cap=cap, acted_at=facts.now):
+    elif not reserve_cost(session_id=session.pk, amount=amount, cap=Decimal(cap), acted_at=facts.now):
         raise Denied(Reason.DENY_COST_CAP, f"₹{amount} would not fit under ₹{cap}")
     session.reserved, session.last_action_at = session.reserved + amount, facts.now
 

@@ -43,7 +43,7 @@ from schedule.models import ChargeRates as ChargeRow
 from sessions_app.models import TradingSession, TradingState
 
 NetworkEffect = Post | SendCancel
-_LOCKED = OneRow(HedgeOrder, joined={"transaction": (), "transaction.session": ()}, locked=("", "transaction"))
+_LOCKED = OneRow(HedgeOrder, joined={"transaction": ()}, locked=("", "transaction"))
 
 # What the operator is told for each note of the protocol, and how loudly. Notes that are not here stay in the audit trail.
 _ALERTS: dict[str, tuple[str, Severity]] = {

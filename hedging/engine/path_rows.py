@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from django.db import connection
 
@@ -26,6 +28,13 @@ _CLAIMING = f"""
     SELECT EXISTS (SELECT 1 FROM {_INTENTS} WHERE is_live AND session_id = %s AND symbol IN (%s)), standing.*
     FROM ({STANDING}) standing
 """  # noqa: S608 - names of our own tables; every value is a parameter
+
+# Invariants 2 and 3: a cost fits under the cap, or is refused; with it the cooldown begins.
+_RESERVE = f"""
+    UPDATE {TradingSession._meta.db_table} SET reserved = reserved + %(amount)s, last_action_at = %(acted_at)s
+    WHERE id = %(session)s AND closed_at IS NULL
+      AND spent <= %(cap)s - %(amount)s - reserved
+"""  # noqa: S608 - the name of our own table; every value is a parameter
 
 # Invariant 1: the prices of our own equal orders of today, which no book may show yet, and the tick to move away by.
 _PRICES = f"""
@@ -80,15 +89,31 @@ def _claiming(legs: int) -> str:
     return _CLAIMING.replace("IN (%s)", f"IN ({', '.join(['%s'] * legs)})")
 
 
-def tick_and_own_prices(tx: HedgeTransaction, *, quantity: int) -> tuple[Decimal | None, set[Decimal]]:
+def reserve_cost(*, session_id: int, amount: Decimal, cap: Decimal, acted_at: datetime) -> bool:
+    """Reserve `amount` rupees of the day's cost cap by one conditional UPDATE; return whether it fitted.
+
+    The cooldown begins at `acted_at` (market time) by the same statement.
+    """
+    asked: dict[str, Any] = {
+        "session": session_id,
+        "amount": amount,
+        "cap": cap,
+        "acted_at": connection.ops.adapt_datetimefield_value(acted_at),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RESERVE, asked)
+        return bool(cursor.rowcount == 1)
+
+
+def tick_and_own_prices(order: HedgeOrder) -> tuple[Decimal | None, set[Decimal]]:
     """Return the tick in force (`None` without a contract spec) and the prices of our equal orders of today. Rupees."""
-    session = tx.session
+    tx = order.transaction
     words: dict[str, str | int] = {
         "index": tx.index,
-        "day": session.trading_day.isoformat(),
-        "account": session.account_id,
+        "day": order.trading_day.isoformat(),
+        "account": order.account_id,
         "mode": str(tx.mode),
-        "quantity": quantity,
+        "quantity": order.quantity,
         "symbol": tx.symbol,
         "side": str(tx.side),
     }

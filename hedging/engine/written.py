@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 
@@ -45,15 +46,16 @@ def insert(rows: Sequence[Model]) -> None:
 
 def _insert(rows: Sequence[Model]) -> None:
     kinds = tuple((type(row), row.pk is not None) for row in rows)
+    database = connections[DEFAULT_DB_ALIAS]  # looked up once: `connection` does it anew for each value
     values: list[Any] = []
     for row, (model, named) in zip(rows, kinds, strict=True):
-        values += [_stored(field, getattr(row, field.attname)) for field in _fields(model, named)]
-    with connection.cursor() as cursor:
+        values += [_stored(field, getattr(row, field.attname), database) for field in _fields(model, named)]
+    with database.cursor() as cursor:
         cursor.execute(_inserting(kinds), values)
         made = cursor.fetchone()
     for row, pk in zip(rows, made, strict=True):
         row.pk = pk
-        row._state.adding, row._state.db = False, connection.alias
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 @cache
@@ -74,8 +76,9 @@ def change(row: Model, *, to: Mapping[str, Any], where: Mapping[str, Any]) -> bo
     """Change the columns `to` of a row if its columns are still as `where` says; return whether they were. One statement."""
     meta = row._meta
     names = tuple(to), tuple(where)
-    values = [_stored(meta.get_field(name), value) for name, value in (*to.items(), *where.items())]
-    with connection.cursor() as cursor:
+    database = connections[DEFAULT_DB_ALIAS]
+    values = [_stored(meta.get_field(name), value, database) for name, value in (*to.items(), *where.items())]
+    with database.cursor() as cursor:
         cursor.execute(_changing(type(row), *names), [*values, row.pk])
         return bool(cursor.rowcount == 1)
 
@@ -98,5 +101,5 @@ def _fields(model: type[Model], named: bool) -> tuple[Any, ...]:  # noqa: FBT001
     return tuple(field for field in model._meta.concrete_fields if named or not field.primary_key)
 
 
-def _stored(field: Any, value: Any) -> Any:
-    return field.get_db_prep_save(value, connection=connection)
+def _stored(field: Any, value: Any, database: BaseDatabaseWrapper) -> Any:
+    return field.get_db_prep_save(value, connection=database)

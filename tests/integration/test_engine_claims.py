@@ -19,6 +19,7 @@ from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.engine.intents import Recorded, record, worst_cost
+from hedging.engine.path_rows import reserve_cost
 from hedging.models import AuditEvent, CycleKind, Fill, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from sessions_app.models import Breaker, BreakerKind, MarginSnapshot, TradingSession, TradingState
 from tests import factories as make
@@ -352,12 +353,13 @@ def calls(count: int) -> list[Decision]:
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_workers_never_reserve_more_than_the_cap():
-    session_id, cost = world().session.pk, Decimal("812.34")
+    place, cost = world(), Decimal("812.34")
+    session_id, acted_at = place.session.pk, place.clock.now()
     start, fitted = threading.Barrier(8, timeout=20), []
 
     def worker() -> None:
         start.wait()
-        fitted.append(TradingSession.objects.reserve(session_id=session_id, amount=cost, cap=3 * cost + 1))
+        fitted.append(reserve_cost(session_id=session_id, amount=cost, cap=3 * cost + 1, acted_at=acted_at))
         connection.close()
 
     threads = [threading.Thread(target=worker) for _ in range(8)]

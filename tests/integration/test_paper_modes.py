@@ -156,10 +156,10 @@ def test_a_lost_paper_order_is_not_found_among_live_orders_that_look_like_it():
 def test_a_price_taken_in_one_mode_is_free_in_the_other(mode):
     place = world(mode=mode)
     own = order_in(place.session, limit_price=Decimal("4.15"))
-    assert tick_and_own_prices(own.transaction, quantity=own.quantity)[1] == {Decimal("4.15")}
+    assert tick_and_own_prices(own)[1] == {Decimal("4.15")}
     other = other_session(place, Mode.LIVE if mode == Mode.DRY_RUN else Mode.DRY_RUN)
     order_in(other, limit_price=Decimal("4.20"))
-    assert tick_and_own_prices(own.transaction, quantity=own.quantity)[1] == {Decimal("4.15")}
+    assert tick_and_own_prices(own)[1] == {Decimal("4.15")}
 
 
 @pytest.mark.parametrize("mode", list(Mode))

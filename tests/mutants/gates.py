@@ -169,8 +169,8 @@ CLAIMING = (
     Mutant(
         invariant=2,
         guard="the reserve fits under the cap",
-        file="sessions_app/models.py",
-        old='            .filter(spent__lte=Decimal(cap) - amount - F("reserved"))\n',
+        file="hedging/engine/path_rows.py",
+        old="      AND spent <= %(cap)s - %(amount)s - reserved\n",
         tests=(f"{_CLAIMS}test_the_cap_counts_what_is_spent_and_what_is_reserved",),
     ),
     Mutant(
