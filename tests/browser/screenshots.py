@@ -7,6 +7,7 @@ is a bug.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -35,7 +36,8 @@ def main() -> None:
                         page = visitor("/" if tab.name == "status" else f"/{tab.name}", screen=screen, dark=dark)
                         page.wait_for_load_state("networkidle")
                         page.wait_for_timeout(1500)  # charts are drawn when their data came
-                        print(album(page, tab.name, full_page=screen == "phone" or tab.name != "status"))
+                        taken = album(page, tab.name, full_page=screen == "phone" or tab.name != "status")
+                        sys.stdout.write(f"{taken}\n")
                         page.context.close()
             browser.close()
     finally:
