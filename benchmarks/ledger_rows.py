@@ -18,7 +18,7 @@ TODAY = date(2026, 12, 1)
 NOW = datetime(2026, 12, 1, 4, 42, tzinfo=UTC)
 DAYS, ACCOUNTS = 500, 4
 LEGS = 4
-"""Transactions of one decision; every second decision is a hold."""
+"""Transactions of one decision that acts."""
 
 _GATES = (
     "toggle",
@@ -51,14 +51,14 @@ CARD = {
 }  # fmt: skip
 GATES = [{"gate": name, "passed": name != "projection", "detail": f"{name}: 107.6 % against 95 %"} for name in _GATES]
 
-# {first}..{last}: the sessions of one call; {each}: transactions of a session; {cards}: decisions of a session.
+# {first}..{last}: the sessions of one call; {cards}: decisions of a session; one in {every} acts.
 _DECISIONS = """
 INSERT INTO hedging_hedgedecision (session_id, mode, kind, slot, at, action, reason, facts, gates, policy)
 SELECT s.id, s.mode, CASE WHEN k %% 50 = 0 THEN 'manual' WHEN k %% 2 = 0 THEN 'entry_projection' ELSE 'margin_check' END, k,
        s.opened_at + k * interval '22 seconds' * 1000 / greatest({cards}, 1000),
-       CASE WHEN k %% 2 = 1 THEN 'hold' WHEN k %% 8 = 6 THEN 'unwind' ELSE 'add' END,
-       CASE WHEN k %% 40 = 1 THEN 'DENY_COOLDOWN' WHEN k %% 2 = 1 THEN 'HOLD_WITHIN_BUDGET'
-            WHEN k %% 8 = 6 THEN 'UNWIND_SHORTS_GONE' ELSE 'ADD_PROJECTION_OVER_TRIGGER' END,
+       CASE WHEN k %% {every} <> 0 THEN 'hold' WHEN k %% (4 * {every}) = 3 * {every} THEN 'unwind' ELSE 'add' END,
+       CASE WHEN k %% 40 = 1 THEN 'DENY_COOLDOWN' WHEN k %% {every} <> 0 THEN 'HOLD_WITHIN_BUDGET'
+            WHEN k %% (4 * {every}) = 3 * {every} THEN 'UNWIND_SHORTS_GONE' ELSE 'ADD_PROJECTION_OVER_TRIGGER' END,
        %(card)s::jsonb, %(gates)s::jsonb, '{{"trigger_pct": "95", "target_pct": "85"}}'
 FROM sessions_app_tradingsession s, generate_series(0, {cards} - 1) k
 WHERE s.id BETWEEN {first} AND {last} ORDER BY s.id, k
@@ -76,7 +76,7 @@ FROM hedging_hedgedecision d JOIN sessions_app_tradingsession s ON s.id = d.sess
      generate_series(0, {legs} - 1) leg,
      LATERAL (SELECT 24000 + 50 * ((d.slot * {legs} + leg) %% 90) AS strike,
                      CASE leg %% 2 WHEN 0 THEN 'CE' ELSE 'PE' END AS "right") c
-WHERE d.session_id BETWEEN {first} AND {last} AND d.slot %% 2 = 0 ORDER BY d.id, leg
+WHERE d.session_id BETWEEN {first} AND {last} AND d.slot %% {every} = 0 ORDER BY d.id, leg
 """
 _ORDERS = """
 INSERT INTO hedging_hedgeorder (transaction_id, account_id, trading_day, mode, slice, attempt, status, quantity, limit_price,
@@ -167,8 +167,8 @@ def write_rows(*, transactions: int, snapshots: int, wall_now: datetime, say: Ca
         cursor.execute("SET synchronous_commit = off")
         cursor.execute("SET session_replication_role = replica")
     indexes = _without_indexes()
-    _write(first, last, cards=2 * each, readings=-(-snapshots // len(closed)), say=say)
-    _write(last + 1, last + ACCOUNTS, cards=300, readings=110, say=say, then={"working orders": _WORKING})
+    _write(first, last, cards=2 * each, every=2, readings=-(-snapshots // len(closed)), say=say)
+    _write(last + 1, last + ACCOUNTS, cards=300, every=20, readings=110, say=say, then={"working orders": _WORKING})
     began = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = origin")
@@ -201,9 +201,16 @@ def _without_indexes() -> list[str]:
 
 
 def _write(
-    first: int, last: int, *, cards: int, readings: int, say: Callable[[str], None], then: dict[str, str] | None = None
+    first: int,
+    last: int,
+    *,
+    cards: int,
+    every: int,
+    readings: int,
+    say: Callable[[str], None],
+    then: dict[str, str] | None = None,
 ) -> None:
-    figures = {"first": first, "last": last, "cards": cards, "readings": readings, "legs": LEGS}
+    figures = {"first": first, "last": last, "cards": cards, "every": every, "readings": readings, "legs": LEGS}
     values = {"card": json.dumps(CARD), "gates": json.dumps(GATES)}
     for name, statement in (_STEPS | (then or {})).items():
         began = time.monotonic()
