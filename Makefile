@@ -55,13 +55,14 @@ soak: setup ## live through a day at speed 10 while workers are killed (40 minut
 	@$(PY) -m tests.reliability.soak day --page docs/reliability.md
 	@$(PY) -m tests.reliability.soak days --page docs/reliability.md
 
-bench: setup ## measure simulator and margin beside peers; prints, never fails on time
+bench: setup ## measure simulator, margin and ledgers beside peers; prints, never fails on time
 	@$(PY) -m benchmarks.bench_simulator
 	@$(PY) -m benchmarks.bench_margin
 	@$(PY) -m benchmarks.bench_optimizer
 	@$(PY) -m benchmarks.bench_timeline
 	@$(PY) -m benchmarks.bench_path
 	@$(PY) -m benchmarks.bench_pages
+	@$(PY) -m benchmarks.bench_ledgers
 
 # --- setup, step by step; a stamp says that a step is done for the locks as they are -----------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -54,9 +54,13 @@ def holdings(*, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
     )
     taken_off = adjusted.values_list(*of_intent, "quantity", Value(Decimal(0)), "at", Value(1), "id")
     rows = sorted(traded.union(taken_off, all=True), key=lambda row: row[8:])
+    # A day has many fills of few contracts, and this is asked for with every poll of the status: each is made once.
+    contracts = {
+        key: Contract(Index(key[0]), key[1], key[2].normalize(), Right(key[3])) for key in {row[:4] for row in rows}
+    }
     return net(
         FillRow(
-            Contract(Index(index), expiry, strike.normalize(), Right(right)),
+            contracts[index, expiry, strike, right],
             Product(product),
             Side(side),
             quantity,
@@ -84,5 +88,5 @@ def net(fills: Iterable[FillRow]) -> tuple[Holding, ...]:
             average = (before.quantity * average + fill.quantity * fill.price) / after
         elif fill.side is Side.BUY:
             average = fill.price
-        held[key] = replace(before, quantity=after, average_price=average)
+        held[key] = Holding(fill.contract, fill.product, after, average_price=average, since=before.since)
     return tuple(held[key] for key in sorted(held) if held[key].quantity)
