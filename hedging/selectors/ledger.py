@@ -53,8 +53,13 @@ def holdings(*, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
         *(f"order__transaction__{name}" for name in of_intent), "quantity", "price", "at", Value(0), "id"
     )
     taken_off = adjusted.values_list(*of_intent, "quantity", Value(Decimal(0)), "at", Value(1), "id")
-    rows = sorted(traded.union(taken_off, all=True), key=lambda row: row[8:])
-    # A day has many fills of few contracts, and this is asked for with every poll of the status: each is made once.
+    rows = list(traded.union(taken_off, all=True))
+    # This is asked for with every cycle and every poll, and most of what was ever bought has been sold: what is flat by
+    # plain sums is passed over before any value is made of it, and each contract that is left is made once.
+    units: dict[tuple[object, ...], int] = {}
+    for row in rows:
+        units[row[:5]] = units.get(row[:5], 0) + (row[6] if row[5] == Side.BUY else -row[6])
+    rows = sorted((row for row in rows if units[row[:5]]), key=lambda row: row[8:])
     contracts = {
         key: Contract(Index(key[0]), key[1], key[2].normalize(), Right(key[3])) for key in {row[:4] for row in rows}
     }
