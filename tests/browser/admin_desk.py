@@ -31,3 +31,11 @@ def session_address(page: Page) -> str:
     page.goto(SESSIONS)
     href = page.locator("#result_list tbody th a").first.get_attribute("href") or ""
     return href.partition("change/")[0]
+
+
+def figure_of_the_session(page: Page, name: str, figure: str) -> None:
+    """Write one of the session's own figures of policy; "" is as everywhere."""
+    page.goto(f"{session_address(page)}change/")
+    page.get_by_label(re.compile(name, re.IGNORECASE)).fill(figure)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect_said(page, "was changed successfully")

@@ -1,11 +1,9 @@
 """A session's day in the admin: baseline, automation, halt, reduce and resume with reasons."""
 
-import re
-
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.admin_desk import SESSIONS, act, expect_said, session_address
+from tests.browser.admin_desk import SESSIONS, act, expect_said, figure_of_the_session, session_address
 
 INSTALLATION = "/admin/sessions_app/installation/"
 HALT, REDUCE = "Halt: no new order, cancels go on", "Reduce: sells only"
@@ -87,11 +85,8 @@ def test_the_baseline_is_corrected_with_a_reason(open_page, screenshot, screen):
     expect(page.locator("#content")).to_contain_text("statement of this morning")
 
 
-def test_a_policy_figure_of_one_session_is_edited(open_page):
+def test_a_policy_figure_of_one_session_is_edited(open_page, installation):
     page = open_page()
-    address = session_address(page)
-    for figure in ("60", ""):
-        page.goto(f"{address}change/")
-        page.get_by_label(re.compile("cooldown", re.IGNORECASE)).fill(figure)
-        page.get_by_role("button", name="Save", exact=True).click()
-        expect_said(page, "was changed successfully")
+    for figure in ("7", ""):
+        figure_of_the_session(page, "lookahead", figure)
+    assert installation.read("/api/hedge/session")["lookahead_minutes"] == 5
