@@ -52,7 +52,7 @@ def test_a_session_is_opened_in_one_screen_and_another_like_it(open_page, instal
         page.goto(f"{SESSIONS}{first}/change/")
         page.get_by_role("link", name="Open today's like this").click()
         expect(page.locator("#content")).to_contain_text("Filled in as on")
-    expect(page.get_by_role("radio").first).to_be_checked()
+    expect(page.get_by_role("radio", checked=True)).to_have_value("NIFTY:2026-12-01")
     page.get_by_label("Account:", exact=True).select_option(label=name)
     page.get_by_label("Baskets:", exact=True).fill("2")
     assert_fits(page)
