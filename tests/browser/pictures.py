@@ -52,7 +52,9 @@ def read(page: Page, picture: Path) -> Pixels:
 
 def write(pixels: Pixels) -> bytes:
     """Return a PNG with a palette: the 256 commonest colours, every other one as the nearest of them."""
-    colours, inverse, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    whole = (pixels.astype(np.int32) * (1 << 16, 1 << 8, 1)).sum(axis=2).reshape(-1)
+    found, inverse, counts = np.unique(whole, return_inverse=True, return_counts=True)
+    colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1).astype(np.uint8)
     kept = colours[np.argsort(-counts, kind="stable")[:256]]
     far = np.abs(colours[:, None, :].astype(np.int16) - kept[None, :, :]).sum(axis=2)
     height, width = pixels.shape[:2]
