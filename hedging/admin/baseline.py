@@ -18,6 +18,7 @@ from hedging.engine import clock
 from hedging.engine.baseline_offer import OfferedBaseline, offer_baseline
 from hedging.engine.plan import ReferenceMissing
 from hedging.engine.sessions import capture_baseline, correct_baseline
+from hedging.selectors.moment import mode_words
 from sessions_app.models import TradingSession
 
 if TYPE_CHECKING:
@@ -64,7 +65,12 @@ class BaselinePages(_Pages):
             offered = None if offer is None else offer.offered
             form = BaselineForm(initial={"used": offered, "was": session.baseline})
         context = {"title": "Baseline", "opts": self.opts, "session": session, "form": form}
-        context |= {"offer": offer, "trouble": trouble, **self.admin_site.each_context(request)}
+        context |= {
+            "mode_words": mode_words(mode=session.mode),
+            "offer": offer,
+            "trouble": trouble,
+            **self.admin_site.each_context(request),
+        }
         return TemplateResponse(request, "admin/manual/baseline.html", context)
 
     def _set(self, request: HttpRequest, session: TradingSession, said: dict[str, Any]) -> HttpResponse:

@@ -27,6 +27,7 @@ from hedging.manual_board import Board, Offered
 from hedging.manual_orders import By, ManualRefused, TokenRefused
 from hedging.manual_tokens import VALID_FOR
 from hedging.models import Origin
+from hedging.selectors.moment import mode_words
 from sessions_app.models import TradingSession
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ class ManualPages(_Pages):
     ) -> HttpResponse:
         title = TITLES[deed] if page == "board" else f"{TITLES[deed]}: preview"
         known = {"title": title, "opts": self.opts, "session": session, "deed": deed.value}
+        known["mode_words"] = mode_words(mode=session.mode)
         full = self.admin_site.each_context(request) | known | context
         return TemplateResponse(request, f"admin/manual/{page}.html", full)
 

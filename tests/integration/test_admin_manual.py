@@ -275,5 +275,12 @@ def test_an_account_without_hedges_has_nothing_to_exit(desk):
     assert "No hedge of ours is held" in desk.text("exit")
 
 
-def test_a_dry_run_is_told_from_live_orders(desk):
+def test_orders_in_the_simulator_are_told_from_real_ones(desk, settings):
+    assert "SIMULATED: orders reach the simulator only" in desk.text("buy")
+    settings.WORLD = "real"
+    assert "LIVE: orders are real" in desk.text("buy")
+
+
+def test_a_dry_run_is_told_from_live_orders(desk, settings):
+    settings.WORLD = "real"
     assert "LIVE: orders are real" in desk.text("buy")
