@@ -40,6 +40,12 @@ class StatusQuery(AccountQuery):
     part = serializers.ChoiceField(required=False, choices=["banner", "day"], default="day")
 
 
+class PlanQuery(AccountQuery):
+    """Whose day; as JSON, or as HTML for the dashboard."""
+
+    format = serializers.ChoiceField(required=False, choices=["json", "html"])
+
+
 class CardQuery(StrictSerializer):
     """As JSON, or as HTML for the dashboard."""
 
