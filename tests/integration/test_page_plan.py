@@ -48,7 +48,7 @@ def test_every_coming_moment_says_what_it_means(client):
         '<td class="means">crosses the trigger</td>',
         '<td class="means">leaves the book</td>',
         '<td class="means">beyond saving: even hedged it passes the budget</td>',
-        "decided when it is near, at the prices of then; can come down to 76.0 %",
+        "decided when near, at prices of then; at best 76.0 %",
         "nothing: it would not save it",
         "Drawn 10:10:00 IST",
         "<b>1</b> entry is beyond saving",
