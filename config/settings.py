@@ -260,8 +260,9 @@ OTP_TOTP_ISSUER = "Auto-Hedge"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # of a body without its files
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 5
-# Of each caller, in each process: for fairness. A what-if asks the broker, of whose patience the engine needs its share.
-API_RATES = {"reads": "1200/min", "writes": "240/min", "what-ifs": "12/min"}
+# Of each caller, in each process: for fairness. A what-if asks the broker, of whose patience the engine needs its share: one
+# every two seconds, of eight reads or so, is four of the fifty a second that OpenAlgo allows.
+API_RATES = {"reads": "1200/min", "writes": "240/min", "what-ifs": "30/min"}
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.logging.SecretFilter"
 
 # --- Time, language, files -----------------------------------------------------------------------------------------------------

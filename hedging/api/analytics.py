@@ -74,7 +74,7 @@ class PreviewView(Endpoint):
     group = "By hand"
 
     class _Share(FairShare):
-        """Each answer costs reads of the broker, of which the engine needs its share: twelve a minute for each caller."""
+        """Each answer costs reads of the broker, of which the engine needs its share: thirty a minute for each caller."""
 
         kind = "what-ifs"
 
@@ -91,12 +91,15 @@ class PreviewView(Endpoint):
         """Decide on live prices with other figures of the policy, and order nothing; nothing is stored either.
 
         `now_decided` is what the loop would decide, gates and all; `if_needed` what would be bought if only the need
-        counted: no switch, cooldown, breaker, hour or live order in the way.
+        counted: no switch, cooldown, breaker, hour or live order in the way. `at_present` is that by the session's own
+        figures, null where nothing is imagined otherwise. `scenarios` (what the book with its coming entries loses, without
+        our hedges, with them, and after the purchase) and `chain` belong to `if_needed`. All of it rests on one reading.
         """
         wanted = self.query(request, inputs.WhatIfQuery)
         session = session_of(wanted.pop("account", None), now=clock.market_clock().now())
+        reach = wanted.pop("reach_minutes")
         try:
-            found = what_if.what_if(session_id=session.pk, changed=wanted, rules=rules())
+            found = what_if.what_if(session_id=session.pk, changed=wanted, reach_minutes=reach, rules=rules())
         except ValueError as error:
             raise Refused("POLICY_CONTRADICTS", str(error)) from None
         needed = _card(found.if_needed, now=found.now)
@@ -112,6 +115,10 @@ class PreviewView(Endpoint):
             "changed": {name: str(value) for name, value in wanted.items()},
             "now_decided": _card(found.now_decided, now=found.now),
             "if_needed": needed,
+            "at_present": None if found.at_present is None else _card(found.at_present, now=found.now),
+            "policy": found.figures,
+            "scenarios": found.scenarios,
+            "chain": found.strikes,
         }
         return Response(WhatIfOutput(body).data)
 

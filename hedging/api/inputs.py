@@ -40,6 +40,12 @@ class StatusQuery(AccountQuery):
     part = serializers.ChoiceField(required=False, choices=["banner", "day"], default="day")
 
 
+class PlanQuery(AccountQuery):
+    """Whose day; as JSON, or as HTML for the dashboard."""
+
+    format = serializers.ChoiceField(required=False, choices=["json", "html"])
+
+
 class CardQuery(StrictSerializer):
     """As JSON, or as HTML for the dashboard."""
 
@@ -95,7 +101,11 @@ class AnalyticsQuery(StrictSerializer):
 
 
 class WhatIfQuery(AccountQuery):
-    """Figures of the policy to imagine otherwise; what is not named stays as the session has it."""
+    """Figures of the policy to imagine otherwise; what is not named stays as the session has it.
+
+    `scan_range_pct` is of the margin parameters, 3 to 30. `reach_minutes` changes nothing of the policy: how far ahead is
+    looked for what would be bought, where that is farther than the lookahead.
+    """
 
     baskets = serializers.IntegerField(required=False, min_value=1, max_value=1000)
     trigger_pct = Amount(required=False, digits=3)
@@ -105,6 +115,8 @@ class WhatIfQuery(AccountQuery):
     min_premium = Amount(required=False, digits=4)
     max_premium = Amount(required=False, digits=4)
     max_cost_per_day = Amount(required=False, digits=9)
+    scan_range_pct = Amount(required=False, digits=2, least=1)
+    reach_minutes = serializers.IntegerField(required=False, min_value=0, max_value=400, default=0)
 
 
 class LegInput(BodySerializer):

@@ -23,6 +23,7 @@ from hedging.api.outputs.plan import DayOutput, PlanOutput
 from hedging.api.outputs.status import StatusOutput
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
+from hedging.pages.plan import ahead_context
 from hedging.pages.status import live_parts
 from hedging.selectors.versions import session_version
 from hedging.templatetags.hedging_pages import epoch_ms
@@ -71,28 +72,33 @@ class PlanView(Endpoint):
     """GET: the rest of the day, with the hedges held, without them, and the floor."""
 
     needs = Scope.READ
+    renderer_classes = [JSONRenderer, FragmentRenderer]
 
     @tells(
         "The rest of the day",
         answer=PlanOutput,
         example="plan",
-        query=inputs.AccountQuery,
+        query=inputs.PlanQuery,
         refusals=["NO_SESSION", "CLOCK_UNAVAILABLE"],
         polled=True,
+        fragment=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Return the day as it was last drawn, with the hedges held, without them, and the floor that hedging could reach.
 
         Nothing is asked of the broker.
         """
-        wanted = self.query(request, inputs.AccountQuery)
+        wanted = self.query(request, inputs.PlanQuery)
         now = clock.market_clock().now()
         session = session_of(wanted.get("account"), now=now)
-        return unless_known(
-            request,
-            session_version(session=session, now=now, wall_now=clock.wall_now()),
-            lambda: Response(PlanOutput(selectors.day_ahead(session=session, now=now)).data),
-        )
+
+        def draw() -> HttpResponseBase:
+            drawn = selectors.day_ahead(session=session, now=now)
+            if wants_fragment(request):
+                return fragment(request, "hedging/_ahead.html", ahead_context(drawn, now=now))
+            return Response(PlanOutput(drawn).data)
+
+        return unless_known(request, session_version(session=session, now=now, wall_now=clock.wall_now()), draw)
 
 
 class ScheduleView(Endpoint):

@@ -8,7 +8,8 @@ from typing import Any
 from hedging.domain.facts import HUNDRED, CycleFacts, OwnWing
 from hedging.domain.history import PastJump
 from hedging.domain.instruments import Contract, Right
-from hedging.domain.optimizer_types import HedgeSolution, WingTrade
+from hedging.domain.optimizer_band import eligible_contracts
+from hedging.domain.optimizer_types import HedgeProblem, HedgeSolution, WingTrade
 from hedging.domain.projection import Projection
 
 FORECASTS_ON_CARD = 3
@@ -75,6 +76,29 @@ def card_of(
             "would_do": [contract_name(c) for c in solution.would_do],
         }
     return card
+
+
+def candidate_lines(problem: HedgeProblem, solution: HedgeSolution) -> list[dict[str, Any]]:
+    """Return the strikes that a solution could choose from, calls before puts and by strike; asks in rupees a unit.
+
+    They are those that the relaxation in force allowed; with none in force, nothing was considered.
+    """
+    if solution.relaxation is None:
+        return []
+    allowed = eligible_contracts(problem, solution.relaxation)
+    bought = {trade.contract for trade in solution.buys}
+    offered = sorted(
+        (each for each in problem.candidates if each.contract in allowed),
+        key=lambda each: (each.contract.right, each.contract.strike),
+    )
+    return [
+        {
+            "symbol": contract_name(each.contract),
+            "ask": two_places(each.ask),
+            "chosen": each.contract in bought,
+        }
+        for each in offered
+    ]
 
 
 def _held(facts: CycleFacts, wing: OwnWing) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from hedging.domain.cards import card_of, percent, two_places
+from hedging.domain.cards import candidate_lines, card_of, percent, two_places
 from hedging.domain.decided import AddHedge, ByHand, Decision, Hold, LegOrder, Unwind, after_buys, buy_leg, sell_leg
 from hedging.domain.entries import ComingEntry, in_time_order
 from hedging.domain.facts import HUNDRED, CycleFacts
 from hedging.domain.guards import ACTING, KNOWING, REDUCING, Gate, first_closed
 from hedging.domain.optimizer import solve
-from hedging.domain.optimizer_types import Aim, HedgeSolution, Status
+from hedging.domain.optimizer_types import Aim, HedgeProblem, HedgeSolution, Status
 from hedging.domain.problem import hedge_problem
 from hedging.domain.projection import Projection, ProjectionInputs, project
 from hedging.domain.reasons import Reason
@@ -144,6 +144,7 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
         detail=f"{solution.aim}: {percent(solution.utilization_after_pct)}",
         reason=Reason.HOLD_UNREACHABLE,
     )
+    card["candidates"] = candidate_lines(found.problem, solution)
     over = projection is None or projection.worst is None or bool(projection.worst.over_trigger)
     reason = Reason.ADD_PROJECTION_OVER_TRIGGER if over else Reason.ADD_FREE_MARGIN_SHORT
     if solution.aim is Aim.LEAST:
@@ -158,8 +159,9 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A solution, the entries that it is for, and the safety buffer (rupees) that it keeps."""
+    """A solution, its problem, the entries that it is for, and the safety buffer (rupees) that it keeps."""
 
+    problem: HedgeProblem
     solution: HedgeSolution
     entries: tuple[ComingEntry, ...]
     buffer: Decimal
@@ -175,7 +177,9 @@ def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> _Found:
     buffer = facts.session.budget * facts.profile.buffer_pct(facts.policy.safety_buffer_pct) / HUNDRED
     for count in range(len(entries), 0, -1):
         for kept in (buffer, Decimal(0)):
-            part = solve(hedge_problem(facts, projection, entries[:count], less=buffer - kept), explained=False)
+            problem = hedge_problem(facts, projection, entries[:count], less=buffer - kept)
+            part = solve(problem, explained=False)
             if part.status is Status.SOLVED:
-                return _Found(part, entries[:count], kept)
-    return _Found(solve(hedge_problem(facts, projection, entries)), entries, buffer)
+                return _Found(problem, part, entries[:count], kept)
+    whole = hedge_problem(facts, projection, entries)
+    return _Found(whole, solve(whole), entries, buffer)

@@ -25,9 +25,9 @@ IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
 # Each pair is (move in scan ranges, volatility shift in volatility ranges, share of the loss that counts excluded).
 # The order is SPAN's: no move, then thirds up and down, volatility up before down, and the two extreme moves last.
-_MOVES = (0.0, 0.0, *(sign * step / 3 for step in (1, 2, 3) for sign in (1, 1, -1, -1)), 2.0, -2.0)
-_VOLATILITY_SHIFTS = (*(1.0, -1.0) * 7, 0.0, 0.0)
-SCENARIOS = len(_MOVES)
+MOVES = (0.0, 0.0, *(sign * step / 3 for step in (1, 2, 3) for sign in (1, 1, -1, -1)), 2.0, -2.0)
+VOLATILITY_SHIFTS = (*(1.0, -1.0) * 7, 0.0, 0.0)
+SCENARIOS = len(MOVES)
 _EXTREME = 2  # the last two scenarios
 
 
@@ -161,8 +161,8 @@ def value_contracts(
             is_call=is_call[alive],
             rate=rate,
         )
-    moved = spots[:, None] * np.maximum(1.0 + np.array(_MOVES) * parameters.price_scan_fraction, 1e-6)
-    shifted = volatility[:, None] + np.array(_VOLATILITY_SHIFTS) * parameters.volatility_scan
+    moved = spots[:, None] * np.maximum(1.0 + np.array(MOVES) * parameters.price_scan_fraction, 1e-6)
+    shifted = volatility[:, None] + np.array(VOLATILITY_SHIFTS) * parameters.volatility_scan
     after = black_scholes(
         spot=moved,
         strike=strikes[:, None],

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any
 
-from hedging.brokers.base import BrokerError, BrokerUnavailable, MarginLeg
+from hedging.brokers.base import BrokerError, BrokerUnavailable, MarginLeg, MarketReader
 from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.entries import ComingEntry, in_time_order, waits_for_exit
 from hedging.domain.facts import CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
@@ -42,15 +42,26 @@ JUST_EXITED = timedelta(minutes=3)
 
 
 class Gatherer:
-    """Collects `CycleFacts` for one session. Not reused: one gatherer, one cycle."""
+    """Collects `CycleFacts` for one session. Not reused: one gatherer, one cycle.
+
+    `reader` is asked in place of the ports' broker where several gatherers have to see the same readings.
+    """
 
     def __init__(
-        self, *, session: TradingSession, plan: DayPlan, base_policy: HedgePolicy, enabled: bool, ports: Ports
+        self,
+        *,
+        session: TradingSession,
+        plan: DayPlan,
+        base_policy: HedgePolicy,
+        enabled: bool,
+        ports: Ports,
+        reader: MarketReader | None = None,
     ) -> None:
         self._session = session
         self._account = session.account
         self._meaning = meaning_of(session)
-        self._basket = BasketCall(broker=ports.broker, meaning=self._meaning)
+        self._reader: MarketReader = reader or ports.broker
+        self._basket = BasketCall(broker=self._reader, meaning=self._meaning)
         self._plan = plan
         self._policy = policy_of(session, base_policy)
         self._enabled = enabled
@@ -65,8 +76,8 @@ class Gatherer:
         """Read funds and positions, and everything about the session that the database knows."""
         session = self._session
         spec, hours = self._plan.spec, self._plan.hours
-        funds = self._read("funds", self._ports.broker.funds)
-        positions = self._read("positions", self._ports.broker.positions)
+        funds = self._read("funds", self._reader.funds)
+        positions = self._read("positions", self._reader.positions)
         if funds is not None and self._is_stale(funds):
             funds = None
         used = free = None
@@ -117,7 +128,7 @@ class Gatherer:
         session = facts.session
         # Candidates lie within the outer bound; what the book holds farther out is priced by the position book.
         strikes = min(LONGEST_CHAIN, int(facts.spec.otm_max / facts.spec.strike_step) + STRIKES_BEYOND_BOUND)
-        chain = self._read("option chain", lambda: self._ports.broker.chain(session.index, session.expiry, strikes))
+        chain = self._read("option chain", lambda: self._reader.chain(session.index, session.expiry, strikes))
         if chain is None:
             return replace(facts, unknown=self._unknown)
         facts = replace(
@@ -137,7 +148,7 @@ class Gatherer:
 
     def depth(self, contract: Contract) -> Depth | None:
         """Read the price ladder of one contract; `None` when it cannot be read."""
-        found: Depth | None = self._read("depth", lambda: self._ports.broker.depth(contract))
+        found: Depth | None = self._read("depth", lambda: self._reader.depth(contract))
         return found
 
     def increments(self, facts: CycleFacts) -> CycleFacts:

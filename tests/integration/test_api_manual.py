@@ -1,4 +1,4 @@
-"""Orders by hand over the API: preview and token, confirmation, who may, and what is refused; and the what-if."""
+"""Orders by hand over the API: preview and token, confirmation, who may, and what is refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 
 from hedging import manual_orders
 from hedging.access import keys
-from hedging.api import analytics
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.roles import Scope
 from hedging.engine import clock
@@ -25,8 +24,7 @@ def place(monkeypatch, settings):
     settings.HEDGE_API_KEY = KEY
     found = manual_world(held=1)
     monkeypatch.setattr(clock, "market_clock", lambda: found.clock)
-    for module in (manual_orders, analytics):
-        monkeypatch.setattr(module, "rules", lambda: rules(found))
+    monkeypatch.setattr(manual_orders, "rules", lambda: rules(found))
     return found
 
 
@@ -135,20 +133,3 @@ def test_what_is_no_order_is_refused_before_the_broker_is_asked(client, place, b
     answer = post(client, BUY, body)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
-
-
-def test_a_what_if_says_what_would_be_bought_and_orders_nothing(client, place):
-    before = HedgeDecision.objects.count(), HedgeTransaction.objects.count()
-
-    told = client.get("/api/hedge/preview?trigger_pct=45&target_pct=40&exit_trigger_pct=30").json()
-
-    assert told["changed"] == {"trigger_pct": "45.00", "target_pct": "40.00", "exit_trigger_pct": "30.00"}
-    assert (told["utilization_pct"], told["now_decided"]["reason"]) == ("50.00", "HOLD_AUTOMATION_OFF")
-    assert told["if_needed"]["reason"] != "HOLD_AUTOMATION_OFF"
-    assert (HedgeDecision.objects.count(), HedgeTransaction.objects.count()) == before
-
-
-def test_a_what_if_of_figures_that_contradict_is_refused(client, place):
-    answer = client.get("/api/hedge/preview?trigger_pct=10")
-
-    assert (answer.status_code, answer.json()["code"]) == (409, "POLICY_CONTRADICTS")

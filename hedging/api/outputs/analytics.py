@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent, Rupees
+from hedging.api.outputs.fields import Output, Percent, Price, Rupees
 from hedging.api.outputs.ledgers import ChosenOutput, ProjectedEntryOutput
 from hedging.api.outputs.status import GateOutput
 
@@ -41,12 +41,92 @@ class WouldOutput(Output):
     """A decision that was not stored: its reason, its ordered gates, and the set that it chose."""
 
     action = serializers.CharField()
+    projected_pct = Percent()
     reason = serializers.CharField()
     text = serializers.CharField()
     why = GateOutput(many=True, source="gates")
     chosen = ChosenOutput(allow_null=True)
     floor_pct = Percent()
     binding = serializers.CharField()
+
+
+class FiguresOutput(Output):
+    """The figures that the answer was decided by."""
+
+    baskets = serializers.IntegerField()
+    trigger_pct = Percent()
+    target_pct = Percent()
+    exit_trigger_pct = Percent()
+    lookahead_minutes = serializers.IntegerField()
+    min_premium = Rupees()
+    max_premium = Rupees()
+    scan_range_pct = Percent()
+
+
+class ScenarioLossOutput(Output):
+    """One of SPAN's 16 scenarios: its name, where the index would be, and the loss there in rupees; a gain is negative."""
+
+    label = serializers.CharField()  # type: ignore[assignment] # the wire's word; DRF moves it away
+    level = Rupees()
+    without = Rupees()
+    held = Rupees()
+    after = Rupees()
+
+
+class TierLossesOutput(Output):
+    """The 16 losses of one index, product and scan tier."""
+
+    name = serializers.CharField()
+    losses = ScenarioLossOutput(many=True)
+
+
+class BookRiskOutput(Output):
+    """Scan risk, the worst loss of each tier added up, and the whole margin by our engine."""
+
+    scan = Rupees()
+    total = Rupees()
+
+
+class ScenariosOutput(Output):
+    """Losses of the book with `entries` in it: without our hedges, with those held, and after what would be done."""
+
+    entries = serializers.ListField(child=serializers.CharField())
+    tiers = TierLossesOutput(many=True)
+    without = BookRiskOutput()
+    held = BookRiskOutput()
+    after = BookRiskOutput(allow_null=True)
+
+
+class StrikeSideOutput(Output):
+    """One option: bid and ask in rupees a unit, and units of the account in it; `allowed` to be chosen, null if unknown."""
+
+    bid = Price()
+    ask = Price()
+    short = serializers.IntegerField()
+    coming = serializers.IntegerField()
+    held = serializers.IntegerField()
+    other = serializers.IntegerField()
+    bought = serializers.IntegerField()
+    sold = serializers.IntegerField()
+    allowed = serializers.BooleanField(allow_null=True)
+
+
+class StrikeRowOutput(Output):
+    """Both options of one strike."""
+
+    strike = Price()
+    call = StrikeSideOutput(allow_null=True)
+    put = StrikeSideOutput(allow_null=True)
+
+
+class StrikeTableOutput(Output):
+    """The chain as the decision saw it, with the preferred premium band and what of the preference was given up."""
+
+    spot = Rupees()
+    min_premium = Rupees()
+    max_premium = Rupees()
+    relaxation = serializers.CharField(source="relaxation.value")
+    rows = StrikeRowOutput(many=True)
 
 
 class WhatIfOutput(Output):
@@ -63,3 +143,7 @@ class WhatIfOutput(Output):
     changed = serializers.DictField()
     now_decided = WouldOutput()
     if_needed = WouldOutput()
+    at_present = WouldOutput(allow_null=True)
+    policy = FiguresOutput()
+    scenarios = ScenariosOutput(allow_null=True)
+    chain = StrikeTableOutput(allow_null=True)

@@ -1,12 +1,13 @@
 // Speak to the API: JSON both ways, the login's cookie with its token, refusals as errors with their code and figures.
 
 export class Refused extends Error {
-  constructor(status, body) {
+  constructor(status, body, wait) {
     super(body?.message || `The server answered ${status}.`);
     this.status = status;
     this.code = body?.code || "";
     this.facts = body?.facts || {};
     this.body = body;
+    this.wait = Number(wait) || 0; // seconds, where the server says when to ask again
   }
 }
 
@@ -22,7 +23,7 @@ export async function ask(address, { method = "GET", body, headers = {}, signal 
   });
   if (answer.status === 304) return null;
   const read = answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : await answer.text();
-  if (!answer.ok) throw new Refused(answer.status, typeof read === "string" ? null : read);
+  if (!answer.ok) throw new Refused(answer.status, typeof read === "string" ? null : read, answer.headers.get("Retry-After"));
   return read;
 }
 
