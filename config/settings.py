@@ -261,7 +261,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # of a body without its files
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 5
 # Of each caller, in each process: for fairness. A what-if asks the broker, of whose patience the engine needs its share.
-API_RATES = {"reads": "1200/min", "writes": "240/min", "what-ifs": "12/min"}
+API_RATES = {"reads": "1200/min", "writes": "240/min", "what-ifs": "12/min", "boards": "20/min"}
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.logging.SecretFilter"
 
 # --- Time, language, files -----------------------------------------------------------------------------------------------------

@@ -16,13 +16,12 @@ from hedging.access import Scope
 from hedging.api import inputs
 from hedging.api.base import Endpoint
 from hedging.api.describe import tells
-from hedging.api.errors import Refused, session_of
+from hedging.api.errors import session_of
 from hedging.api.fragments import FragmentRenderer, fragment, wants_fragment
 from hedging.api.fresh import unless_known
-from hedging.api.outputs.plan import DayOutput, PlanOutput
+from hedging.api.outputs.plan import PlanOutput
 from hedging.api.outputs.status import StatusOutput
 from hedging.engine import clock
-from hedging.engine.hours import trading_day_of
 from hedging.pages.status import live_parts
 from hedging.selectors.versions import session_version
 
@@ -84,30 +83,6 @@ class PlanView(Endpoint):
             session_version(session=session, now=now, wall_now=clock.wall_now()),
             lambda: Response(PlanOutput(selectors.day_ahead(session=session, now=now)).data),
         )
-
-
-class ScheduleView(Endpoint):
-    """GET: the entries of a day."""
-
-    needs = Scope.READ
-
-    @tells(
-        "A day's timetable",
-        answer=DayOutput,
-        example="schedule",
-        query=inputs.ScheduleQuery,
-        refusals=["CALENDAR_UNKNOWN", "CLOCK_UNAVAILABLE"],
-        polled=True,
-    )
-    def get(self, request: Request) -> HttpResponseBase:
-        """Return the entries of `date`, today when it is not given. It is edited in the admin, or by import."""
-        wanted = self.query(request, inputs.ScheduleQuery)
-        day = wanted.get("date") or trading_day_of(clock.market_clock().now())
-        entries, unknown = selectors.day_entries(day=day)
-        if unknown:
-            raise Refused("CALENDAR_UNKNOWN", unknown, {"date": day.isoformat()})
-        drawn = DayOutput({"date": day, "entries": entries}).data
-        return unless_known(request, repr(drawn), lambda: Response(drawn))
 
 
 class NoSuchEndpoint(Endpoint):
