@@ -28,7 +28,7 @@ export function preview(button, deed, legs, evenSo = false) {
     const offer = await send(desk.dataset[deed], body);
     shown = { deed, legs, evenSo, offer, key: newKey(), ends: asked + offer.valid_seconds * 1000, doubt: false };
     draw();
-    place.scrollIntoView({ block: "nearest" });
+    place.scrollIntoView({ block: "start" });
     place.focus({ preventScroll: true });
   });
 }
@@ -61,9 +61,9 @@ function refusals(found) {
 }
 
 function legTable(seen) {
-  const columns = [["Option"], ["Lots", true], ["Bid", true], ["Ask", true], ["Worst", true], ["Premium", true], ["Charges", true], ["Orders", true]];
+  const columns = [["Option"], ["Lots", true], ["Bid", true], ["Ask", true], ["Premium", true], ["Charges", true]];
   return table(columns, seen.legs.map((leg) => [
-    leg.symbol, grouped(leg.lots), rupees(leg.bid, 2), rupees(leg.ask, 2), rupees(leg.worst_price, 2), rupees(leg.premium, 2), rupees(leg.charges, 2), grouped(leg.slices),
+    leg.symbol, leg.slices > 1 ? `${grouped(leg.lots)} in ${leg.slices} orders` : grouped(leg.lots), rupees(leg.bid, 2), rupees(leg.ask, 2), rupees(leg.premium, 2), rupees(leg.charges, 2),
   ]), seen.deed === "buy" ? "To buy" : "To sell");
 }
 
