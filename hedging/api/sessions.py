@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
 from rest_framework import status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -15,7 +16,7 @@ from hedging.api import inputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.describe import tells
 from hedging.api.errors import Refused, session_of
-from hedging.api.fragments import FragmentRenderer, fragment, wants_fragment
+from hedging.api.fragments import FragmentRenderer, wants_fragment
 from hedging.api.fresh import unless_known
 from hedging.api.outputs.books import BooksOutput
 from hedging.api.outputs.sessions import SessionOutput
@@ -50,15 +51,14 @@ class SessionView(Endpoint):
         now, wall_now = clock.market_clock().now(), clock.wall_now()
         session = session_of(wanted.get("account"), now=now)
         if wants_fragment(request):
-            return unless_known(
-                request,
-                session_version(session=session, now=now, wall_now=wall_now),
-                lambda: fragment(
-                    request,
-                    "hedging/_session.html",
-                    session_parts(session, now=now, wall_now=wall_now, scopes=scopes_of(request._request)),
-                ),
-            )
+            scopes = scopes_of(request._request)
+
+            def draw() -> HttpResponseBase:
+                parts = session_parts(session, now=now, wall_now=wall_now, scopes=scopes)
+                return HttpResponse(render_to_string("hedging/_session.html", parts))
+
+            version = session_version(session=session, now=now, wall_now=wall_now)
+            return unless_known(request, f"{version} {scopes}", draw)
         drawn = SessionOutput(selectors.session_facts(session)).data
         return unless_known(request, repr(drawn), lambda: Response(drawn))
 

@@ -24,9 +24,9 @@ from hedging.selectors.opening import tradable
 from sessions_app.models import Account, TradingSession
 
 LABELS = {
-    "trigger_pct": ("Trigger", "% of budget"),
-    "target_pct": ("Target", "% of budget"),
-    "exit_trigger_pct": ("Exit trigger", "% of budget"),
+    "trigger_pct": ("Trigger, of budget", "%"),
+    "target_pct": ("Target, of budget", "%"),
+    "exit_trigger_pct": ("Exit trigger, of budget", "%"),
     "lookahead_minutes": ("Lookahead", "min"),
     "exit_buffer_minutes": ("Exit buffer", "min"),
     "min_premium": ("Least premium", "₹"),

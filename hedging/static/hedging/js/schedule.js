@@ -5,6 +5,7 @@ import { askNow, swap } from "./live.js";
 
 const place = document.getElementById("schedule");
 const day = () => document.getElementById("schedule-day").dataset.day;
+const EVERY_MS = 4000;
 let tag = "";
 
 async function draw() {
@@ -45,6 +46,4 @@ place.addEventListener("submit", (event) => {
 });
 
 // Stages move on with the clock; what somebody is writing stays.
-document.addEventListener("live", (event) => {
-  if (event.detail.includes("banner") && !place.querySelector("details[open]")) draw();
-});
+setInterval(() => document.hidden || place.querySelector("details[open]") || draw().catch(() => {}), EVERY_MS);

@@ -8,6 +8,7 @@ const form = (id) => document.getElementById(id);
 const facts = () => document.getElementById("session-facts");
 const text = (of, name) => of.elements[name].value.trim();
 const BY_HAND = "by a person, on the dashboard";
+const EVERY_MS = 4000;
 let tag = "";
 
 // Draw the session anew where anything of it is new.
@@ -16,8 +17,8 @@ async function draw() {
   const answer = await fetch(withAccount(`${place.dataset.address}?format=html`), { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store", credentials: "same-origin" });
   if (answer.status !== 200) return;
   tag = answer.headers.get("ETag") || "";
-  const text = await answer.text();
-  keeping(place, () => swap(text));
+  const drawn = await answer.text();
+  keeping(place, () => swap(drawn));
   allow();
 }
 
@@ -39,6 +40,9 @@ function on(id, act) {
     });
   });
 }
+
+// Enter in a reason is no choice of a button.
+for (const id of ["toggle", "state"]) form(id)?.addEventListener("keydown", (event) => event.key === "Enter" && event.target.matches("input") && event.preventDefault());
 
 on("toggle", async (of, value) => {
   await send(of.dataset.address, { enabled: value === "on", reason: text(of, "reason"), ...accountBody() });
@@ -121,5 +125,5 @@ if (create) {
 
 if (facts()) {
   allow();
-  document.addEventListener("live", (event) => event.detail.includes("banner") && !event.detail.includes("session-facts") && draw());
+  setInterval(() => document.hidden || draw().catch(() => {}), EVERY_MS); // the banner says when nobody answers
 }
