@@ -262,7 +262,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 5
 # Of each caller, in each process: for fairness. A what-if asks the broker, of whose patience the engine needs its share: one
 # every two seconds, of eight reads or so, is four of the fifty a second that OpenAlgo allows.
-API_RATES = {"reads": "1200/min", "writes": "240/min", "what-ifs": "30/min"}
+API_RATES = {"reads": "1200/min", "writes": "240/min", "what-ifs": "30/min", "boards": "20/min"}
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.logging.SecretFilter"
 
 # --- Time, language, files -----------------------------------------------------------------------------------------------------

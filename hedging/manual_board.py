@@ -16,6 +16,7 @@ from hedging.domain.snapshot import Chain, Position, Quote
 from hedging.engine.gather import LONGEST_CHAIN, STRIKES_BEYOND_BOUND
 from hedging.engine.manual import held_units
 from hedging.engine.ticks import Rules
+from hedging.selectors import holdings
 from hedging.wiring import rules
 from sessions_app.models import TradingSession
 from sessions_app.policy import policy_of
@@ -58,9 +59,51 @@ class Board:
     unknown: str
 
     @property
+    def uncovered_lots(self) -> dict[Right, int]:
+        """Return the lots that are short on each side beyond its longs: what a first purchase is usually meant to cover."""
+        open_units = {right: -sum(line.net for line in self.lines if line.contract.right is right) for right in Right}
+        return {right: max(0, units) // self.lot for right, units in open_units.items()}
+
+    @property
     def hedges(self) -> tuple[Offered, ...]:
         """Return what is ours and can be sold."""
         return tuple(line for line in self.lines if line.held > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hedge of ours that can be sold: units, and lots; rupees a unit, and in all. `price` is the bid, `None` unknown.
+
+    `gain` is what the units would bring at `price` beyond their cost, before charges.
+    """
+
+    symbol: str
+    quantity: int
+    lots: int | None
+    average_price: Decimal | None
+    price: Decimal | None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """Return what the units cost."""
+        return None if self.average_price is None else self.average_price * self.quantity
+
+    @property
+    def gain(self) -> Decimal | None:
+        """Return what they would bring beyond that."""
+        if self.price is None or self.average_price is None:
+            return None
+        return (self.price - self.average_price) * self.quantity
+
+
+def held_on(board: Board, *, session: TradingSession) -> tuple[Held, ...]:
+    """Return the board's hedges with what they cost by our fills. One query."""
+    held = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
+    averages = {row.contract: row.average_price for row in held}
+    return tuple(
+        Held(line.symbol, line.held, line.held // board.lot, averages.get(line.contract), line.bid)
+        for line in board.hedges
+    )
 
 
 def read_board(*, session: TradingSession, run_by: Rules | None = None) -> Board:

@@ -24,5 +24,5 @@ atexit.register(shutil.rmtree, base.PLACES.runtime, ignore_errors=True)
 REDIS_FOR_CELERY = base.CELERY_BROKER_URL
 CELERY_BROKER_URL = "memory://"  # a nudge goes nowhere; tests of the real queue ask for the fixture `redis_server`
 # All tests come from one address.
-API_RATES = {"reads": "1000000/min", "writes": "1000000/min", "what-ifs": "1000000/min"}
+API_RATES = {"reads": "1000000/min", "writes": "1000000/min", "what-ifs": "1000000/min", "boards": "1000000/min"}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -22,6 +22,7 @@ from hedging.admin.reasons import REASON_WANTED, ReasonedActionForm, act_of, rea
 from hedging.admin.scopes import ScopedActions
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
+from hedging.engine.own_figures import CHANGEABLE, change_figures
 from hedging.engine.sessions import SessionRefused, open_session, set_automation
 from hedging.engine.states import restrict_session, resume_session
 from sessions_app.admin import TradingSessionAdmin
@@ -119,10 +120,16 @@ class SessionDesk(ManualPages, BaselinePages, ScopedActions, TradingSessionAdmin
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
         """Open by the engine; of an edit, write only what was edited, so that no counter of the engine is set back."""
-        if change:
-            obj.save(update_fields=[name for name in form.changed_data if name in form.cleaned_data])
-            return
         now = clock.market_clock().now()
+        if change:
+            change_figures(
+                session=obj,
+                figures={name: form.cleaned_data[name] for name in form.changed_data if name in CHANGEABLE},
+                now=now,
+                wall_now=clock.wall_now(),
+                actor=request.user.get_username(),
+            )
+            return
         chosen = form.chosen(form.known)
         opened = open_session(
             account=obj.account,
@@ -146,6 +153,8 @@ class SessionDesk(ManualPages, BaselinePages, ScopedActions, TradingSessionAdmin
         context = {"ways": self._ways(request, object_id), **(extra_context or {})}
         try:
             return super().change_view(request, object_id, form_url, context)
+        except SessionRefused as refused:
+            self.message_user(request, refused.message, messages.ERROR)
         except clock.ClockUnavailable as unavailable:
             self.message_user(request, str(unavailable), messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())

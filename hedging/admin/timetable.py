@@ -15,12 +15,12 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from hedging.access import Scope, holds, needing
-from hedging.domain.instruments import Index
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
+from hedging.selectors.day_lines import DayLine, day_lines
 from schedule import excel, timetable
 from schedule.admin import StrategyEntryAdmin
-from schedule.calendar import CalendarUnknown, load_calendar
+from schedule.calendar import CalendarUnknown
 from schedule.importer import LARGEST_FILE_BYTES, Problem, ScheduleRefused, format_legs
 from schedule.models import StrategyEntry
 from schedule.oddities import oddities
@@ -34,17 +34,6 @@ else:  # Django's own class takes no type parameter at run time
 
 VERSIONS_SHOWN = 20
 _LONGEST_NAME = 100
-
-
-@dataclass(frozen=True, slots=True)
-class DayLine:
-    """One entry of a day: when it is due, whether it is left out and why, and what a person should know."""
-
-    entry: StrategyEntry
-    expiry: date
-    legs: str
-    state: str
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +218,17 @@ class TimetableDesk(StrategyEntryAdmin):
     @needing(Scope.READ)
     def day_view(self, request: HttpRequest) -> HttpResponse:
         """Show the entries of a day, today's without `?day=2026-12-01`, those that are left out too."""
-        trouble, lines = "", []
-        today = trading_day_of(clock.market_time_or(clock.wall_now()))
+        trouble: str = ""
+        lines: tuple[DayLine, ...] = ()
+        now = clock.market_time_or(clock.wall_now())
+        today = trading_day_of(now)
         try:
             day = date.fromisoformat(request.GET.get("day", "") or today.isoformat())
             day - timedelta(days=1), day + timedelta(days=1)
         except (ValueError, OverflowError):
             day, trouble = today, "That is no date: write it like 2026-12-01. Below is today."
         try:
-            lines = _day_lines(day)
+            lines = day_lines(day=day, now=now)
         except CalendarUnknown as unknown:
             trouble = str(unknown)
         context = {
@@ -352,34 +343,6 @@ def _text_of(data: bytes) -> str:
     except UnicodeDecodeError:
         wrong = "it is neither CSV in UTF-8 nor an .xlsx workbook"
         raise ScheduleRefused([Problem(None, "", wrong, 'save it as "CSV UTF-8" or as .xlsx')]) from None
-
-
-def _day_lines(day: date) -> list[DayLine]:
-    """Return the entries that fall on a day, active or not, by time. Three queries. Raises `CalendarUnknown`."""
-    calendar = load_calendar()
-    if not calendar.is_trading_day(day):
-        return []
-    rows = list(StrategyEntry.objects.order_by("entry_time", "portfolio"))
-    skipped = set(SkippedEntry.objects.filter(day=day).values_list("entry_id", flat=True))
-    due: list[tuple[StrategyEntry, date]] = []
-    for row in rows:
-        try:
-            expiry = calendar.find_expiry(Index(row.index), day, row.dte)
-        except CalendarUnknown:
-            continue
-        if expiry is not None:
-            due.append((row, expiry))
-    odd = oddities([row for row, _ in due if row.active and row.pk not in skipped], day=day)
-    return [
-        DayLine(
-            row,
-            expiry,
-            format_legs(row.legs),
-            "skipped" if row.pk in skipped else "due" if row.active else "switched off",
-            odd.get(row.portfolio, ()),
-        )
-        for row, expiry in due
-    ]
 
 
 def _file_lines(found: Difference) -> list[FileLine]:

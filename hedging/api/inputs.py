@@ -14,6 +14,7 @@ from hedging.selectors.outcomes import By
 from sessions_app.models import Mode
 
 _BIGGEST_ID = 2**63 - 1
+_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 _SYMBOL = r"^(NIFTY|BANKNIFTY|SENSEX)[0-9]{2}[A-Z]{3}[0-9]{2}[0-9]{1,7}(\.[0-9]{1,2})?(CE|PE)$"
 
 
@@ -40,8 +41,8 @@ class StatusQuery(AccountQuery):
     part = serializers.ChoiceField(required=False, choices=["banner", "day"], default="day")
 
 
-class PlanQuery(AccountQuery):
-    """Whose day; as JSON, or as HTML for the dashboard."""
+class DrawnQuery(AccountQuery):
+    """Whose; as JSON, or as HTML for the dashboard."""
 
     format = serializers.ChoiceField(required=False, choices=["json", "html"])
 
@@ -53,9 +54,10 @@ class CardQuery(StrictSerializer):
 
 
 class ScheduleQuery(StrictSerializer):
-    """Which day; today by the market clock when it is not named."""
+    """Which day; today by the market clock when it is not named. As JSON, or as HTML for the dashboard."""
 
     date = serializers.DateField(required=False)
+    format = serializers.ChoiceField(required=False, choices=["json", "html"])
 
 
 class PageQuery(StrictSerializer):
@@ -170,3 +172,70 @@ class ToggleInput(BodySerializer):
     enabled = serializers.BooleanField()
     reason = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
     account = serializers.CharField(required=False, max_length=60)
+
+
+class ReasonInput(BodySerializer):
+    """Why, and of which account."""
+
+    reason = serializers.CharField(max_length=150)
+    account = serializers.CharField(required=False, max_length=60)
+
+
+class BaselineInput(ReasonInput):
+    """The margin used before today's first short, where the figure comes from, and the baseline that one was shown.
+
+    `was` is left out, or null, where there was none: what has changed meanwhile is not written over.
+    """
+
+    used = Amount(digits=12)
+    was = Amount(digits=12, required=False, allow_null=True)
+
+
+class CloseInput(ReasonInput):
+    """Close the session before its time, and why; `keep_hedges` although some are held, which nobody sells then."""
+
+    keep_hedges = serializers.BooleanField(required=False, default=False)
+
+
+class FiguresInput(BodySerializer):
+    """The session's own figures; null gives one back to the environment, and what is not named stays as it is."""
+
+    baskets = serializers.IntegerField(required=False, min_value=1, max_value=1000)
+    budget_per_basket = Amount(required=False, digits=9, least=1)
+    trigger_pct = Amount(required=False, allow_null=True, digits=3)
+    target_pct = Amount(required=False, allow_null=True, digits=3)
+    exit_trigger_pct = Amount(required=False, allow_null=True, digits=3)
+    lookahead_minutes = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=400)
+    exit_buffer_minutes = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=400)
+    min_premium = Amount(required=False, allow_null=True, digits=4)
+    max_premium = Amount(required=False, allow_null=True, digits=4)
+    max_cost_per_day = Amount(required=False, allow_null=True, digits=9)
+    cooldown_seconds = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=86_400)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
+    account = serializers.CharField(required=False, max_length=60)
+
+
+class ModeInput(ReasonInput):
+    """In which mode the account trades from now on, and why. `phrase` must be GO LIVE to go live."""
+
+    to = serializers.ChoiceField(choices=[mode.value for mode in Mode])
+    phrase = serializers.CharField(required=False, max_length=20)
+
+
+class SkipInput(BodySerializer):
+    """Leave an entry out of one day (today when it is not named), or let it be due again."""
+
+    portfolio = serializers.CharField(max_length=60)
+    date = serializers.DateField(required=False)
+    skipped = serializers.BooleanField(required=False, default=True)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
+
+
+class EntryInput(BodySerializer):
+    """An entry's times (IST) and switch from now on; what is not named stays. No exit (null): held to expiry."""
+
+    portfolio = serializers.CharField(max_length=60)
+    entry_time = serializers.RegexField(_TIME, required=False)
+    exit_time = serializers.RegexField(_TIME, required=False, allow_null=True)
+    active = serializers.BooleanField(required=False)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
 from rest_framework import status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,6 +16,7 @@ from hedging.api import inputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.describe import tells
 from hedging.api.errors import Refused, session_of
+from hedging.api.fragments import FragmentRenderer, wants_fragment
 from hedging.api.fresh import unless_known
 from hedging.api.outputs.books import BooksOutput
 from hedging.api.outputs.sessions import SessionOutput
@@ -21,6 +24,9 @@ from hedging.domain.instruments import Index
 from hedging.engine import clock, discrepancies
 from hedging.engine.hours import trading_day_of
 from hedging.engine.sessions import open_session, set_automation
+from hedging.pages.base import scopes_of
+from hedging.pages.session import session_parts
+from hedging.selectors.versions import session_version
 from sessions_app.models import Account
 
 
@@ -28,19 +34,31 @@ class SessionView(Endpoint):
     """GET: today's session. POST: create it."""
 
     needs = {"GET": Scope.READ, "POST": Scope.TRADE}
+    renderer_classes = [JSONRenderer, FragmentRenderer]
 
     @tells(
         "Today's session",
         answer=SessionOutput,
         example="session",
-        query=inputs.AccountQuery,
+        query=inputs.DrawnQuery,
         refusals=["NO_SESSION", "CLOCK_UNAVAILABLE"],
         polled=True,
+        fragment=True,
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Return the open session, else today's last one, with the policy in force and what is switched on."""
-        wanted = self.query(request, inputs.AccountQuery)
-        session = session_of(wanted.get("account"), now=clock.market_clock().now())
+        wanted = self.query(request, inputs.DrawnQuery)
+        now, wall_now = clock.market_clock().now(), clock.wall_now()
+        session = session_of(wanted.get("account"), now=now)
+        if wants_fragment(request):
+            scopes = scopes_of(request._request)
+
+            def draw() -> HttpResponseBase:
+                parts = session_parts(session, now=now, wall_now=wall_now, scopes=scopes)
+                return HttpResponse(render_to_string("hedging/_session.html", parts))
+
+            version = session_version(session=session, now=now, wall_now=wall_now)
+            return unless_known(request, f"{version} {scopes}", draw)
         drawn = SessionOutput(selectors.session_facts(session)).data
         return unless_known(request, repr(drawn), lambda: Response(drawn))
 
@@ -58,7 +76,7 @@ class SessionView(Endpoint):
         wanted = self.body(request, inputs.SessionInput)
         now = clock.market_clock().now()
         session = open_session(
-            account=_account(wanted.get("account")),
+            account=account_named(wanted.get("account")),
             day=trading_day_of(now),
             now=now,
             wall_now=clock.wall_now(),
@@ -145,7 +163,8 @@ class ReconcileView(Endpoint):
         return Response(BooksOutput(selectors.books(session)).data, status=status.HTTP_202_ACCEPTED)
 
 
-def _account(name: str | None) -> Account:
+def account_named(name: str | None) -> Account:
+    """Return the account of this name, the only one where none is named. Raises `Refused` (NO_ACCOUNT, ACCOUNT_NEEDED)."""
     accounts = Account.objects.order_by("id")
     found = list(accounts.filter(name=name) if name is not None else accounts[:2])
     if not found:

@@ -49,6 +49,8 @@ class BodySerializer(StrictSerializer):
 
     def objection(self, field: serializers.Field[Any, Any, Any, Any], value: Any) -> str:
         """Return what is wrong with the type of a value; "" when nothing is."""
+        if value is None and field.allow_null:
+            return ""
         for kind, expected, words in _KINDS:
             if isinstance(field, kind):
                 fits = isinstance(value, expected) and (expected is bool or not isinstance(value, bool))

@@ -16,13 +16,12 @@ from hedging.access import Scope
 from hedging.api import inputs
 from hedging.api.base import Endpoint
 from hedging.api.describe import tells
-from hedging.api.errors import Refused, session_of
-from hedging.api.fragments import MARKET_TIME, FragmentRenderer, shared_fragment, wants_fragment
+from hedging.api.errors import session_of
+from hedging.api.fragments import MARKET_TIME, FragmentRenderer, fragment, shared_fragment, wants_fragment
 from hedging.api.fresh import unless_known
-from hedging.api.outputs.plan import DayOutput, PlanOutput
+from hedging.api.outputs.plan import PlanOutput
 from hedging.api.outputs.status import StatusOutput
 from hedging.engine import clock
-from hedging.engine.hours import trading_day_of
 from hedging.pages.plan import ahead_context
 from hedging.pages.status import live_parts
 from hedging.selectors.versions import session_version
@@ -78,7 +77,7 @@ class PlanView(Endpoint):
         "The rest of the day",
         answer=PlanOutput,
         example="plan",
-        query=inputs.PlanQuery,
+        query=inputs.DrawnQuery,
         refusals=["NO_SESSION", "CLOCK_UNAVAILABLE"],
         polled=True,
         fragment=True,
@@ -88,7 +87,7 @@ class PlanView(Endpoint):
 
         Nothing is asked of the broker.
         """
-        wanted = self.query(request, inputs.PlanQuery)
+        wanted = self.query(request, inputs.DrawnQuery)
         now = clock.market_clock().now()
         session = session_of(wanted.get("account"), now=now)
 
@@ -99,30 +98,6 @@ class PlanView(Endpoint):
             return Response(PlanOutput(drawn).data)
 
         return unless_known(request, session_version(session=session, now=now, wall_now=clock.wall_now()), draw)
-
-
-class ScheduleView(Endpoint):
-    """GET: the entries of a day."""
-
-    needs = Scope.READ
-
-    @tells(
-        "A day's timetable",
-        answer=DayOutput,
-        example="schedule",
-        query=inputs.ScheduleQuery,
-        refusals=["CALENDAR_UNKNOWN", "CLOCK_UNAVAILABLE"],
-        polled=True,
-    )
-    def get(self, request: Request) -> HttpResponseBase:
-        """Return the entries of `date`, today when it is not given. It is edited in the admin, or by import."""
-        wanted = self.query(request, inputs.ScheduleQuery)
-        day = wanted.get("date") or trading_day_of(clock.market_clock().now())
-        entries, unknown = selectors.day_entries(day=day)
-        if unknown:
-            raise Refused("CALENDAR_UNKNOWN", unknown, {"date": day.isoformat()})
-        drawn = DayOutput({"date": day, "entries": entries}).data
-        return unless_known(request, repr(drawn), lambda: Response(drawn))
 
 
 class NoSuchEndpoint(Endpoint):

@@ -12,6 +12,7 @@ from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.engine import audit
 from hedging.engine.day_end import summarize
 from hedging.engine.jumps import give_up_all
+from hedging.engine.preflight import gate
 from hedging.engine.sessions import SessionRefused, effective_mode
 from hedging.models import HedgeOrder
 from hedging.selectors import holdings
@@ -70,6 +71,19 @@ def switch_mode(
         _record(taken, "mode_switched", now=now, wall_now=wall_now, actor=actor, reason=reason)
         _tell(left, taken, now=now, wall_now=wall_now, reason=reason)
         return taken
+
+
+def go_live(*, account: Account, now: datetime, wall_now: datetime, actor: str, reason: str) -> TradingSession | None:
+    """Let the account trade live, as a person asks for it on a page: like `switch_mode`, and not past a pre-flight.
+
+    Where a session is open its pre-flight must be of today and not red. The session that is live then wants a pre-flight of
+    its own before anything is sent. Raises `SessionRefused` (DENY_PREFLIGHT, and those of `switch_mode`).
+    """
+    open_now = TradingSession.objects.filter(account=account, closed_at=None).first()
+    if open_now is not None and open_now.mode != Mode.LIVE and not gate.is_cleared(open_now):
+        words = f"Pre-flight: {gate.words(open_now)}. Nothing goes live before one of today is green or amber."
+        raise SessionRefused("DENY_PREFLIGHT", words, {"preflight": open_now.preflight})
+    return switch_mode(account=account, to=Mode.LIVE, now=now, wall_now=wall_now, actor=actor, reason=reason)
 
 
 def left_behind() -> QuerySet[TradingSession]:

@@ -100,9 +100,14 @@ def frame(request: HttpRequest, moment: Moment | None = None) -> dict[str, Any]:
     return banner(state, now=None if moment is None else moment.now) | {
         "tabs": TABS,
         "account": None if moment is None else moment.account,
-        "scopes": [scope.value for scope in Scope if access.may(request, scope) or access.dev_mode_opens(request)],
+        "scopes": scopes_of(request),
         "logged_in": request.user.is_authenticated,
     }
+
+
+def scopes_of(request: HttpRequest) -> list[str]:
+    """Return what this visitor may do: controls are drawn for those who may use them."""
+    return [scope.value for scope in Scope if access.may(request, scope) or access.dev_mode_opens(request)]
 
 
 def banner(state: Status | None, *, now: datetime | None) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck
 from schemathesis import GenerationMode
 
 from config.wsgi import application
-from hedging import manual_orders
-from hedging.api import analytics
+from hedging import manual_board, manual_orders
+from hedging.api import analytics, session_changes
 from hedging.api.document import openapi_document
 from hedging.engine import clock
 from tests import factories as make
@@ -47,7 +47,7 @@ def _day(monkeypatch, settings):
     make.HedgeOrderFactory.create(transaction__decision__session=place.session, transaction__strike=27000)
     monkeypatch.setattr(clock, "market_clock", lambda: place.clock)
     monkeypatch.setattr(clock, "wall_now", place.wall.now)
-    for module in (manual_orders, analytics):
+    for module in (manual_board, manual_orders, analytics, session_changes):
         monkeypatch.setattr(module, "rules", lambda: rules(place))
     yield
     for signal in (request_started, request_finished):
@@ -61,6 +61,6 @@ def test_every_operation_keeps_to_the_document(operation, mode):
     @UNHURRIED
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
     def ask(case):
-        case.call_and_validate(headers={"X-API-Key": KEY})
+        case.call_and_validate(headers={"X-API-Key": KEY, "Accept-Encoding": "identity"})
 
     ask()

@@ -100,3 +100,54 @@ class ClaimedOutput(Output):
     transactions = serializers.ListField(child=serializers.IntegerField())
     repeated = serializers.BooleanField()
     see = serializers.ListField(child=serializers.CharField())
+
+
+class OfferedOutput(Output):
+    """One option on the board. Prices a unit, null where nobody quotes; `away` in points of the index.
+
+    `in_band`: the ask lies within the premium band. `held` are units of ours, less what is being sold; `net` is the
+    account's own figure, negative when short.
+    """
+
+    symbol = serializers.CharField()
+    strike = Price(source="contract.strike")
+    right = serializers.CharField(source="contract.right.value")
+    bid = Price()
+    ask = Price()
+    away = Price()
+    in_band = serializers.BooleanField()
+    held = serializers.IntegerField()
+    net = serializers.IntegerField()
+
+
+class HeldOutput(Output):
+    """A hedge of ours that can be sold: units, lots, rupees a unit and in all. `gain` is against the bid, before charges."""
+
+    symbol = serializers.CharField()
+    quantity = serializers.IntegerField()
+    lots = serializers.IntegerField()
+    average_price = Price()
+    cost = Rupees()
+    price = Price()
+    gain = Rupees()
+
+
+class BoardOutput(Output):
+    """What may be bought on each side, nearest strike first, and what the account has in the index.
+
+    `uncovered_lots`: lots that are short on each side beyond its longs. `unknown` says what the broker did not answer.
+    """
+
+    now = serializers.DateTimeField()
+    index = serializers.CharField()
+    expiry = serializers.DateField()
+    mode = serializers.CharField()
+    spot = Price()
+    lot = serializers.IntegerField()
+    band = serializers.ListField(child=Price())
+    calls = OfferedOutput(many=True)
+    puts = OfferedOutput(many=True)
+    lines = OfferedOutput(many=True)
+    held = HeldOutput(many=True)
+    uncovered_lots = serializers.DictField(child=serializers.IntegerField())
+    unknown = serializers.CharField()

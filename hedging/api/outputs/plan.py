@@ -18,11 +18,35 @@ class ScheduledEntryOutput(Output):
     exit_at = serializers.DateTimeField(allow_null=True)
 
 
+class DayLineOutput(ScheduledEntryOutput):
+    """One line of a day, due or left out. `state`: due, skipped (that day alone) or switched off.
+
+    `stage`: later, in the book or over by the clock, "" where it is left out. `warnings`: what a person should know.
+    """
+
+    legs = serializers.CharField()
+    active = serializers.BooleanField()
+    state = serializers.CharField()
+    stage = serializers.CharField()
+    warnings = serializers.ListField(child=serializers.CharField())
+
+
 class DayOutput(Output):
-    """The entries of one day."""
+    """The entries that are due on one day, every line that falls on it, and the trading days beside it."""
 
     date = serializers.DateField()
+    before = serializers.DateField(allow_null=True)
+    after = serializers.DateField(allow_null=True)
     entries = ScheduledEntryOutput(many=True)
+    lines = DayLineOutput(many=True)
+
+
+class EntryDoneOutput(Output):
+    """What a change did: whether anything was otherwise, and the entry's line on that day, null where it falls on another."""
+
+    changed = serializers.BooleanField()
+    date = serializers.DateField()
+    line = DayLineOutput(allow_null=True)
 
 
 class PlanFiguresOutput(Output):

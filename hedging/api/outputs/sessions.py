@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent, Rupees
+from hedging.api.outputs.fields import Output, Percent, Price, Rupees
 
 
 class SessionOutput(Output):
@@ -52,4 +52,51 @@ class HaltOutput(Output):
 
     changed = serializers.BooleanField()
     installation = InstallationOutput()
+    session = SessionOutput(allow_null=True)
+
+
+class FigureOutput(Output):
+    """One figure of the policy: in force, what of it is the session's own (null: nothing), and what the environment says."""
+
+    name = serializers.CharField()
+    in_force = Price()
+    own = Price()
+    everywhere = Price()
+
+
+class FiguresOutput(Output):
+    """A session's budget, and its policy figure by figure."""
+
+    session = serializers.IntegerField()
+    baskets = serializers.IntegerField()
+    budget_per_basket = Rupees()
+    budget = Rupees()
+    figures = FigureOutput(many=True)
+
+
+class OfferedBaselineOutput(Output):
+    """What would be taken for the baseline now: the broker's used margin, less that of the session's book by our engine."""
+
+    used = Rupees()
+    book = Rupees()
+    offered = Rupees()
+    note = serializers.CharField()
+
+
+class BaselineOutput(Output):
+    """The baseline as it is, and what is offered for it; `offer` is null where the broker could not be asked: `unknown`."""
+
+    session = serializers.IntegerField()
+    baseline = Rupees()
+    baseline_at = serializers.DateTimeField(allow_null=True)
+    baseline_source = serializers.CharField()
+    offer = OfferedBaselineOutput(allow_null=True)
+    unknown = serializers.CharField()
+
+
+class ModeOutput(Output):
+    """In which mode an account trades now, and the session that is open, null when none is."""
+
+    account = serializers.CharField()
+    mode = serializers.CharField()
     session = SessionOutput(allow_null=True)

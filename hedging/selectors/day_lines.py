@@ -1,0 +1,131 @@
+"""A day of the timetable, line by line: what is due, what is left out and why, and what a person should know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from hedging.domain.instruments import Index
+from schedule.calendar import CalendarUnknown, TradingCalendar, at_ist, load_calendar
+from schedule.importer import format_legs
+from schedule.models import StrategyEntry
+from schedule.oddities import oddities
+from schedule.timetable_rows import SkippedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class DayLine:
+    """One entry of a day, times in UTC. `state` is `due`, `skipped` (that day alone) or `switched off`.
+
+    `stage` is where a due entry stands by the clock: `later`, `in the book` or `over`; "" for one that is left out.
+    """
+
+    id: int
+    portfolio: str
+    index: str
+    dte: int
+    expiry: date
+    entry_at: datetime
+    exit_at: datetime | None
+    legs: str
+    active: bool
+    state: str
+    stage: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimetableDay:
+    """A day with its lines in order of time. `before` and `after` are the trading days beside it, where they are known.
+
+    `unknown` says what the calendar does not know; `is_open` is false then too.
+    """
+
+    day: date
+    today: date
+    before: date | None
+    after: date | None
+    is_open: bool
+    unknown: str
+    lines: tuple[DayLine, ...]
+
+
+def timetable_day(*, day: date, now: datetime, today: date) -> TimetableDay:
+    """Return a day of the timetable as it stands at market time `now`. Four queries at most."""
+    calendar = load_calendar()
+    try:
+        is_open, unknown = calendar.is_trading_day(day), ""
+    except CalendarUnknown as error:
+        is_open, unknown = False, str(error)
+    return TimetableDay(
+        day=day,
+        today=today,
+        before=_beside(calendar.previous_trading_day, day),
+        after=_beside(calendar.next_trading_day, day),
+        is_open=is_open,
+        unknown=unknown,
+        lines=_lines(day, calendar, now) if is_open else (),
+    )
+
+
+def day_lines(*, day: date, now: datetime) -> tuple[DayLine, ...]:
+    """Return the entries of a day, left out or not, by time; none on a closed day. Raises `CalendarUnknown`."""
+    calendar = load_calendar()
+    return _lines(day, calendar, now) if calendar.is_trading_day(day) else ()
+
+
+def _lines(day: date, calendar: TradingCalendar, now: datetime) -> tuple[DayLine, ...]:
+    rows = StrategyEntry.objects.order_by("entry_time", "portfolio")
+    skipped = set(SkippedEntry.objects.filter(day=day).values_list("entry_id", flat=True))
+    expiries: dict[tuple[str, int], date | None] = {}
+    due: list[tuple[StrategyEntry, date]] = []
+    for row in rows:
+        key = (row.index, row.dte)
+        if key not in expiries:
+            expiries[key] = _expiry(calendar, day, *key)
+        expiry = expiries[key]
+        if expiry is not None:
+            due.append((row, expiry))
+    odd = oddities([row for row, _ in due if row.active and row.pk not in skipped], day=day)
+    return tuple(
+        _line(row, expiry, day=day, now=now, skipped=row.pk in skipped, warnings=tuple(odd.get(row.portfolio, ())))
+        for row, expiry in due
+    )
+
+
+def _line(
+    row: StrategyEntry, expiry: date, *, day: date, now: datetime, skipped: bool, warnings: tuple[str, ...]
+) -> DayLine:
+    entry_at = at_ist(day, row.entry_time)
+    exit_at = None if row.exit_time is None else at_ist(day, row.exit_time)
+    state = "skipped" if skipped else "due" if row.active else "switched off"
+    stage = "later" if now < entry_at else "over" if exit_at is not None and now >= exit_at else "in the book"
+    return DayLine(
+        id=row.pk,
+        portfolio=row.portfolio,
+        index=row.index,
+        dte=row.dte,
+        expiry=expiry,
+        entry_at=entry_at,
+        exit_at=exit_at,
+        legs=format_legs(row.legs),
+        active=row.active,
+        state=state,
+        stage=stage if state == "due" else "",
+        warnings=warnings,
+    )
+
+
+def _expiry(calendar: TradingCalendar, day: date, index: str, dte: int) -> date | None:
+    try:
+        return calendar.find_expiry(Index(index), day, dte)
+    except CalendarUnknown:
+        return None
+
+
+def _beside(step: Callable[[date], date], day: date) -> date | None:
+    try:
+        return step(day)
+    except (CalendarUnknown, OverflowError):
+        return None

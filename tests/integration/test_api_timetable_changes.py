@@ -1,0 +1,143 @@
+"""A day of the timetable over the API: its lines, a skip for one day, and changes that hold from now on."""
+
+from __future__ import annotations
+
+from datetime import date, time
+
+import pytest
+
+from hedging.engine import clock
+from hedging.models import AuditEvent
+from schedule.calendar import load_calendar
+from schedule.entries import entries_on
+from schedule.models import StrategyEntry
+from schedule.timetable_rows import SkippedEntry, TimetableVersion
+from tests import factories as make
+from tests.integration.page_day import NOW, StoppedClock, entries, known_calendar
+from tests.people import person
+
+pytestmark = pytest.mark.django_db
+DAY, SKIP, ENTRY = "/api/hedge/schedule", "/api/hedge/schedule/skip", "/api/hedge/schedule/entry"
+FOUR = "ITJ_NF_EXP 4"
+
+
+@pytest.fixture(autouse=True)
+def _day(monkeypatch):
+    monkeypatch.setattr(clock, "market_clock", StoppedClock)
+    monkeypatch.setattr(clock, "wall_now", lambda: NOW)
+    known_calendar()
+    entries()
+
+
+@pytest.fixture
+def trader(client):
+    client.force_login(person("trader", name="tara"))
+    return client
+
+
+def post(client, address, **body):
+    return client.post(address, body, content_type="application/json")
+
+
+def due(day=make.TUESDAY):
+    return [entry.portfolio for entry in entries_on(day, load_calendar())]
+
+
+def test_a_days_lines_tell_state_stage_and_the_days_beside_it(client):
+    StrategyEntry.objects.filter(portfolio=FOUR).update(active=False)
+
+    found = client.get(DAY).json()
+
+    assert [(line["portfolio"], line["state"], line["stage"]) for line in found["lines"]] == [
+        ("ITJ_NF_EXP 1", "due", "over"),
+        (FOUR, "switched off", ""),
+    ]
+    assert [entry["portfolio"] for entry in found["entries"]] == ["ITJ_NF_EXP 1"]
+    assert (found["before"], found["after"]) == ("2026-11-30", "2026-12-02")
+
+
+def test_entries_that_meet_are_warned_of(client):
+    make.StrategyEntryFactory.create(portfolio="TWIN", entry_time=time(10, 16, 50))
+
+    lines = client.get(DAY).json()["lines"]
+
+    assert any("both need free margin at once" in words for line in lines for words in line["warnings"])
+
+
+def test_a_skip_is_of_one_day_may_be_repeated_and_taken_back(trader):
+    first = post(trader, SKIP, portfolio=FOUR, reason="not sold").json()
+    again = post(trader, SKIP, portfolio=FOUR).json()
+
+    assert (first["changed"], first["line"]["state"], again["changed"]) == (True, "skipped", False)
+    assert due() == ["ITJ_NF_EXP 1"]
+    assert SkippedEntry.objects.get().day == make.TUESDAY
+    assert post(trader, SKIP, portfolio=FOUR, skipped=False).json()["changed"]
+    assert due() == ["ITJ_NF_EXP 1", FOUR]
+    assert list(AuditEvent.objects.order_by("id").values_list("event", "actor")) == [
+        ("entry_skipped", "tara"),
+        ("entry_due_again", "tara"),
+    ]
+
+
+def test_a_day_that_is_over_is_not_skipped(trader):
+    answer = post(trader, SKIP, portfolio=FOUR, date="2026-11-30")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "DAY_OVER")
+
+
+def test_a_coming_day_is_skipped_alone(trader):
+    post(trader, SKIP, portfolio=FOUR, date="2026-12-08")
+
+    assert FOUR in due()
+    assert SkippedEntry.objects.get().day == date(2026, 12, 8)
+
+
+def test_times_are_changed_from_now_on_and_the_timetable_before_is_kept(trader):
+    answer = post(trader, ENTRY, portfolio=FOUR, entry_time="10:21:30", exit_time="14:00")
+    again = post(trader, ENTRY, portfolio=FOUR, entry_time="10:21:30", exit_time="14:00")
+
+    row = StrategyEntry.objects.get(portfolio=FOUR)
+    assert (answer.json()["changed"], again.json()["changed"]) == (True, False)
+    assert (row.entry_time, row.exit_time, row.active) == (time(10, 21, 30), time(14), True)
+    version = TimetableVersion.objects.get()
+    assert (version.by, "10:16:30" in version.content) == ("tara", True)
+    assert AuditEvent.objects.get().facts["changes"] == {
+        "entry_time": ["10:16:30", "10:21:30"],
+        "exit_time": ["None", "14:00:00"],
+    }
+
+
+def test_an_exit_that_is_taken_away_means_held_to_expiry(trader):
+    post(trader, ENTRY, portfolio="ITJ_NF_EXP 1", exit_time=None)
+
+    assert StrategyEntry.objects.get(portfolio="ITJ_NF_EXP 1").exit_time is None
+
+
+@pytest.mark.parametrize(
+    "times",
+    [{"exit_time": "10:16:30"}, {"entry_time": "08:00"}, {"exit_time": "23:59"}],
+    ids=["no later", "before the open", "after the close"],
+)
+def test_times_that_cannot_be_meant_change_nothing(trader, times):
+    answer = post(trader, ENTRY, portfolio=FOUR, **times)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "ENTRY_TIMES")
+    assert StrategyEntry.objects.get(portfolio=FOUR).entry_time == time(10, 16, 30)
+    assert not TimetableVersion.objects.exists()
+
+
+@pytest.mark.parametrize("text", ["24:00", "9:16", "10:16:60", "10:16Z", ""])
+def test_a_time_is_written_as_the_document_says(trader, text):
+    assert post(trader, ENTRY, portfolio=FOUR, entry_time=text).status_code == 400
+
+
+@pytest.mark.parametrize("address", [SKIP, ENTRY])
+def test_an_entry_that_is_not_there_is_not_found(trader, address):
+    assert post(trader, address, portfolio="nobody").status_code == 404
+
+
+@pytest.mark.parametrize("address", [SKIP, ENTRY])
+def test_an_operator_changes_no_timetable(client, address):
+    client.force_login(person("operator"))
+
+    assert post(client, address, portfolio=FOUR).status_code == 403
