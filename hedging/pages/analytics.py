@@ -26,6 +26,7 @@ from hedging.selectors.static_hedge import StaticCost
 from sessions_app.models import Account, Mode
 
 SPANS: Final = (("7", "last 7 days"), ("30", "last 30 days"), ("90", "last 90 days"), ("custom", "from … to …"))
+_QUARTER = timedelta(days=89)
 _DAYS = {"7": 7, "30": 30, "90": 90}
 _FIELDS = ("first", "last", "mode", "account", "index")
 LONGEST: Final = timedelta(days=3 * 366)
@@ -65,7 +66,7 @@ def _context(query: QueryDict, *, today: date) -> dict[str, Any]:
     wrong = "" if checked.is_valid() else _words(checked.errors)
     wanted = {} if wrong else dict(checked.validated_data)
     last = wanted.get("last") or today
-    first = wanted.get("first") or last - timedelta(days=89)
+    first = wanted.get("first") or max(last, date.min + _QUARTER) - _QUARTER
     if not wrong and first > last:
         wrong = "The first day is after the last."
     if not wrong and last - first > LONGEST:
@@ -88,7 +89,7 @@ def _context(query: QueryDict, *, today: date) -> dict[str, Any]:
 
 
 def _figures(period: Period, figure: Figure) -> dict[str, Any]:
-    """Return all that the page shows of a period, for each mode. Seventeen queries, whatever its length."""
+    """Return all that the page shows of a period, for each mode. Twenty queries, whatever its length."""
     found = {by: selectors.analytics(period=period, by=by) for by in By}
     forecasts, static = selectors.accuracy(period=period), selectors.static_hedge(period=period)
     costs = {cost.mode: cost for cost in static.totals}

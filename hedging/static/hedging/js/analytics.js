@@ -21,7 +21,7 @@ function options(width, state, series, value) {
     width, height: series.length > 1 ? (width < 600 ? 260 : 300) : 170,
     scales: { x: { time: false, range: [-0.6, Math.max(names.length, 1) - 0.4] }, y: { range: (_plot, least, most) => [Math.min(0, least ?? 0) * 1.08, Math.max(0, most ?? 0) * 1.08 || 1] } },
     cursor: { drag: { x: false, y: false }, points: { show: false } },
-    series: [{ label: "", value: (_plot, at) => names[at] ?? "–" }, ...series],
+    series: [{ label: "of", value: (_plot, at) => names[at] ?? "–" }, ...series],
     axes: [
       axis({ space: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200], values: (_plot, ticks) => ticks.map((at) => names[at] ?? "") }),
       axis({ size: 78, values: (_plot, ticks) => ticks.map(value) }),
