@@ -6,10 +6,10 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench accuracy optimality chaos mutants soak audit
+.PHONY: help setup run test test-browser check bench accuracy optimality chaos mutants soak audit
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.tools .venv/.redis-server ## create .venv and install what is pinned in requirements/
 
@@ -18,6 +18,10 @@ run: .venv/.packages .venv/.redis-server ## start everything and print the addre
 
 test: setup ## run all tests on all cores (up to 8; ARGS="-n 0 tests/unit" for less), on servers of their own
 	@$(PY) -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal $(ARGS)
+
+test-browser: setup ## walk through all pages in a real Chromium, the system's (ARGS="--screenshots DIR" keeps pictures)
+	@$(PY) -m tests.browser.chromium
+	@$(PY) -m pytest --numprocesses 0 tests/browser $(ARGS)
 
 check: setup ## lint, format, types, layers, missing migrations
 	$(PY) -m ruff check .

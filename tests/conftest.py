@@ -16,12 +16,25 @@ from config.local.supervisor import Supervisor
 from tests import settings as test_settings
 
 UNIT = Path(__file__).parent / "unit"
+BROWSER = Path(__file__).parent / "browser"
 LOOPBACK = ["127.0.0.1", "::1"]
 # A busy machine is not a failing property.
 hypothesis.settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("unhurried")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the browser tests to `make test-browser`: they want Chromium, and one installation shared by one process.
+
+    Whoever names their folder gets them; all other runs do not, whatever else they name. A list of folders in `testpaths`
+    would do the same, and forget every folder that is made later.
+    """
+    named = (Path(arg.partition("::")[0]).absolute() for arg in config.args)
+    if collection_path == BROWSER and not any(BROWSER in (path, *path.parents) for path in named):
+        return True
+    return None
 
 
 @pytest.hookimpl(trylast=True)

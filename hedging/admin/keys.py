@@ -14,6 +14,7 @@ from django.utils.cache import add_never_cache_headers
 from hedging.access import Scope
 from hedging.access.keys import NewKey, make_key, revoke
 from hedging.access.models import SCOPE_CHOICES, ApiKey
+from hedging.admin.moments import MOMENTS
 from hedging.admin.scopes import ScopedActions
 from hedging.engine import clock
 
@@ -56,6 +57,7 @@ class ApiKeyAdmin(ScopedActions, _KeyAdmin):
     search_fields = ["name", "prefix", "created_by"]
     ordering = ["-id"]
     actions = ("revoke_keys",)
+    formfield_overrides = MOMENTS
     fields = (
         "name",
         "prefix",

@@ -15,6 +15,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from hedging.access import Scope, needing, two_factor
+from hedging.admin.moments import MOMENTS
 from hedging.admin.scopes import ScopedActions
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class PersonAdmin(ScopedActions, _UserAdmin):
     list_filter = ("groups", "is_active", "is_superuser")
     ordering = ("username", "id")
     actions = ("forget_second_factor",)
+    formfield_overrides = MOMENTS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Read the groups with the people."""
@@ -112,6 +114,9 @@ class BeatAdmin(ScopedActions, PeriodicTaskAdmin):  # type: ignore[misc] # it sh
     """The beat's entries: switched on and off. Which task runs how often is the installation's, not a person's."""
 
     needs = {"view": Scope.READ}
+    change_form_template = (
+        "admin/change_form.html"  # the package's own has a script in the page, for a form that nobody fills
+    )
     list_display = ("name", "enabled", "interval", "last_run_at", "without_it")
     actions = ("enable_tasks", "disable_tasks")
     ordering = ("name", "id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -26,6 +26,11 @@ from schedule.models import StrategyEntry
 from schedule.oddities import oddities
 from schedule.timetable import ChangedMeanwhile, Difference
 from schedule.timetable_rows import SkippedEntry, TimetableVersion
+
+if TYPE_CHECKING:
+    _EntryForm = forms.ModelForm[StrategyEntry]
+else:  # Django's own class takes no type parameter at run time
+    _EntryForm = forms.ModelForm
 
 VERSIONS_SHOWN = 20
 _LONGEST_NAME = 100
@@ -69,6 +74,14 @@ class BringForm(forms.Form):
         if file is not None and (file.size or 0) > LARGEST_FILE_BYTES:
             raise forms.ValidationError(f"It has {file.size:,} bytes, more than {LARGEST_FILE_BYTES:,}.")
         return cleaned
+
+
+class _RowForm(_EntryForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            if not field.widget.is_hidden:
+                field.widget.attrs["aria-label"] = f"{name.replace('_', ' ').capitalize()} of {self.instance.portfolio}"
 
 
 admin.site.unregister(StrategyEntry)
@@ -116,6 +129,10 @@ class TimetableDesk(StrategyEntryAdmin):
             return "; ".join([*said, *found.get(entry.portfolio, ())])
 
         return [*super().get_list_display(request), remarks]
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the form of a row of the list: its boxes stand in columns, and say for themselves what they are of."""
+        return super().get_changelist_form(request, **{"form": _RowForm, **kwargs})
 
     def _ways(self, request: HttpRequest) -> list[dict[str, str]]:
         pages = [("day", "Today", Scope.READ), ("import", "Import", Scope.TRADE), ("seed", "Seed", Scope.TRADE)]
