@@ -51,10 +51,10 @@ def heat_of(outcomes: Iterable[Outcome], *, first: date, last: date, figure: Fig
     monday = first - timedelta(days=first.weekday())
     weeks = []
     while monday <= last:
-        days = (monday + timedelta(days=number) for number in range(length))
-        weeks.append(
-            tuple(_day(day, of_day.get(day), most=most, figure=figure, within=first <= day <= last) for day in days)
-        )
+        days = [monday + timedelta(days=number) for number in range(length)]
+        week = (_day(day, of_day.get(day), most=most, figure=figure, within=first <= day <= last) for day in days)
+        if first <= days[-1]:  # not a week of which only the weekend is in the period
+            weeks.append(tuple(week))
         monday += timedelta(days=7)
     names = tuple(f"{monday + timedelta(days=number):%a}" for number in range(length))
     return Heat(weekdays=names, weeks=tuple(weeks))
