@@ -390,7 +390,8 @@ class MarginJump(models.Model):
     ask of free margin, without buffers; `before` and `after` are readings of used. All in rupees; `None` is unknown.
     `at` (due, or last fill) and `measured_at` are market time. `hedged` tells that longs covered shorts on both sides
     afterwards. `book` holds the figures that calibration learns from: spot, previous close, and the lines of the account
-    before and after as [symbol, product, quantity, price]. `note` says why a jump without `after` is not usable.
+    before and after as [symbol, product, quantity, price]; an entry's holds as `static` what a bot that always hedges would
+    pay and get (`engine/static_hedge.py`). `note` says why a jump without `after` is not usable.
     """
 
     session = models.ForeignKey(TradingSession, on_delete=models.PROTECT, related_name="margin_jumps")

@@ -18,7 +18,13 @@ from hedging.api.base import Endpoint, FairShare
 from hedging.api.describe import tells
 from hedging.api.errors import Refused, session_of
 from hedging.api.fresh import unless_known
-from hedging.api.outputs.analytics import AnalyticsOutput, OutcomeOutput, WhatIfOutput
+from hedging.api.outputs.analytics import (
+    AccuraciesOutput,
+    AnalyticsOutput,
+    OutcomeOutput,
+    StaticHedgeOutput,
+    WhatIfOutput,
+)
 from hedging.api.tables import CsvRenderer, csv_answer, wants_csv
 from hedging.domain.decision import AddHedge, Decision, Hold
 from hedging.engine import clock, what_if
@@ -63,6 +69,61 @@ class AnalyticsView(Endpoint):
                 rows = (OutcomeOutput(row).data for row in found.rows)
                 return csv_answer(rows, columns=_COLUMNS, name=f"analytics-by-{by}")
             return Response(AnalyticsOutput(found).data)
+
+        return unless_known(request, analytics_version(period=period), draw)
+
+
+class AccuracyView(Endpoint):
+    """GET: how true the forecasts of margin were."""
+
+    needs = Scope.READ
+    group = "Ledgers"
+
+    @tells(
+        "How true the forecasts were",
+        answer=AccuraciesOutput,
+        example="accuracy",
+        query=inputs.PeriodQuery,
+        refusals=["DAYS_REVERSED", "CLOCK_UNAVAILABLE"],
+        polled=True,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Return, by kind and source, what was foretold of used margin against what entries and hedges really took."""
+        period = _period(self.query(request, inputs.PeriodQuery))
+
+        def draw() -> Response:
+            body = {"first": period.first, "last": period.last, "rows": selectors.accuracy(period=period)}
+            return Response(AccuraciesOutput(body).data)
+
+        return unless_known(request, analytics_version(period=period), draw)
+
+
+class StaticHedgeView(Endpoint):
+    """GET: what a bot that always hedges would have cost."""
+
+    needs = Scope.READ
+    group = "Ledgers"
+
+    @tells(
+        "What always hedging would have cost",
+        answer=StaticHedgeOutput,
+        example="static_hedge",
+        query=inputs.PeriodQuery,
+        refusals=["DAYS_REVERSED", "CLOCK_UNAVAILABLE"],
+        polled=True,
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Return what a bot would have paid that buys a call and a put with every entry, and keeps them to the exit.
+
+        From stored prices alone: entries without one are counted (`no_price`, `no_end`) and left out of every sum. It is
+        estimated when a session is closed; `recorded` says for how many that was done.
+        """
+        period = _period(self.query(request, inputs.PeriodQuery))
+
+        def draw() -> Response:
+            found = selectors.static_hedge(period=period)
+            body = {"first": period.first, "last": period.last, "rows": found.rows, "totals": found.totals}
+            return Response(StaticHedgeOutput(body).data)
 
         return unless_known(request, analytics_version(period=period), draw)
 

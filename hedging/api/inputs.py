@@ -102,6 +102,16 @@ class AnalyticsQuery(StrictSerializer):
     format = serializers.ChoiceField(required=False, choices=["json", "csv"])
 
 
+class PeriodQuery(StrictSerializer):
+    """Which days (the last 90 when not named), of which mode, account or index."""
+
+    first = serializers.DateField(required=False)
+    last = serializers.DateField(required=False)
+    mode = serializers.ChoiceField(required=False, choices=[mode.value for mode in Mode])
+    account = serializers.CharField(required=False, max_length=60)
+    index = serializers.ChoiceField(required=False, choices=[index.value for index in Index])
+
+
 class WhatIfQuery(AccountQuery):
     """Figures of the policy to imagine otherwise; what is not named stays as the session has it.
 

@@ -27,6 +27,7 @@ from hedging.api.outputs.ledgers import (
 )
 from hedging.api.tables import CsvRenderer, csv_answer, wants_csv
 from hedging.pages.card import card_context
+from hedging.pages.transaction import transaction_context
 from hedging.selectors import decisions as cards
 from hedging.selectors import trades as ledger
 from hedging.selectors.decisions import DecisionFilter
@@ -74,23 +75,32 @@ class TransactionView(Endpoint):
 
     needs = Scope.READ
     group = "Ledgers"
+    renderer_classes = [JSONRenderer, FragmentRenderer]
 
     @tells(
         "One transaction",
         answer=TransactionDetailOutput,
         example="transaction",
+        query=inputs.CardQuery,
         refusals=["NOT_FOUND"],
         polled=True,
+        fragment=True,
         parameters=[row_id("a transaction")],
     )
     def get(self, request: Request, pk: str) -> HttpResponseBase:
         """Return one transaction with its orders at the broker, every attempt, and their fills."""
-        self.query(request, inputs.NothingInput)
+        self.query(request, inputs.CardQuery)
         row = ledger.transaction(int(pk))  # drawn first: what is not there is 404, whatever the caller holds
         if row is None:
             raise NotFound("There is no such transaction.")
         drawn = TransactionDetailOutput(row).data
-        return unless_known(request, repr(drawn), lambda: Response(drawn))
+
+        def draw() -> HttpResponseBase:
+            if wants_fragment(request):
+                return fragment(request, "hedging/_transaction.html", transaction_context(row))
+            return Response(drawn)
+
+        return unless_known(request, repr(drawn), draw)
 
 
 class DecisionsView(Endpoint):

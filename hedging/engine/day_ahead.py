@@ -19,6 +19,7 @@ from hedging.domain.risk import IST
 from hedging.domain.timeline import DayFigures, DayInputs, DayMoment, draw_day, lots_needed
 from hedging.engine.gather import Gatherer
 from hedging.engine.plan import DayPlan
+from hedging.engine.static_hedge import note_ends
 from hedging.models import CycleKind, HedgeDecision, JumpKind, MarginJump
 from notifications.models import Alert, Severity, queue_alert
 from sessions_app.models import TradingSession
@@ -52,6 +53,8 @@ def day_card(*, gatherer: Gatherer, session: TradingSession, plan: DayPlan, fact
     card: dict[str, Any] = {"at": facts.now.isoformat(), "not_of_this_session": apart, "unknown": "", "moments": []}
     try:
         priced, coming = gatherer.rest_of_day(facts)
+        if priced.chain is not None:
+            note_ends(session=session, plan=plan, chain=priced.chain, now=facts.now)
         inputs, unseen = _inputs(session, plan, priced, coming)
         drawn = draw_day(inputs)
     except ValueError as unknown:

@@ -18,6 +18,8 @@ from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
 from hedging.engine.sessions import SessionRefused, close_session
 from hedging.engine.states import Act
+from hedging.engine.static_hedge import KEY as STATIC
+from hedging.engine.static_hedge import static_day
 from hedging.models import Fill, HedgeDecision, HedgeOrder, HedgeTransaction
 from hedging.selectors.ledger import holdings
 from notifications.models import Severity, queue_alert
@@ -48,9 +50,12 @@ def end_day(*, session: TradingSession, hours: SessionHours, now: datetime, port
         return False
     summary = summarize(session) | ({"unresolved_orders": [order.pk for order in live]} if live else {})
     summary |= _lost_orders(session, compared)
+    static = static_day(session=session, now=now, ports=ports)
     with transaction.atomic():
         give_up_all(session=session)
         closed = close_session(session=session, summary=summary, now=now, wall_now=ports.wall(), actor="engine")
+        if closed:
+            _keep_static(session, summary, static)
         if closed and (live or not read):
             queue_alert(
                 kind="order_review",
@@ -78,6 +83,7 @@ def close_early(*, session: TradingSession, act: Act, ports: Ports, keep_hedges:
         why = compared.error or "a difference waits for its second reading"
         words = f"The books are not settled ({why}): try again, or let the day's end close it."
         raise SessionRefused("BOOKS_UNREAD", words, {"error": why})
+    static = static_day(session=session, now=act.now, ports=ports)
     with transaction.atomic():
         # Under the session's lock, which every claim takes first: no order can begin between this look and the close.
         row = TradingSession.objects.select_for_update(of=("self",)).get(pk=session.pk)
@@ -99,6 +105,13 @@ def close_early(*, session: TradingSession, act: Act, ports: Ports, keep_hedges:
         give_up_all(session=session)
         summary = summarize(session) | _lost_orders(session, compared) | {"closed_by_hand": act.reason}
         close_session(session=session, summary=summary, now=act.now, wall_now=act.wall_now, actor=act.actor)
+        _keep_static(session, summary, static)
+
+
+def _keep_static(session: TradingSession, summary: dict[str, Any], static: dict[str, Any] | None) -> None:
+    """Keep the day of the bot that always hedges beside ours: for the analytics, not for the day's message."""
+    if static is not None:
+        TradingSession.objects.filter(pk=session.pk).update(summary=summary | {STATIC: static})
 
 
 def _lost_orders(session: TradingSession, compared: Examined) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from hedging.domain.jump import (
 from hedging.domain.margin import MarginLine, MarginMarket, MarketUnknown
 from hedging.engine import alerts
 from hedging.engine.plan import DayPlan
+from hedging.engine.static_hedge import wings_of
 from hedging.models import HedgeDecision, HedgeTransaction, JumpKind, MarginJump
 from sessions_app.models import TradingSession
 
@@ -74,7 +75,7 @@ def foretell(*, session: TradingSession, facts: CycleFacts, card: Mapping[str, A
                 baskets=entry.baskets,
                 index=entry.index.value,
                 dte=entry.dte,
-                book=_book(facts, legs=legs),
+                book=_book(facts, legs=legs) | {"static": wings_of(entry, facts=facts)},
             )
         )
     renewed = [field.attname for field in MarginJump._meta.concrete_fields if field.attname not in _NAMING]

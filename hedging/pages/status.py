@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from hedging import selectors
 from hedging.access import Scope, needing
+from hedging.engine.static_hedge import KEY as STATIC
 from hedging.pages.bars import bar_of, cost_place
 from hedging.pages.base import Moment, banner, draw, look, page
 from hedging.selectors.ahead import AheadMoment
@@ -100,6 +101,8 @@ def summary_rows(summary: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """Return a day's summary as labels and figures in their units."""
     rows = []
     for key, value in summary.items():
+        if key == STATIC:
+            continue  # no figure of ours: the analytics tab shows it
         if key in _MONEY:
             text = rupees(value)
         elif "utilization" in key or key.endswith("_pct"):

@@ -1,5 +1,6 @@
 """Selectors: what the page, the API, the alerts and the engine read, as plain values, with a fixed number of queries."""
 
+from hedging.selectors.accuracy import accuracy
 from hedging.selectors.ahead import day_ahead
 from hedging.selectors.books import books
 from hedging.selectors.course import course
@@ -17,12 +18,14 @@ from hedging.selectors.moment import (
     status,
 )
 from hedging.selectors.outcomes import analytics
+from hedging.selectors.static_hedge import static_hedge
 from hedging.selectors.story import feed, timetable
 from hedging.selectors.trades import transactions
 
 __all__ = [
     "Forecast",
     "Holding",
+    "accuracy",
     "analytics",
     "books",
     "course",
@@ -38,6 +41,7 @@ __all__ = [
     "last_session",
     "readiness",
     "session_facts",
+    "static_hedge",
     "status",
     "timetable",
     "transactions",

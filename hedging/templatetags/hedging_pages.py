@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import template
@@ -18,6 +18,13 @@ register = template.Library()
 def epoch_ms(at: datetime) -> int:
     """Write an instant as milliseconds since 1970, as scripts count."""
     return int(at.timestamp() * 1000)
+
+
+@register.filter
+def day_words(text: str) -> str:
+    """Write a day that is given as text, as the keys of the analytics are: Tue 1 Dec 2026."""
+    day = date.fromisoformat(text)
+    return f"{day:%a} {day.day} {day:%b %Y}"
 
 
 @register.filter
