@@ -97,7 +97,7 @@ class TransactionView(Endpoint):
 
         def draw() -> HttpResponseBase:
             if wants_fragment(request):
-                return fragment(request, "hedging/_transaction.html", transaction_context(row))
+                return fragment("hedging/_transaction.html", transaction_context(row))
             return Response(drawn)
 
         return unless_known(request, repr(drawn), draw)

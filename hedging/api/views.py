@@ -94,7 +94,7 @@ class PlanView(Endpoint):
         def draw() -> HttpResponseBase:
             drawn = selectors.day_ahead(session=session, now=now)
             if wants_fragment(request):
-                return fragment(request, "hedging/_ahead.html", ahead_context(drawn, now=now))
+                return fragment("hedging/_ahead.html", ahead_context(drawn, now=now))
             return Response(PlanOutput(drawn).data)
 
         return unless_known(request, session_version(session=session, now=now, wall_now=clock.wall_now()), draw)

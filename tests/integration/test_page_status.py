@@ -118,7 +118,7 @@ def test_a_hedge_is_shown_with_what_it_covers_and_would_bring(client):
     seen = text(client)
 
     assert "65 of 65 CE" in seen
-    assert '<td class="n">₹3.20</td><td class="n loss">−₹111</td>' in seen
+    assert '<td data-label="Bid" class="n">₹3.20</td><td data-label="P&amp;L" class="n loss">−₹111</td>' in seen
 
 
 def test_without_a_bid_the_last_trade_is_shown_as_such(client):
@@ -129,8 +129,10 @@ def test_without_a_bid_the_last_trade_is_shown_as_such(client):
 
     seen = text(client)
 
-    assert '<td class="n">₹6.00 <span class="quiet">last</span></td><td class="n gain">₹254</td>' in seen
-    assert '<td class="n">unknown</td>' in seen  # the shorts: no book was read
+    assert (
+        'class="n">₹6.00 <span class="quiet">last</span></td><td data-label="P&amp;L" class="n gain">₹254</td>' in seen
+    )
+    assert '<td data-label="Covers" class="n">unknown</td>' in seen  # the shorts: no book was read
 
 
 def test_a_far_entry_is_shown_as_the_day_was_last_drawn(client):
@@ -138,9 +140,15 @@ def test_a_far_entry_is_shown_as_the_day_was_last_drawn(client):
     session.lookahead_minutes = 4
     session.save()
     drawn = {"used_after_pct": "96.00", "used_after": "960000.00", "at_order": None}
-    moment = {"kind": "entry", "portfolio": "ITJ_NF_EXP 4", "at": "2026-12-01T10:16:30+05:30", "held": drawn}
-    floor = {"used_after_pct": "76.00"}
-    moment |= {"bare": drawn, "floor": floor, "beyond_saving": False}
+    moment = {
+        "kind": "entry",
+        "portfolio": "ITJ_NF_EXP 4",
+        "at": "2026-12-01T10:16:30+05:30",
+        "held": drawn,
+        "bare": drawn,
+        "floor": {"used_after_pct": "76.00"},
+        "beyond_saving": False,
+    }
     make.HedgeDecisionFactory.create(
         session=session,
         kind=CycleKind.MARGIN_CHECK.value,

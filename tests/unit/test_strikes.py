@@ -66,6 +66,7 @@ def test_a_line_that_the_chain_does_not_quote_is_there_without_a_price():
 def test_allowed_are_the_strikes_of_the_relaxation_in_force_and_the_chosen_are_among_them():
     known = needing()
     decision = decide(known)
+    assert isinstance(decision, AddHedge)
 
     table = strike_table(known, decision)
 
@@ -97,6 +98,7 @@ def test_without_a_chain_there_is_no_table():
 
 def test_the_card_of_a_purchase_tells_the_strikes_that_were_considered():
     decision = decide(needing())
+    assert isinstance(decision, AddHedge)
 
     candidates = decision.card["candidates"]
 
