@@ -12,7 +12,6 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from hedging.pages.base import TABS
 from tests.browser.chromium import launch
 from tests.browser.installation import Installation
 from tests.browser.pages import SIZES, Album, Visitor, Watch
@@ -30,13 +29,14 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = launch(playwright)
             visitor = Visitor(browser, world, Watch(world.base_url), {})
-            for tab in TABS:
+            tabs = visitor("/").locator(".tabs a").evaluate_all("links => links.map(link => link.pathname)")
+            for path in tabs:
+                name = path.strip("/") or "status"
                 for screen in SIZES:
                     for dark in (False, True):
-                        page = visitor("/" if tab.name == "status" else f"/{tab.name}", screen=screen, dark=dark)
-                        page.wait_for_load_state("networkidle")
-                        page.wait_for_timeout(1500)  # charts are drawn when their data came
-                        taken = album(page, tab.name, full_page=screen == "phone" or tab.name != "status")
+                        page = visitor(path, screen=screen, dark=dark)
+                        page.wait_for_timeout(2500)  # charts are drawn when their data came, and a page never stops asking
+                        taken = album(page, name, full_page=name != "status")
                         sys.stdout.write(f"{taken}\n")
                         page.context.close()
             browser.close()
