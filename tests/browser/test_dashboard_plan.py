@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -10,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.pages import assert_accessible, assert_fits
 
+EXAMPLES = Path(__file__).parents[2] / "hedging" / "api" / "examples.json"
 SOLVED = re.compile(r"As of \d\d:\d\d:\d\d IST")
 
 
@@ -98,19 +101,41 @@ def test_how_far_ahead_is_a_choice_and_is_kept(plan):
     expect(plan.get_by_label("Look ahead to")).to_have_value("")
 
 
-def test_what_would_be_bought_stands_in_the_chain_and_in_the_scenarios(open_page):
-    page = solved(open_page("/plan/?scan_range_pct=14"))
+def test_what_would_be_bought_stands_in_the_table_in_the_chain_and_in_the_scenarios(open_page, screenshot):
+    """The example of the API is drawn: at 10:18 no control can make the hedged book need anything."""
+    page = open_page()
+    entry = ""
 
-    if page.locator("#would table").count():
-        contracts = page.locator("#would tbody th").all_inner_texts()
-        expect(page.locator("#chain .key.buy")).to_have_count(sum(each.startswith("BUY") for each in contracts))
-        expect(page.locator("#risks")).not_to_contain_text("nothing to buy")
-    else:
-        expect(page.locator("#would")).to_contain_text("Nothing.")
-        expect(page.locator("#chain .key.buy")).to_have_count(0)
-    expect(page.locator("#chain .key.held").first).to_be_visible()
+    def example(route: Route) -> None:
+        body = json.loads(EXAMPLES.read_text(encoding="utf-8"))["what_if"]
+        entries = [{**body["projection"][0], "portfolio": entry or body["projection"][0]["portfolio"]}]
+        route.fulfill(json=body | {"at_present": None, "projection": entries})
+
+    page.route("**/api/hedge/preview**", example)
+    page.goto("/plan/")
+    solved(page)
+    entry = page.locator("#ahead tr.crosses").first.get_attribute("data-portfolio") or ""
+    page.get_by_role("button", name="Ask again").click()
+
+    expect(page.locator("#ahead tr.crosses .would").first).to_contain_text(
+        re.compile("NIFTY 01DEC26 .* at ₹4.00, .* for ₹")
+    )
+    expect(page.locator("#would tbody th")).to_have_text(["BUY NIFTY 01DEC26 25500 PE", "BUY NIFTY 01DEC26 26500 CE"])
+    expect(page.locator("#would .figures")).to_contain_text("proven")
+    expect(page.locator("#chain .key.buy")).to_have_count(2)
+    expect(page.locator("#risks")).not_to_contain_text("nothing to buy")
     page.get_by_text("The 16 scenarios as a table").click()
-    expect(page.locator("#losses tr")).to_have_count(16)
+    expect(page.locator("#losses tr")).to_have_count(3)
+    assert_accessible(page)
+    screenshot(page, "plan-buys")
+
+
+def test_the_sixteen_scenarios_are_a_table_too_and_hedges_stand_in_the_chain(plan):
+    plan.get_by_text("The 16 scenarios as a table").click()
+
+    expect(plan.locator("#losses tr")).to_have_count(16)
+    assert plan.locator("#chain .key.held").count() == 2
+    assert plan.locator("#chain .key.short").count() >= 2
 
 
 def test_the_loop_tells_its_first_gate_and_all_of_them(plan):
