@@ -30,7 +30,18 @@ def orders(installation):
 
 
 @pytest.fixture
-def room(installation):
+def quiet(open_page):
+    """Let nothing be bought or sold but by the test."""
+    page = open_page("/session")
+    page.get_by_role("button", name="Switch off").click()
+    expect(page.locator("#session-facts")).to_have_attribute("data-enabled", "false")
+    yield
+    page.get_by_role("button", name="Switch on").click()
+    expect(page.locator("#session-facts")).to_have_attribute("data-enabled", "true")
+
+
+@pytest.fixture
+def room(installation, quiet):
     """Sell whatever is held, so that a call and a put may be bought: longs never exceed shorts."""
     if held_on(installation):
         installation.manage("hedge", "exit", "all", "--yes", "--even-so")
@@ -38,7 +49,7 @@ def room(installation):
 
 
 @pytest.fixture
-def held(installation):
+def held(installation, quiet):
     """Hold at least a call and a put."""
     if len(held_on(installation)) < 2:
         board = installation.read("/api/hedge/manual/board")
