@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeVar
 
@@ -51,6 +51,7 @@ class Board:
     """
 
     now: datetime
+    expiry: date
     spot: Decimal | None
     lot: int
     band: tuple[Decimal, Decimal]
@@ -60,8 +61,9 @@ class Board:
 
     @property
     def uncovered_lots(self) -> dict[Right, int]:
-        """Return the lots that are short on each side beyond its longs: what a first purchase is usually meant to cover."""
-        open_units = {right: -sum(line.net for line in self.lines if line.contract.right is right) for right in Right}
+        """Return the lots of this expiry that are short on each side beyond its longs: what a purchase usually covers."""
+        lines = [line for line in self.lines if line.contract.expiry == self.expiry]
+        open_units = {right: -sum(line.net for line in lines if line.contract.right is right) for right in Right}
         return {right: max(0, units) // self.lot for right, units in open_units.items()}
 
     @property
@@ -129,6 +131,7 @@ def read_board(*, session: TradingSession, run_by: Rules | None = None) -> Board
     shown = sorted(set(own) | set(net), key=lambda contract: (own.get(contract, 0) == 0, contract))
     return Board(
         now=now,
+        expiry=session.expiry,
         spot=None if chain is None else chain.spot,
         lot=spec.lot,
         band=band,

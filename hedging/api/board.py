@@ -59,7 +59,7 @@ class BoardView(Endpoint):
         body = {
             "now": board.now,
             "index": session.index,
-            "expiry": session.expiry,
+            "expiry": board.expiry,
             "mode": session.mode,
             "spot": board.spot,
             "lot": board.lot,

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from hedging.domain.instruments import Index
 from schedule.calendar import CalendarUnknown, TradingCalendar, at_ist, load_calendar
 from schedule.importer import format_legs
-from schedule.models import StrategyEntry
+from schedule.models import StrategyEntry, short_straddle
 from schedule.oddities import oddities
 from schedule.timetable_rows import SkippedEntry
 
@@ -109,12 +109,20 @@ def _line(
         expiry=expiry,
         entry_at=entry_at,
         exit_at=exit_at,
-        legs=format_legs(row.legs),
+        legs=_legs(row),
         active=row.active,
         state=state,
         stage=stage if state == "due" else "",
         warnings=warnings,
     )
+
+
+def _legs(row: StrategyEntry) -> str:
+    """Say what is sold: the common case as people call it, any other as the file spells it."""
+    lots = {leg["lots"] for leg in row.legs}
+    if len(lots) == 1 and row.legs == [{**leg, "lots": min(lots)} for leg in short_straddle()]:
+        return f"short straddle at the money, {min(lots)} lot{'' if lots == {1} else 's'} a side"
+    return format_legs(row.legs)
 
 
 def _expiry(calendar: TradingCalendar, day: date, index: str, dte: int) -> date | None:

@@ -16,8 +16,8 @@ SLOW = 30_000  # ms: a busy machine fills an order when it comes to it
 
 @pytest.fixture(scope="module")
 def installation(new_installation):
-    """A day of this file's own: what is bought, halted and skipped here is nobody else's."""
-    world = new_installation()
+    """A day of this file's own: what is bought, halted and skipped here is nobody else's. No cooldown: tests are quick."""
+    world = new_installation(HEDGE_COOLDOWN_SECONDS="0")
     world.go_to(AFTER_THE_FIRST_HEDGE)
     yield world
     world.stop()
@@ -27,6 +27,39 @@ def installation(new_installation):
 def orders(installation):
     """Count the transactions by hand."""
     return lambda: len(installation.read("/api/hedge/transactions?origin=api&limit=200")["results"])
+
+
+@pytest.fixture
+def quiet(open_page):
+    """Let nothing be bought or sold but by the test."""
+    page = open_page("/session")
+    page.get_by_role("button", name="Switch off").click()
+    expect(page.locator("#session-facts")).to_have_attribute("data-enabled", "false")
+    yield
+    page.get_by_role("button", name="Switch on").click()
+    expect(page.locator("#session-facts")).to_have_attribute("data-enabled", "true")
+
+
+@pytest.fixture
+def room(installation, quiet):
+    """Sell whatever is held, so that a call and a put may be bought: longs never exceed shorts."""
+    if held_on(installation):
+        installation.manage("hedge", "exit", "all", "--yes", "--even-so")
+        installation.wait(lambda: not held_on(installation), what="room")
+
+
+@pytest.fixture
+def held(installation, quiet):
+    """Hold at least a call and a put."""
+    if len(held_on(installation)) < 2:
+        board = installation.read("/api/hedge/manual/board")
+        legs = [next(each["symbol"] for each in board[side] if each["in_band"]) for side in ("calls", "puts")]
+        installation.manage("hedge", "buy", legs[0], "1", legs[1], "1", "--yes", "--even-so")
+        installation.wait(lambda: len(held_on(installation)) >= 2, what="hedges")
+
+
+def held_on(installation):
+    return installation.read("/api/hedge/manual/board")["held"]
 
 
 def choose_a_set(page: Page) -> None:
@@ -70,6 +103,7 @@ def test_everybody_can_read_it_in_both_colours_and_sizes(open_page, screenshot, 
 # --- manual -----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("room")
 def test_a_set_is_bought_once_however_often_confirm_is_clicked(open_page, orders, screenshot):
     page = open_page("/manual")
     choose_a_set(page)
@@ -93,6 +127,7 @@ def test_a_set_is_bought_once_however_often_confirm_is_clicked(open_page, orders
     screenshot(page, "manual-filled")
 
 
+@pytest.mark.usefixtures("room")
 def test_a_lost_answer_is_unknown_and_asking_again_orders_nothing_twice(open_page, orders, watch, screenshot):
     watch.forgive("manual/buy")
     page = open_page("/manual")
@@ -123,6 +158,7 @@ def test_a_lost_answer_is_unknown_and_asking_again_orders_nothing_twice(open_pag
     expect(page.locator("#preview")).to_be_hidden()
 
 
+@pytest.mark.usefixtures("room")
 def test_a_preview_that_has_run_out_cannot_be_confirmed(open_page, orders):
     page = open_page(None)
     page.clock.install()
@@ -142,6 +178,7 @@ def test_a_preview_that_has_run_out_cannot_be_confirmed(open_page, orders):
     assert orders() == before
 
 
+@pytest.mark.usefixtures("held")
 def test_a_part_of_a_hedge_is_sold(open_page, installation, orders):
     page = open_page("/manual")
     first = page.locator("#held tbody tr").first
@@ -158,6 +195,7 @@ def test_a_part_of_a_hedge_is_sold(open_page, installation, orders):
     assert orders() == before + 1
 
 
+@pytest.mark.usefixtures("held")
 def test_the_exit_of_all_is_previewed_and_left(open_page, orders):
     page = open_page("/manual")
     before = orders()
@@ -197,6 +235,7 @@ def test_legs_are_taken_off_the_ticket(open_page):
     expect(page.locator("#preview-buy")).to_be_disabled()
 
 
+@pytest.mark.usefixtures("held")
 def test_what_is_typed_stays_while_the_board_is_read_again(open_page):
     page = open_page("/manual")
     field = page.locator("#held input.lots").first
@@ -315,6 +354,7 @@ def test_dry_run_is_one_click_and_live_wants_its_phrase(open_page, installation,
     assert installation.read("/api/hedge/session")["mode"] == "live"
 
 
+@pytest.mark.usefixtures("held")
 def test_a_session_with_hedges_is_not_closed_by_the_way(open_page, installation, watch):
     watch.forgive("409 /api/hedge/session/close")
     page = open_page("/session")

@@ -56,6 +56,21 @@ def test_a_days_lines_tell_state_stage_and_the_days_beside_it(client):
     assert (found["before"], found["after"]) == ("2026-11-30", "2026-12-02")
 
 
+@pytest.mark.parametrize(
+    ("legs", "words"),
+    [
+        ([("CE", "SELL", 0, 2), ("PE", "SELL", 0, 2)], "short straddle at the money, 2 lots a side"),
+        ([("CE", "SELL", 0, 1), ("PE", "SELL", 0, 2)], "SELL CE 0 x1; SELL PE 0 x2"),
+        ([("CE", "SELL", 3, 1)], "SELL CE 3 x1"),
+    ],
+)
+def test_legs_are_told_as_people_call_them(client, legs, words):
+    rows = [{"right": right, "side": side, "offset": offset, "lots": lots} for right, side, offset, lots in legs]
+    StrategyEntry.objects.filter(portfolio=FOUR).update(legs=rows)
+
+    assert client.get(DAY).json()["lines"][1]["legs"] == words
+
+
 def test_entries_that_meet_are_warned_of(client):
     make.StrategyEntryFactory.create(portfolio="TWIN", entry_time=time(10, 16, 50))
 

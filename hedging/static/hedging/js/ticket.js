@@ -94,7 +94,7 @@ function figures(seen) {
     row("Cost", make("b", {}, rupees(seen.cash, 2)), ` = ${rupees(seen.premium, 2)} + ${rupees(seen.charges, 2)} charges`),
     row("At worst", rupees(seen.worst_cost, 2)),
     row("Left of the cost cap", rupees(seen.cost_left, 2)),
-    row("Room before longs exceed shorts", Object.entries(seen.capacity_lots).map(([right, lots]) => `${right} ${grouped(lots)} lots`).join(", ") || "none"),
+    row("Room before longs exceed shorts", Object.entries(seen.capacity_lots).map(([right, lots]) => `${right} ${grouped(lots)} lot${lots === 1 ? "" : "s"}`).join(", ") || "none"),
   ] : [
     row("Proceeds", make("b", {}, rupees(seen.cash, 2)), ` = ${rupees(seen.premium, 2)} − ${rupees(seen.charges, 2)} charges`),
     ...seen.why.filter((gate) => gate.gate.startsWith("cover ")).map((gate) => row(words(gate.gate), gate.detail)),
