@@ -22,6 +22,11 @@ def fitting(page, **choices):
     return page.locator(ROWS)
 
 
+def held(installation):
+    """Return the symbols of the hedges that are held."""
+    return [hedge["symbol"] for hedge in installation.read("/api/hedge/status")["active_hedges"]]
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_history_fits_and_can_be_used_by_everybody(open_page, screenshot, screen, dark):
     page = open_page("/transactions", screen=screen, dark=dark)
@@ -98,8 +103,8 @@ def test_a_new_order_appears_by_itself_and_what_is_open_stays_open(open_page, in
     before = page.locator(ROWS).count()
     page.locator(f"{ROWS} > details > summary").last.click()
     expect(page.get_by_text("Orders at the broker")).to_be_visible()
-    held = installation.read("/api/hedge/status")["active_hedges"][0]["symbol"]
-    installation.manage("hedge", "exit", f"{held}:1", "--yes")
+    installation.wait(lambda: held(installation), what="a hedge that is held")
+    installation.manage("hedge", "exit", held(installation)[0], "1", "--even-so", "--yes")
     expect(page.locator(ROWS)).to_have_count(before + 1, timeout=30_000)
     expect(page.locator(ROWS).first).to_contain_text("SELL")
     expect(page.locator(ROWS).last.get_by_text("Orders at the broker")).to_be_visible()

@@ -55,6 +55,11 @@ def test_an_expiry_tuesday_from_the_open_to_the_summary():
     assert session.reserved == 0
     assert session.closed_at is not None
     assert figures["peak_utilization"] < 95
+
+    # A bot that hedges every entry would have found a strike for four of the ten, and paid more for it.
+    always = session.summary["always_hedge"]
+    assert (always["entries"], always["known"], always["no_strike"], always["whole"]) == (10, 4, 6, True)
+    assert float(always["got_back"]) - float(always["paid"]) < figures["net"]
     assert not HedgeTransaction.objects.filter(is_live=True).exists()
     assert AuditEvent.objects.filter(event="order_filled").count() == figures["hedges_bought"] + figures["hedges_sold"]
 

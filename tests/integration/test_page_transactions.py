@@ -236,5 +236,5 @@ def test_the_page_takes_a_fixed_number_of_queries(client, django_assert_num_quer
         )
         make.FillFactory.create(order=order)
 
-    with django_assert_num_queries(FRAME + QUERIES + 2):  # its day's sessions; and the banner: holdings of what filled
+    with django_assert_num_queries(FRAME + QUERIES + 1):  # the sessions of its day
         client.get("/transactions?day=2026-12-01")
