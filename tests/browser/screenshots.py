@@ -35,7 +35,9 @@ def main() -> None:
                 for screen in SIZES:
                     for dark in (False, True):
                         page = visitor(path, screen=screen, dark=dark)
-                        page.wait_for_timeout(2500)  # charts are drawn when their data came, and a page never stops asking
+                        page.wait_for_timeout(
+                            2500
+                        )  # charts are drawn when their data came, and a page never stops asking
                         taken = album(page, name, full_page=name != "status")
                         sys.stdout.write(f"{taken}\n")
                         page.context.close()
