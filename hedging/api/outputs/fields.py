@@ -28,5 +28,13 @@ class Percent(serializers.DecimalField):
         super().__init__(max_digits=None, decimal_places=2, allow_null=True, **kwargs)
 
 
+class Symbol(serializers.CharField):
+    """A contract as the broker spells it, and as orders by hand want it; cards are written for people, with blanks."""
+
+    def to_representation(self, value: Any) -> str:
+        """Return the text without blanks."""
+        return "".join(str(value).split())
+
+
 class Output(serializers.Serializer[Any]):
     """Base: values in, never out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent, Price, Rupees
+from hedging.api.outputs.fields import Output, Percent, Price, Rupees, Symbol
 from hedging.api.outputs.status import GateOutput
 
 
@@ -79,7 +79,7 @@ class TransactionsOutput(Output):
 class ChosenLegOutput(Output):
     """One contract of a chosen set: units, and rupees a unit."""
 
-    symbol = serializers.CharField()
+    symbol = Symbol()
     quantity = serializers.IntegerField(allow_null=True)
     price = Price()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent, Price, Rupees
+from hedging.api.outputs.fields import Output, Percent, Price, Rupees, Symbol
 
 
 class ManualGateOutput(Output):
@@ -19,7 +19,7 @@ class ManualGateOutput(Output):
 class ManualLegOutput(Output):
     """One leg as it would be ordered now; prices a unit. `lots_at_hand` trade without passing `worst_price`."""
 
-    symbol = serializers.CharField()
+    symbol = Symbol()
     side = serializers.CharField()
     lots = serializers.IntegerField()
     quantity = serializers.IntegerField()
