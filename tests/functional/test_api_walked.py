@@ -21,6 +21,7 @@ from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.models import HedgeTransaction, Origin
 from tests.integration.asked_day import (
     EXAMPLES,
+    HEADERS,
     SECOND_ACCOUNT,
     Present,
     connection_kept,
