@@ -14,6 +14,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from hedging.access.declare import need_of_endpoint
+from hedging.api.fragments import MARKET_TIME
 from hedging.api.strict import StrictSerializer
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -110,11 +111,6 @@ def tells(
         responses[status, "text/csv"] = OpenApiResponse(str, "The same as a table, streamed.")
     if fragment:
         responses[status, "text/html"] = OpenApiResponse(str, "The same, drawn for the dashboard to swap in.")
-    if fragment and polled:
-        words = "Market time in ms since 1970."
-        taken.append(
-            OpenApiParameter("X-Market-Time", int, OpenApiParameter.HEADER, description=words, response=[status, 304])
-        )
     if polled:
         responses[304] = OpenApiResponse(description="Nothing is new since the answer with this ETag.")
     for number, (serializer, words, name) in (more or {}).items():
@@ -187,6 +183,11 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 _IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the last answer: 304 when nothing is new."
+)
+
+
+MARKET_TIME_TOLD: Final = OpenApiParameter(
+    MARKET_TIME, int, OpenApiParameter.HEADER, description="Market time in ms since 1970.", response=[200, 304]
 )
 
 

@@ -15,7 +15,7 @@ from hedging import selectors
 from hedging.access import Scope
 from hedging.api import inputs
 from hedging.api.base import Endpoint
-from hedging.api.describe import tells
+from hedging.api.describe import MARKET_TIME_TOLD, tells
 from hedging.api.errors import session_of
 from hedging.api.fragments import MARKET_TIME, FragmentRenderer, fragment, shared_fragment, wants_fragment
 from hedging.api.fresh import unless_known
@@ -42,6 +42,7 @@ class StatusView(Endpoint):
         refusals=["NO_SESSION", "CLOCK_UNAVAILABLE"],
         polled=True,
         fragment=True,
+        parameters=[MARKET_TIME_TOLD],
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Return utilization, projection, hedges held, next entry, cost, breakers, data ages, and `why` as ordered gates."""
