@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import AFTER_THE_FIRST_HEDGE
 from tests.browser.pages import assert_accessible, assert_fits
 
 TABS = ("manual", "session", "schedule")
+THREE_SOLD = "09:31"  # three straddles in the book, no hedge yet, and the next entry an hour away: there is room to buy
 SLOW = 30_000  # ms: a busy machine fills an order when it comes to it
 
 
@@ -18,9 +18,14 @@ SLOW = 30_000  # ms: a busy machine fills an order when it comes to it
 def installation(new_installation):
     """A day of this file's own: what is bought, halted and skipped here is nobody else's. No cooldown: tests are quick."""
     world = new_installation(HEDGE_COOLDOWN_SECONDS="0")
-    world.go_to(AFTER_THE_FIRST_HEDGE)
+    world.go_to(THREE_SOLD)
+    world.wait(lambda: {"orders", "exits"} <= alive(world), what="workers that send")  # until then an order is refused
     yield world
     world.stop()
+
+
+def alive(world):
+    return {beat["name"] for beat in world.read("/api/hedge/status")["heartbeats"] if beat["alive"]}
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def held(installation, quiet):
 
 
 def held_on(installation):
-    return installation.read("/api/hedge/manual/board")["held"]
+    return installation.read("/api/hedge/status")["active_hedges"]
 
 
 def choose_a_set(page: Page) -> None:
