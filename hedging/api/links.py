@@ -58,7 +58,7 @@ def _by_hand(operation: str) -> dict[tuple[str, str], tuple[Link, ...]]:
     }
 
 
-_LINKS: Final[Mapping[tuple[str, str], tuple[Link, ...]]] = {
+LINKS: Final[Mapping[tuple[str, str], tuple[Link, ...]]] = {
     **_by_hand("post_manual_buy"),
     **_by_hand("post_manual_exit"),
     ("get_status", "200"): (
@@ -153,7 +153,7 @@ def with_links(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
     for operation in _operations(result):
         name, answers = operation["operationId"], operation["responses"]
         for status, answer in answers.items():
-            links = _LINKS.get((name, status), ())
+            links = LINKS.get((name, status), ())
             if "304" in answers and status == "200":
                 again = {"If-None-Match": "$response.header.ETag"}
                 links = (*links, Link("again", name, "Ask again: 304 when nothing is new.", again))

@@ -120,6 +120,7 @@ def test_what_would_be_bought_stands_in_the_table_in_the_chain_and_in_the_scenar
     expect(page.locator("#ahead tr.crosses .would").first).to_contain_text(
         re.compile("NIFTY 01DEC26 .* at ₹4.00, .* for ₹")
     )
+    expect(page.locator("#ahead .would").filter(has_text="at ₹4.00")).to_have_count(1)
     expect(page.locator("#would tbody th")).to_have_text(["BUY NIFTY 01DEC26 25500 PE", "BUY NIFTY 01DEC26 26500 CE"])
     expect(page.locator("#would .figures")).to_contain_text("proven")
     expect(page.locator("#chain .key.buy")).to_have_count(2)

@@ -10,6 +10,7 @@ from django.contrib.staticfiles import finders
 from drf_spectacular.drainage import GENERATOR_STATS
 
 from hedging.api.document import openapi_document
+from hedging.api.links import LINKS
 from hedging.engine import clock
 from tests.functional.test_access_matrix import declared_addresses
 from tests.integration.page_day import NOW, StoppedClock, hedged_morning
@@ -58,6 +59,22 @@ def test_every_example_is_what_the_document_says(path, method, operation):
         assert content["examples"]
         for example in content["examples"].values():
             jsonschema.validate(example["value"], _plain(schema))
+
+
+def test_every_link_leads_from_an_answer_to_an_operation_that_takes_what_it_gives():
+    operations = {operation["operationId"]: operation for _, _, operation in OPERATIONS}
+    linked = {
+        (name, status, link)
+        for name, operation in operations.items()
+        for status, answer in operation["responses"].items()
+        for link in answer.get("links", ())
+    }
+    assert linked >= {(*source, link.name) for source, table in LINKS.items() for link in table}
+    for name, status, link in linked:
+        told = operations[name]["responses"][status]["links"][link]
+        takes = {parameter["name"] for parameter in operations[told["operationId"]].get("parameters", ())}
+        assert set(told.get("parameters", ())) <= takes, (name, link)
+        assert ("requestBody" not in told) or "requestBody" in operations[told["operationId"]], (name, link)
 
 
 def _plain(schema):

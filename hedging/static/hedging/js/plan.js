@@ -105,11 +105,15 @@ const tradeWords = (chosen) => [
   ...chosen.sells.map((leg) => `sell ${leg.symbol} × ${grouped(leg.quantity)} at ${rupees(leg.price, 2)}`),
 ].join(", ");
 
+const drawnCells = new WeakMap(); // what the server drew in a cell, for when it is another entry's turn
+
 function tellBought() {
-  if (!bought) return;
   for (const row of rows()) {
-    if (row.dataset.kind !== "entry" || row.dataset.portfolio !== bought.last) continue;
-    row.querySelector(".would").textContent = bought.words;
+    const cell = row.querySelector(".would");
+    if (drawnCells.has(cell)) cell.replaceChildren(...drawnCells.get(cell));
+    if (!bought || row.dataset.kind !== "entry" || row.dataset.portfolio !== bought.last) continue;
+    if (!drawnCells.has(cell)) drawnCells.set(cell, [...cell.childNodes]);
+    cell.textContent = bought.words;
   }
 }
 
