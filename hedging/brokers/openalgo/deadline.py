@@ -61,34 +61,14 @@ def _connect(connection: urllib3.connection.HTTPConnection, connect: Callable[[]
         raise urllib3.exceptions.NewConnectionError(connection, f"cannot connect: {error}") from error
 
 
-class _OneWrite(http.client.HTTPConnection):
-    """Writes a request at once: urllib3 writes its head and its body apart, two packets that wake the server twice.
-
-    For requests with one body of known length, which ours are.
-    """
-
-    _head: bytes | None = None
-
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        self._head = b""
-        super().endheaders(*args, **kwargs)
-
-    def send(self, data: Any) -> None:
-        if self._head == b"":
-            self._head = data
-            return
-        whole, self._head = (self._head or b"") + data, None
-        super().send(whole)
-
-
-class _Connection(_OneWrite, urllib3.connection.HTTPConnection):
+class _Connection(urllib3.connection.HTTPConnection):
     response_class = _DeadlineResponse
 
     def connect(self) -> None:
         _connect(self, super().connect)
 
 
-class _TlsConnection(_OneWrite, urllib3.connection.HTTPSConnection):
+class _TlsConnection(urllib3.connection.HTTPSConnection):
     response_class = _DeadlineResponse
 
     def connect(self) -> None:
