@@ -120,16 +120,17 @@ class SessionDesk(ManualPages, BaselinePages, ScopedActions, TradingSessionAdmin
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
         """Open by the engine; of an edit, write only what was edited, so that no counter of the engine is set back."""
-        now = clock.market_clock().now()
+        wall = clock.wall_now()
         if change:
             change_figures(
                 session=obj,
                 figures={name: form.cleaned_data[name] for name in form.changed_data if name in CHANGEABLE},
-                now=now,
-                wall_now=clock.wall_now(),
+                now=clock.market_time_or(wall),
+                wall_now=wall,
                 actor=request.user.get_username(),
             )
             return
+        now = clock.market_clock().now()
         chosen = form.chosen(form.known)
         opened = open_session(
             account=obj.account,

@@ -15,7 +15,7 @@ from hedging.api.base import Endpoint, actor_of
 from hedging.api.board import ReadsTheBroker
 from hedging.api.describe import tells
 from hedging.api.errors import Refused, session_of
-from hedging.api.outputs.sessions import BaselineOutput, FiguresOutput, ModeOutput, SessionOutput
+from hedging.api.outputs.sessions import BaselineOutput, ModeOutput, OwnFiguresOutput, SessionOutput
 from hedging.api.sessions import account_named
 from hedging.brokers.base import BrokerError
 from hedging.engine import clock
@@ -41,7 +41,7 @@ class FiguresView(Endpoint):
 
     @tells(
         "The policy, figure by figure",
-        answer=FiguresOutput,
+        answer=OwnFiguresOutput,
         example="figures",
         query=inputs.AccountQuery,
         refusals=["NO_SESSION", "CLOCK_UNAVAILABLE"],
@@ -50,11 +50,11 @@ class FiguresView(Endpoint):
         """Return the budget, and each figure: in force, the session's own, and what the environment says."""
         wanted = self.query(request, inputs.AccountQuery)
         session = session_of(wanted.get("account"), now=clock.market_clock().now())
-        return Response(FiguresOutput(figures_of(session)).data)
+        return Response(OwnFiguresOutput(figures_of(session)).data)
 
     @tells(
         "The policy as it is now",
-        answer=FiguresOutput,
+        answer=OwnFiguresOutput,
         example="figures",
         body=inputs.FiguresInput,
         sent={"trigger_pct": "92", "max_cost_per_day": None, "reason": "expiry day"},
@@ -72,7 +72,7 @@ class FiguresView(Endpoint):
             actor=actor_of(request),
             reason=wanted["reason"],
         )
-        return Response(FiguresOutput(figures_of(changed)).data)
+        return Response(OwnFiguresOutput(figures_of(changed)).data)
 
 
 class BaselineView(Endpoint):

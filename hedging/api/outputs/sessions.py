@@ -64,7 +64,7 @@ class FigureOutput(Output):
     everywhere = Price()
 
 
-class FiguresOutput(Output):
+class OwnFiguresOutput(Output):
     """A session's budget, and its policy figure by figure."""
 
     session = serializers.IntegerField()
