@@ -159,7 +159,8 @@ class ApiSchema(AutoSchema):
         schema = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call] # its stubs
         text = type(field) is serializers.CharField and not field.allow_blank
         if text and isinstance(field.parent, StrictSerializer):
-            schema["pattern"] = r"\S"  # blanks alone are no text
+            # Blanks alone are no text; the last five are blanks to Python, and none to the document's kind of pattern.
+            schema["pattern"] = r"[^\s\u001c-\u001f\u0085]"
         return schema
 
 
