@@ -36,6 +36,10 @@ for (const choice of document.querySelectorAll('input[name="theme"]')) {
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new CustomEvent("theme")));
 
+// On a phone the tabs do not all fit: the one that is shown is.
+const shown = document.querySelector('.tabs [aria-current="page"]');
+if (shown) shown.closest("ul").scrollLeft = shown.offsetLeft - 48;
+
 let going = 0; // when `g` was pressed
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
