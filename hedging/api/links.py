@@ -155,8 +155,8 @@ def with_links(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
         for status, answer in answers.items():
             links = LINKS.get((name, status), ())
             if "304" in answers and status == "200":
-                again = {"If-None-Match": "$response.header.ETag"}
-                links = (*links, Link("again", name, "Ask again: 304 when nothing is new.", again))
+                same = {"If-None-Match": "$response.header.ETag", **_its_address(operation)}
+                links = (*links, Link("again", name, "Ask the same again: 304 when nothing is new.", same))
             if links:
                 answer["links"] = {link.name: link.as_document() for link in links}
     return result
@@ -165,3 +165,8 @@ def with_links(result: dict[str, Any], **_generator: Any) -> dict[str, Any]:
 def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for methods in document["paths"].values():
         yield from methods.values()
+
+
+def _its_address(operation: Mapping[str, Any]) -> dict[str, str]:
+    named = [parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "path"]
+    return {name: f"$request.path.{name}" for name in named}
