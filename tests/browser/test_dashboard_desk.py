@@ -312,18 +312,21 @@ def test_the_books_are_compared_when_asked_for(open_page):
 def test_own_figures_are_saved_shown_and_given_back(open_page, watch):
     page = open_page("/session")
     row = page.locator("#policy-table tr", has_text="Cooldown")
+    save = page.get_by_role("button", name="Save the figures")
     watch.forgive("409 /api/hedge/session/figures")
 
     page.locator("#own-cooldown_seconds").fill("150")
-    page.get_by_role("button", name="Save the figures").click()
+    save.click()
     expect(row).to_contain_text("150 s")
     expect(row).to_contain_text("its own")
     page.locator("#own-trigger_pct").fill("60")
-    page.get_by_role("button", name="Save the figures").click()
+    expect(save).not_to_have_attribute("aria-busy", "true")  # a press that is under way takes no second one
+    save.click()
     expect(page.locator("#said")).to_contain_text("must rise in this order")
     page.locator("#own-trigger_pct").fill("")
     page.locator("#own-cooldown_seconds").fill("")
-    page.get_by_role("button", name="Save the figures").click()
+    expect(save).not_to_have_attribute("aria-busy", "true")
+    save.click()
 
     expect(row).to_contain_text("environment")
 

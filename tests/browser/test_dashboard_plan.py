@@ -22,6 +22,12 @@ def solved(page: Page) -> Page:
     return page
 
 
+@pytest.fixture(autouse=True)
+def _share(watch):
+    """Tests ask more often than a person may: the page is told to wait, and asks again by itself."""
+    watch.forgive("429 /api/hedge/preview")
+
+
 @pytest.fixture
 def plan(open_page) -> Page:
     return solved(open_page("/plan/"))
@@ -118,10 +124,10 @@ def test_what_would_be_bought_stands_in_the_table_in_the_chain_and_in_the_scenar
     page.get_by_role("button", name="Ask again").click()
 
     expect(page.locator("#ahead tr.crosses .would").first).to_contain_text(
-        re.compile("NIFTY 01DEC26 .* at ₹4.00, .* for ₹")
+        re.compile("NIFTY01DEC26.* at ₹4.00, .* for ₹")
     )
     expect(page.locator("#ahead .would").filter(has_text="at ₹4.00")).to_have_count(1)
-    expect(page.locator("#would tbody th")).to_have_text(["BUY NIFTY 01DEC26 25500 PE", "BUY NIFTY 01DEC26 26500 CE"])
+    expect(page.locator("#would tbody th")).to_have_text(["BUY NIFTY01DEC2625500PE", "BUY NIFTY01DEC2626500CE"])
     expect(page.locator("#would .figures")).to_contain_text("proven")
     expect(page.locator("#chain .key.buy")).to_have_count(2)
     expect(page.locator("#risks")).not_to_contain_text("nothing to buy")

@@ -36,7 +36,7 @@ function on(id, act) {
       say(await act(event.target, event.submitter.value));
       tag = "";
       await draw();
-      await askNow();
+      askNow(); // the banner follows: nobody has to wait for it before the next act
     });
   });
 }
