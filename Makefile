@@ -21,7 +21,7 @@ test: setup ## run all tests on all cores (up to 8; ARGS="-n 0 tests/unit" for l
 
 test-browser: setup ## walk through all pages in a real Chromium, the system's (ARGS="--screenshots DIR" keeps pictures)
 	@$(PY) -m tests.browser.chromium
-	@$(PY) -m pytest --numprocesses 0 tests/browser $(ARGS)
+	@$(PY) -m pytest --numprocesses 0 -p no:randomly tests/browser $(ARGS) # they share one running day, which has an order
 
 screenshots: setup ## take a picture of every tab, in both colours and sizes, into docs/screenshots/
 	@$(PY) -m tests.browser.chromium
