@@ -99,23 +99,30 @@ def fork(work: Callable[[], object]) -> Child:
 
 
 def race(work: Callable[[int], object], *, racers: int) -> list[Any]:
-    """Run `work(number)` in as many processes, which are connected and all start at one moment; return their results."""
+    """Run `work(number)` in as many processes, which are connected and all start at one moment; return their results.
+
+    None ends before the last is done: the lease of a process that is gone is rightly taken from it.
+    """
     waiting, starting = os.pipe()
     counting, ready = os.pipe()
+    resting, working = os.pipe()
 
     def run(number: int) -> object:
         os.close(starting)
         connection.ensure_connection()
         os.write(ready, b".")
         os.read(waiting, 1)  # ends for all of them when the last writer closes
-        return work(number)
+        done = work(number)
+        os.close(working)
+        os.read(resting, 1)  # ends when the last of them has done its work
+        return done
 
     children = [fork(lambda number=number: run(number)) for number in range(racers)]  # type: ignore[misc]
     os.close(ready)
     there = 0
     while there < racers and (arrived := os.read(counting, racers)):  # it ends early where one of them has died
         there += len(arrived)
-    for pipe in (waiting, counting, starting):
+    for pipe in (waiting, counting, starting, resting, working):
         os.close(pipe)
     results = [child.result(seconds=120) for child in children]
     if any(child.code for child in children):
