@@ -127,7 +127,9 @@ class LenientNegotiation(DefaultContentNegotiation):
     """`?format=` of a kind that is not here is an input that is not valid, and is named as such: not a missing address."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        """Return what to answer in; what is `only_by_format` has to be named in the address."""
+        """Return what to answer in: what changes answers in JSON alone; what is `only_by_format` has to be named."""
+        if request.method not in SAFE_METHODS:
+            renderers = [each for each in renderers if isinstance(each, JSONRenderer)]
         if self.settings.URL_FORMAT_OVERRIDE not in request.query_params:
             renderers = [each for each in renderers if not getattr(each, "only_by_format", False)]
         return super().select_renderer(request, renderers, format_suffix)

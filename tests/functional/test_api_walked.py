@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, Phase
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
 from schemathesis.generation.stateful import control
 
 from hedging.brokers.openalgo.symbols import format_symbol
@@ -40,6 +41,17 @@ GROUNDS = {
     "Orders": "/(manual/|status|transactions/|decisions/)",
     "Ledgers": "/(session|transactions|decisions)",
 }
+
+
+class WithoutMemory(HypothesisProvider):
+    """Hypothesis' own draws, without its memory of earlier walks.
+
+    That memory takes for granted that equal questions get equal answers, for what may be asked next hangs on them. Ours number
+    rows anew in each morning and tell the time, so it called walks inconsistent now and then.
+    """
+
+
+AVAILABLE_PROVIDERS["without memory"] = WithoutMemory
 
 
 class Walk:
@@ -117,6 +129,7 @@ def _settings(examples: int) -> hypothesis.settings:
     return hypothesis.settings(
         max_examples=examples,
         stateful_step_count=20 if EXAMPLES >= LONG else 10,
+        backend="without memory",
         phases=[Phase.generate],
         deadline=None,
         database=None,
