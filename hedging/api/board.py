@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.http.response import HttpResponse, HttpResponseBase
-from django.template.loader import render_to_string
+from django.http.response import HttpResponseBase
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +13,7 @@ from hedging.api import inputs
 from hedging.api.base import Endpoint, FairShare
 from hedging.api.describe import tells
 from hedging.api.errors import session_of
-from hedging.api.fragments import FragmentRenderer, wants_fragment
+from hedging.api.fragments import FragmentRenderer, fragment, wants_fragment
 from hedging.api.outputs.manual import BoardOutput
 from hedging.domain.instruments import Right
 from hedging.engine import clock
@@ -55,7 +54,7 @@ class BoardView(Endpoint):
         held = manual_board.held_on(board, session=session)
         if wants_fragment(request):
             parts = board_parts(board, held, scopes=scopes_of(request._request))
-            return HttpResponse(render_to_string("hedging/_board.html", parts))
+            return fragment("hedging/_board.html", parts)
         body = {
             "now": board.now,
             "index": session.index,

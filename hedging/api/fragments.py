@@ -1,13 +1,8 @@
-"""Fragments: the same answer drawn for our pages, so that what they swap in is what they were first drawn with.
-
-A fragment shows nothing of who asks, so pages of the same version share one drawing: fifty open pages cost one.
-"""
+"""Fragments: the same answer drawn for our pages, so that what they swap in is what they were first drawn with."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from threading import Lock
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -41,21 +36,3 @@ def fragment(template: str, context: Mapping[str, Any]) -> HttpResponse:
 
 MARKET_TIME: Final = "X-Market-Time"
 """Header of what pages poll: market time in ms since 1970, also on "nothing new", so that their clocks keep right."""
-_KEPT: Final = 16
-"""Drawings of the last versions, of a few accounts and parts; each is some 20 KB."""
-_drawings: OrderedDict[tuple[str, str], str] = OrderedDict()
-_turns = Lock()
-
-
-def shared_fragment(template: str, version: str, context: Callable[[], Mapping[str, Any]]) -> HttpResponse:
-    """Return a template drawn once for each `version`: what may differ at one version must not be on it."""
-    key = (template, version)
-    with _turns:
-        drawn = _drawings.get(key)
-    if drawn is None:
-        drawn = render_to_string(template, dict(context()))
-        with _turns:
-            _drawings[key] = drawn
-            while len(_drawings) > _KEPT:
-                _drawings.popitem(last=False)
-    return HttpResponse(drawn)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import date, time
 from typing import Any
 
-from django.http.response import HttpResponse, HttpResponseBase
-from django.template.loader import render_to_string
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -18,7 +17,7 @@ from hedging.api import inputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.describe import tells
 from hedging.api.errors import Refused
-from hedging.api.fragments import FragmentRenderer, wants_fragment
+from hedging.api.fragments import FragmentRenderer, fragment, wants_fragment
 from hedging.api.fresh import unless_known
 from hedging.api.outputs.plan import DayOutput, EntryDoneOutput
 from hedging.engine import clock
@@ -55,9 +54,7 @@ class ScheduleView(Endpoint):
         found = timetable_day(day=wanted.get("date") or today, now=now, today=today)
         if wants_fragment(request):
             parts = day_parts(found, scopes=scopes_of(request._request))
-            return unless_known(
-                request, repr(parts), lambda: HttpResponse(render_to_string("hedging/_schedule.html", parts))
-            )
+            return unless_known(request, repr(parts), lambda: fragment("hedging/_schedule.html", parts))
         if found.unknown:
             raise Refused("CALENDAR_UNKNOWN", found.unknown, {"date": found.day.isoformat()})
         entries, _ = selectors.day_entries(day=found.day)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.http.response import HttpResponse, HttpResponseBase
-from django.template.loader import render_to_string
+from django.http.response import HttpResponseBase
 from rest_framework import status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -16,7 +15,7 @@ from hedging.api import inputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.describe import tells
 from hedging.api.errors import Refused, session_of
-from hedging.api.fragments import FragmentRenderer, wants_fragment
+from hedging.api.fragments import FragmentRenderer, fragment, wants_fragment
 from hedging.api.fresh import unless_known
 from hedging.api.outputs.books import BooksOutput
 from hedging.api.outputs.sessions import SessionOutput
@@ -25,8 +24,8 @@ from hedging.engine import clock, discrepancies
 from hedging.engine.hours import trading_day_of
 from hedging.engine.sessions import open_session, set_automation
 from hedging.pages.base import scopes_of
-from hedging.pages.session import session_parts
-from hedging.selectors.versions import session_version
+from hedging.pages.session import facts_of
+from hedging.selectors.versions import session_version, status_seen
 from sessions_app.models import Account
 
 
@@ -52,12 +51,12 @@ class SessionView(Endpoint):
         session = session_of(wanted.get("account"), now=now)
         if wants_fragment(request):
             scopes = scopes_of(request._request)
+            version = session_version(session=session, now=now, wall_now=wall_now)
 
             def draw() -> HttpResponseBase:
-                parts = session_parts(session, now=now, wall_now=wall_now, scopes=scopes)
-                return HttpResponse(render_to_string("hedging/_session.html", parts))
+                state = status_seen(version, session=session, now=now, wall_now=wall_now)
+                return fragment("hedging/_session.html", facts_of(session, state, now=now, scopes=scopes))
 
-            version = session_version(session=session, now=now, wall_now=wall_now)
             return unless_known(request, f"{version} {scopes}", draw)
         drawn = SessionOutput(selectors.session_facts(session)).data
         return unless_known(request, repr(drawn), lambda: Response(drawn))

@@ -17,14 +17,15 @@ from hedging.api import inputs
 from hedging.api.base import Endpoint
 from hedging.api.describe import MARKET_TIME_TOLD, tells
 from hedging.api.errors import session_of
-from hedging.api.fragments import MARKET_TIME, FragmentRenderer, fragment, shared_fragment, wants_fragment
+from hedging.api.fragments import MARKET_TIME, FragmentRenderer, fragment, wants_fragment
 from hedging.api.fresh import unless_known
 from hedging.api.outputs.plan import PlanOutput
 from hedging.api.outputs.status import StatusOutput
 from hedging.engine import clock
+from hedging.pages.base import banner
 from hedging.pages.plan import ahead_context
-from hedging.pages.status import live_parts
-from hedging.selectors.versions import session_version
+from hedging.pages.status import drawn_parts
+from hedging.selectors.versions import session_version, shared, status_seen
 from hedging.templatetags.hedging_pages import epoch_ms
 
 
@@ -52,18 +53,14 @@ class StatusView(Endpoint):
 
         version = session_version(session=session, now=now, wall_now=wall_now)
 
-        def drawn_for_page() -> HttpResponseBase:
-            whole = wanted["part"] == "day"
-            return shared_fragment(
-                "hedging/_live.html",
-                f"{version} {whole}",
-                lambda: live_parts(selectors.status(session=session, now=now, wall_now=wall_now), now=now, whole=whole),
-            )
-
         def draw() -> HttpResponseBase:
-            return Response(StatusOutput(selectors.status(session=session, now=now, wall_now=wall_now)).data)
+            state = status_seen(version, session=session, now=now, wall_now=wall_now)
+            if not wants_fragment(request):
+                return Response(shared(version, "answer", lambda: StatusOutput(state).data))
+            moving = drawn_parts(state, version) if wanted["part"] == "day" else {}
+            return fragment("hedging/_live.html", banner(state, now=now) | moving)
 
-        answer = unless_known(request, version, drawn_for_page if wants_fragment(request) else draw)
+        answer = unless_known(request, version, draw)
         answer.headers[MARKET_TIME] = str(epoch_ms(now))
         return answer
 

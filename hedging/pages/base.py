@@ -20,6 +20,8 @@ from hedging.access import Scope, need_of
 from hedging.engine import clock
 from hedging.selectors.facts import Status
 from hedging.selectors.moment import mode_words
+from hedging.selectors.versions import session_version, status_seen
+from sessions_app.models import TradingSession
 
 POLL_MS: Final = 2000
 """Wall time between two questions of an open page: a fill is shown within three seconds. Mostly the answer is 304."""
@@ -51,11 +53,16 @@ TABS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One look at the day: market time, and where the session stands, `None` when there is no session."""
+    """One look at the day: market time, the session and where it stands, both `None` when there is none.
+
+    `version` names what there is to see: what is drawn of it alone may be shared by all who look.
+    """
 
     now: datetime
     account: str | None
-    status: Status | None
+    session: TradingSession | None = None
+    version: str = ""
+    status: Status | None = None
 
 
 def page(view: View) -> View:
@@ -85,8 +92,11 @@ def look(request: HttpRequest) -> Moment:
     now = clock.market_clock().now()
     account = request.GET.get("account") or None
     session = selectors.current_session(now=now, account=account)
-    state = None if session is None else selectors.status(session=session, now=now, wall_now=clock.wall_now())
-    return Moment(now=now, account=account, status=state)
+    if session is None:
+        return Moment(now, account)
+    wall_now = clock.wall_now()
+    version = session_version(session=session, now=now, wall_now=wall_now)
+    return Moment(now, account, session, version, status_seen(version, session=session, now=now, wall_now=wall_now))
 
 
 def draw(request: HttpRequest, template: str, *, tab: str, moment: Moment, context: dict[str, Any]) -> HttpResponse:

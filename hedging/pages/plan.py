@@ -49,11 +49,10 @@ class Control:
 def plan_page(request: HttpRequest) -> HttpResponse:
     """Draw the day ahead, and the controls of the what-if at the session's own figures."""
     moment = look(request)
-    session = selectors.current_session(now=moment.now, account=moment.account)
-    if moment.status is None or session is None:
+    if moment.session is None:
         return draw(request, "hedging/no_session.html", tab="plan", moment=moment, context={})
-    drawn = selectors.day_ahead(session=session, now=moment.now)
-    context = ahead_context(drawn, now=moment.now) | {"controls": controls(session)}
+    drawn = selectors.day_ahead(session=moment.session, now=moment.now)
+    context = ahead_context(drawn, now=moment.now) | {"controls": controls(moment.session)}
     return draw(request, "hedging/plan.html", tab="plan", moment=moment, context=context)
 
 

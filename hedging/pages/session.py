@@ -52,11 +52,10 @@ class FigureRow:
 def session_page(request: HttpRequest) -> HttpResponse:
     """Draw the session whole, or the form that creates today's."""
     moment = look(request)
-    if moment.status is None:
+    if moment.session is None or moment.status is None:
         context = opening(moment) | last_day(moment)
         return draw(request, "hedging/session_new.html", tab="session", moment=moment, context=context)
-    session = TradingSession.objects.select_related("account").get(pk=moment.status.session.id)
-    context = facts_of(session, moment.status, scopes=scopes_of(request))
+    context = facts_of(moment.session, moment.status, now=moment.now, scopes=scopes_of(request))
     return draw(request, "hedging/session.html", tab="session", moment=moment, context=context)
 
 
@@ -71,18 +70,11 @@ def opening(moment: Moment) -> dict[str, Any]:
     }
 
 
-def session_parts(
-    session: TradingSession, *, now: datetime, wall_now: datetime, scopes: Sequence[str]
-) -> dict[str, Any]:
-    """Return what is drawn anew of the session while its page is open."""
-    return facts_of(session, selectors.status(session=session, now=now, wall_now=wall_now), scopes=scopes)
-
-
-def facts_of(session: TradingSession, state: Status, *, scopes: Sequence[str]) -> dict[str, Any]:
-    """Return what is drawn of a session beside its status. No query."""
+def facts_of(session: TradingSession, state: Status, *, now: datetime, scopes: Sequence[str]) -> dict[str, Any]:
+    """Return what is drawn of a session: at first, and anew while its page is open. No query."""
     known = figures_of(session)
     cooldown = next(each for each in known.figures if each.name == "cooldown_seconds").in_force
-    rested = None if session.last_action_at is None else (state.now - session.last_action_at).total_seconds()
+    rested = None if session.last_action_at is None else (now - session.last_action_at).total_seconds()
     return {
         "status": state,
         "row": session,

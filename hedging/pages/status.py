@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from hedging import selectors
@@ -16,6 +16,7 @@ from hedging.pages.bars import bar_of, cost_place
 from hedging.pages.base import Moment, banner, draw, look, page
 from hedging.selectors.ahead import AheadMoment
 from hedging.selectors.facts import Status
+from hedging.selectors.versions import shared
 from hedging.templatetags.hedging_format import percent, rupees, words
 
 _MONEY = frozenset({"spend", "spent", "recovery", "recovered", "charges", "net", "paid", "cost", "budget", "reserved"})
@@ -29,8 +30,9 @@ def status_page(request: HttpRequest) -> HttpResponse:
     moment = look(request)
     if moment.status is None:
         return draw(request, "hedging/no_session.html", tab="status", moment=moment, context=last_day(moment))
-    context = glance(moment.status) | story(moment.status)
-    return draw(request, "hedging/status.html", tab="status", moment=moment, context=context)
+    return draw(
+        request, "hedging/status.html", tab="status", moment=moment, context=drawn_parts(moment.status, moment.version)
+    )
 
 
 def last_day(moment: Moment) -> dict[str, Any]:
@@ -70,9 +72,14 @@ def _foreseen(state: Status) -> AheadMoment | None:
     return next((m for m in drawn if m.kind == "entry" and m.portfolio == coming.portfolio), None)
 
 
-def live_parts(state: Status, *, now: datetime, whole: bool) -> dict[str, Any]:
-    """Return what is drawn anew while a page is open: the banner, and (`whole`) all that moves on the status tab."""
-    return banner(state, now=now) | {"whole": whole} | ((glance(state) | story(state)) if whole else {})
+def drawn_parts(state: Status, version: str) -> dict[str, str]:
+    """Return what moves on the status tab, drawn once for all who see this version: at first, and while their page is open."""
+
+    def drawn() -> dict[str, str]:
+        context = banner(state, now=state.now) | glance(state) | story(state)
+        return {part: render_to_string(f"hedging/_{part}.html", context) for part in ("day", "story")}
+
+    return shared(version, "status tab", drawn)
 
 
 def unprojected_words(status: Status) -> str:

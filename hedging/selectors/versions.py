@@ -1,13 +1,16 @@
 """Versions: names of what a caller would be shown, cheap to ask for, so that "nothing new" is said without drawing it.
 
-PostgreSQL stamps every row with the transaction that wrote it (`xmin`) and its place (`ctid`): what was changed in any way
+What was made of a version serves all who ask for it: fifty open pages cost one. Its ages are as of its own `now`. PostgreSQL stamps every row with the transaction that wrote it (`xmin`) and its place (`ctid`): what was changed in any way
 has another stamp.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any, Final, TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -24,11 +27,17 @@ from hedging.models import (
     MarginJump,
     values_of,
 )
-from hedging.selectors.moment import HEARTBEAT_LIMIT
+from hedging.selectors.facts import Status
+from hedging.selectors.moment import HEARTBEAT_LIMIT, status
 from sessions_app.models import Account, Breaker, Calibration, Installation, MarginSnapshot, TradingSession
 
 SEEN_AS_NOW = timedelta(seconds=30)
 """Market time after which an answer is drawn again although no row changed: the next entry comes nearer."""
+_KEPT: Final = 64
+"""Things made of the last versions: of a few accounts, five or so of each; the largest are some 50 KB."""
+_made: OrderedDict[tuple[str, str], Any] = OrderedDict()
+_turns = Lock()
+_Made = TypeVar("_Made")
 _LIVE = ", ".join(f"'{status}'" for status in values_of(LIVE))
 
 
@@ -77,3 +86,24 @@ def transactions_version(ids: Sequence[int]) -> str:
     with connection.cursor() as cursor:
         cursor.execute(_TRANSACTIONS, [list(ids)])
         return repr(cursor.fetchall())
+
+
+def shared(version: str, name: str, make: Callable[[], _Made]) -> _Made:
+    """Return what was made of a version under this name, and make it where nobody has yet. It must not hang on who asks."""
+    key = (version, name)
+    with _turns:
+        if key in _made:
+            _made.move_to_end(key)
+            kept: _Made = _made[key]
+            return kept
+    fresh = make()
+    with _turns:
+        _made[key] = fresh
+        while len(_made) > _KEPT:
+            _made.popitem(last=False)
+    return fresh
+
+
+def status_seen(version: str, *, session: TradingSession, now: datetime, wall_now: datetime) -> Status:
+    """Return the status of this version, as of when somebody first asked; no query when somebody has."""
+    return shared(version, "status", lambda: status(session=session, now=now, wall_now=wall_now))

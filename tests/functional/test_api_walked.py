@@ -16,6 +16,7 @@ import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, Phase
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
+from hypothesis.stateful import rule
 from schemathesis.generation.stateful import control
 
 from hedging.brokers.openalgo.symbols import format_symbol
@@ -73,6 +74,10 @@ class Walk:
         self.seen["filled"] += HedgeTransaction.objects.filter(origin=Origin.API, filled_quantity__gt=0).count()
         transaction.set_rollback(True)
         self._kept.__exit__(None, None, None)
+
+    @rule()
+    def rest(self) -> None:
+        """Ask nothing: the one step left where what was answered leads nowhere, and every beginning has been tried."""
 
     def before_call(self, case: Any) -> None:
         """Ask as a person of this morning would: accounts, days and contracts that exist, few lots. The rest is as it fell."""
