@@ -15,7 +15,7 @@ from tests.integration.page_day import NOW, StoppedClock, hedged_morning, known_
 from tests.people import person
 
 pytestmark = pytest.mark.django_db
-QUERIES = 22
+QUERIES = 23
 
 
 @pytest.fixture(autouse=True)
@@ -258,6 +258,21 @@ def test_an_empty_day_is_drawn_with_three_queries_less(client, django_assert_num
 
     with django_assert_num_queries(QUERIES - 3):  # no cards to read, no orders of transactions, no entry to foresee
         client.get("/")
+
+
+def test_what_was_drawn_is_drawn_again_for_nobody_until_something_changes(client, django_assert_num_queries):
+    session = hedged_morning()
+    first = client.get("/").content
+
+    with django_assert_num_queries(2):  # the session, and the version of what there is to see
+        again = client.get("/").content
+    session.refresh_from_db()
+    session.budget_per_basket += 1
+    session.save()
+    changed = client.get("/").content
+
+    assert again == first
+    assert changed != first
 
 
 def test_the_page_runs_no_inline_script_and_loads_nothing_foreign(client):

@@ -15,7 +15,7 @@ from tests.integration.page_day import NOW, StoppedClock, hedged_morning, known_
 from tests.people import person
 
 pytestmark = pytest.mark.django_db
-FRAME = 15  # what the banner asks of a session's day
+FRAME = 16  # what the banner asks of a session's day
 QUERIES = 2  # a page of the history, and its orders
 
 
