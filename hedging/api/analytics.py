@@ -66,9 +66,9 @@ class AnalyticsView(Endpoint):
         def draw() -> HttpResponseBase:
             found = selectors.analytics(period=period, by=by)
             if wants_csv(request):
-                rows = (OutcomeOutput(row).data for row in found.rows)
+                rows = (OutcomeOutput.of(row) for row in found.rows)
                 return csv_answer(rows, columns=_COLUMNS, name=f"analytics-by-{by}")
-            return Response(AnalyticsOutput(found).data)
+            return Response(AnalyticsOutput.of(found))
 
         return unless_known(request, analytics_version(period=period), draw)
 
@@ -93,7 +93,7 @@ class AccuracyView(Endpoint):
 
         def draw() -> Response:
             body = {"first": period.first, "last": period.last, "rows": selectors.accuracy(period=period)}
-            return Response(AccuraciesOutput(body).data)
+            return Response(AccuraciesOutput.of(body))
 
         return unless_known(request, analytics_version(period=period), draw)
 
@@ -123,7 +123,7 @@ class StaticHedgeView(Endpoint):
         def draw() -> Response:
             found = selectors.static_hedge(period=period)
             body = {"first": period.first, "last": period.last, "rows": found.rows, "totals": found.totals}
-            return Response(StaticHedgeOutput(body).data)
+            return Response(StaticHedgeOutput.of(body))
 
         return unless_known(request, analytics_version(period=period), draw)
 
@@ -181,7 +181,7 @@ class PreviewView(Endpoint):
             "scenarios": found.scenarios,
             "chain": found.strikes,
         }
-        return Response(WhatIfOutput(body).data)
+        return Response(WhatIfOutput.of(body))
 
 
 def _card(decision: Decision, *, now: datetime) -> DecisionCard:

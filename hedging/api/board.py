@@ -70,4 +70,4 @@ class BoardView(Endpoint):
             "uncovered_lots": board.uncovered_lots,
             "unknown": board.unknown,
         }
-        return Response(BoardOutput(body).data)
+        return Response(BoardOutput.of(body))

@@ -51,6 +51,6 @@ class CourseView(Endpoint):
                 "marks": found.marks,
                 "ahead": selectors.day_ahead(session=session, now=now).moments,
             }
-            return Response(CourseOutput(body).data)
+            return Response(CourseOutput.of(body))
 
         return unless_known(request, session_version(session=session, now=now, wall_now=clock.wall_now()), draw)

@@ -98,4 +98,4 @@ def _answer(session: TradingSession | None, *, changed: bool) -> Response:
         "installation": selectors.installation(),
         "session": None if session is None else selectors.session_facts(session),
     }
-    return Response(HaltOutput(done).data)
+    return Response(HaltOutput.of(done))

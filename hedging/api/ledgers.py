@@ -60,13 +60,13 @@ class TransactionsView(Endpoint):
         wanted = self.query(request, inputs.TransactionsQuery)
         these = _filter(TransactionFilter, wanted)
         if wants_csv(request):
-            rows = (TransactionOutput(row).data for row in ledger.all_transactions(these))
+            rows = (TransactionOutput.of(row) for row in ledger.all_transactions(these))
             return csv_answer(rows, columns=_COLUMNS, name="transactions")
         page = ledger.transaction_ids(these, before=wanted.get("cursor"), limit=wanted["limit"])
         return unless_known(
             request,
             transactions_version(page),
-            lambda: Response(TransactionsOutput(ledger.transactions_of(page, limit=wanted["limit"])).data),
+            lambda: Response(TransactionsOutput.of(ledger.transactions_of(page, limit=wanted["limit"]))),
         )
 
 
@@ -93,7 +93,7 @@ class TransactionView(Endpoint):
         row = ledger.transaction(int(pk))  # drawn first: what is not there is 404, whatever the caller holds
         if row is None:
             raise NotFound("There is no such transaction.")
-        drawn = TransactionDetailOutput(row).data
+        drawn = TransactionDetailOutput.of(row)
 
         def draw() -> HttpResponseBase:
             if wants_fragment(request):
@@ -124,7 +124,7 @@ class DecisionsView(Endpoint):
         wanted = self.query(request, inputs.DecisionsQuery)
         page = cards.decision_ids(_filter(DecisionFilter, wanted), before=wanted.get("cursor"), limit=wanted["limit"])
         return unless_known(
-            request, repr(page), lambda: Response(DecisionsOutput(cards.decisions(page, limit=wanted["limit"])).data)
+            request, repr(page), lambda: Response(DecisionsOutput.of(cards.decisions(page, limit=wanted["limit"])))
         )
 
 
@@ -152,7 +152,7 @@ class DecisionView(Endpoint):
             raise NotFound("There is no such decision.")
         if wants_fragment(request):
             return fragment("hedging/_card.html", card_context(card))
-        return Response(DecisionDetailOutput(card).data)
+        return Response(DecisionDetailOutput.of(card))
 
 
 def _filter(kind: Any, wanted: dict[str, Any]) -> Any:

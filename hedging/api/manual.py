@@ -146,4 +146,4 @@ def _claimed(done: Claimed) -> Response:
     }
     # One order has one address; of several, the decision names them all.
     where = see[0] if len(done.transaction_ids) == 1 else see[-1]
-    return Response(ClaimedOutput(body).data, status=status.HTTP_202_ACCEPTED, headers={"Location": where})
+    return Response(ClaimedOutput.of(body), status=status.HTTP_202_ACCEPTED, headers={"Location": where})

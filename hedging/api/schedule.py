@@ -59,7 +59,7 @@ class ScheduleView(Endpoint):
             raise Refused("CALENDAR_UNKNOWN", found.unknown, {"date": found.day.isoformat()})
         entries, _ = selectors.day_entries(day=found.day)
         body = {"date": found.day, "before": found.before, "after": found.after}
-        drawn = DayOutput(body | {"entries": entries, "lines": found.lines}).data
+        drawn = DayOutput.of(body | {"entries": entries, "lines": found.lines})
         return unless_known(request, repr(drawn), lambda: Response(drawn))
 
 
@@ -135,4 +135,4 @@ def _done(entry: StrategyEntry, day: date, act: Act, *, changed: bool) -> Respon
         line = next((line for line in day_lines(day=day, now=act.now) if line.id == entry.pk), None)
     except CalendarUnknown:
         line = None
-    return Response(EntryDoneOutput({"changed": changed, "date": day, "line": line}).data)
+    return Response(EntryDoneOutput.of({"changed": changed, "date": day, "line": line}))

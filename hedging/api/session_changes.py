@@ -50,7 +50,7 @@ class FiguresView(Endpoint):
         """Return the budget, and each figure: in force, the session's own, and what the environment says."""
         wanted = self.query(request, inputs.AccountQuery)
         session = session_of(wanted.get("account"), now=clock.market_clock().now())
-        return Response(OwnFiguresOutput(figures_of(session)).data)
+        return Response(OwnFiguresOutput.of(figures_of(session)))
 
     @tells(
         "The policy as it is now",
@@ -72,7 +72,7 @@ class FiguresView(Endpoint):
             actor=actor_of(request),
             reason=wanted["reason"],
         )
-        return Response(OwnFiguresOutput(figures_of(changed)).data)
+        return Response(OwnFiguresOutput.of(figures_of(changed)))
 
 
 class BaselineView(Endpoint):
@@ -153,7 +153,7 @@ class CloseView(Endpoint):
         ports = rules().ports_for(session)
         close_early(session=session, act=act, ports=ports, keep_hedges=wanted["keep_hedges"])
         session.refresh_from_db()
-        return Response(SessionOutput(selectors.session_facts(session)).data)
+        return Response(SessionOutput.of(selectors.session_facts(session)))
 
 
 class ModeView(Endpoint):
@@ -201,7 +201,7 @@ class ModeView(Endpoint):
             "mode": to.value,
             "session": None if session is None else selectors.session_facts(session),
         }
-        return Response(ModeOutput(body).data, status=status.HTTP_200_OK)
+        return Response(ModeOutput.of(body), status=status.HTTP_200_OK)
 
 
 def _act(request: Request, wanted: dict[str, Any]) -> Act:
@@ -227,4 +227,4 @@ def _baseline(session: TradingSession, offer: OfferedBaseline | None, unknown: s
         "offer": offer,
         "unknown": unknown,
     }
-    return Response(BaselineOutput(body).data)
+    return Response(BaselineOutput.of(body))

@@ -58,7 +58,7 @@ class SessionView(Endpoint):
                 return fragment("hedging/_session.html", facts_of(session, state, now=now, scopes=scopes))
 
             return unless_known(request, f"{version} {scopes}", draw)
-        drawn = SessionOutput(selectors.session_facts(session)).data
+        drawn = SessionOutput.of(selectors.session_facts(session))
         return unless_known(request, repr(drawn), lambda: Response(drawn))
 
     @tells(
@@ -84,7 +84,7 @@ class SessionView(Endpoint):
             baskets=wanted["baskets"],
             budget_per_basket=wanted.get("budget_per_basket"),
         )
-        return Response(SessionOutput(selectors.session_facts(session)).data, status=status.HTTP_201_CREATED)
+        return Response(SessionOutput.of(selectors.session_facts(session)), status=status.HTTP_201_CREATED)
 
 
 class ToggleView(Endpoint):
@@ -115,7 +115,7 @@ class ToggleView(Endpoint):
             actor=actor_of(request),
             reason=wanted["reason"],
         )
-        return Response(SessionOutput(selectors.session_facts(changed)).data)
+        return Response(SessionOutput.of(selectors.session_facts(changed)))
 
 
 class ReconcileView(Endpoint):
@@ -134,7 +134,7 @@ class ReconcileView(Endpoint):
     def get(self, request: Request) -> HttpResponseBase:
         """Return how our ledger compares with the broker's books, as last read. Nothing is asked of the broker here."""
         wanted = self.query(request, inputs.AccountQuery)
-        drawn = BooksOutput(selectors.books(session_of(wanted.get("account"), now=clock.market_clock().now()))).data
+        drawn = BooksOutput.of(selectors.books(session_of(wanted.get("account"), now=clock.market_clock().now())))
         return unless_known(request, repr(drawn), lambda: Response(drawn))
 
     @tells(
@@ -159,7 +159,7 @@ class ReconcileView(Endpoint):
                 status_code=status.HTTP_503_SERVICE_UNAVAILABLE,
             )
         discrepancies.request(session=session, wall_now=wall_now)
-        return Response(BooksOutput(selectors.books(session)).data, status=status.HTTP_202_ACCEPTED)
+        return Response(BooksOutput.of(selectors.books(session)), status=status.HTTP_202_ACCEPTED)
 
 
 def account_named(name: str | None) -> Account:

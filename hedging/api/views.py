@@ -25,7 +25,8 @@ from hedging.engine import clock
 from hedging.pages.base import banner
 from hedging.pages.plan import ahead_context
 from hedging.pages.status import drawn_parts
-from hedging.selectors.versions import session_version, shared, status_seen
+from hedging.selectors.kept import shared
+from hedging.selectors.versions import session_version, status_seen
 from hedging.templatetags.hedging_pages import epoch_ms
 
 
@@ -56,7 +57,7 @@ class StatusView(Endpoint):
         def draw() -> HttpResponseBase:
             state = status_seen(version, session=session, now=now, wall_now=wall_now)
             if not wants_fragment(request):
-                return Response(shared(version, "answer", lambda: StatusOutput(state).data))
+                return Response(shared(version, "answer", lambda: StatusOutput.of(state)))
             moving = drawn_parts(state, version) if wanted["part"] == "day" else {}
             return fragment("hedging/_live.html", banner(state, now=now) | moving)
 
@@ -93,7 +94,7 @@ class PlanView(Endpoint):
             drawn = selectors.day_ahead(session=session, now=now)
             if wants_fragment(request):
                 return fragment("hedging/_ahead.html", ahead_context(drawn, now=now))
-            return Response(PlanOutput(drawn).data)
+            return Response(PlanOutput.of(drawn))
 
         return unless_known(request, session_version(session=session, now=now, wall_now=clock.wall_now()), draw)
 

@@ -39,13 +39,13 @@ from hedging.domain.reconciliation import (
 from hedging.domain.snapshot import Position
 from hedging.engine import audit
 from hedging.engine.books import evidence_for
-from hedging.engine.gather import holdings_as_of
 from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import KnownCheck, Pulse
 from hedging.models import Adjustment, AdjustmentKind, BookCheck, HedgeOrder, HedgeTransaction
 from hedging.selectors import holdings
+from hedging.selectors.ledger import holdings_as_of
 from notifications.models import Severity, queue_alert
 from sessions_app.models import TradingSession
 

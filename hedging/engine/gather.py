@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from hedging.brokers.base import BrokerError, BrokerUnavailable, MarginLeg, MarketReader
@@ -30,7 +30,8 @@ from hedging.engine.pulse import Pulse
 from hedging.engine.reconcile import Reconciled
 from hedging.engine.standing import Standing
 from hedging.models import HedgeTransaction
-from hedging.selectors import Holding, holdings
+from hedging.selectors import holdings
+from hedging.selectors.ledger import holdings_as_of
 from schedule.entries import ScheduledEntry
 from sessions_app.models import TradingSession
 from sessions_app.policy import policy_of
@@ -318,10 +319,3 @@ def _held(
     rows = find(account_id=session.account_id, mode=session.mode, day=session.trading_day)
     wings = [OwnWing(row.contract, row.quantity - selling.get(row.contract, 0)) for row in rows]
     return tuple(wing for wing in wings if wing.quantity > 0)
-
-
-@lru_cache(maxsize=64)
-def holdings_as_of(ledger: int, *, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
-    """Return the holdings of a ledger in the state `ledger` (`Pulse`); its rows are never changed, so they cannot differ."""
-    del ledger  # it is the name under which the answer is kept
-    return holdings(account_id=account_id, mode=mode, day=day)

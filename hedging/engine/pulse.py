@@ -16,7 +16,8 @@ from django.db.models import Q
 
 from hedging.domain.lifecycle import LIVE, OrderStatus
 from hedging.engine.standing import STANDING, Standing, standing_from
-from hedging.models import Adjustment, BookCheck, CycleKind, Fill, HedgeDecision, HedgeOrder, MarginJump, values_of
+from hedging.models import BookCheck, CycleKind, HedgeDecision, HedgeOrder, MarginJump, values_of
+from hedging.selectors.ledger import LEDGER, asked_of_ledger
 from sessions_app.models import MarginSnapshot
 
 LATE_NEWS_WINDOW = timedelta(minutes=10)  # market time in which an ended order may still show a fill
@@ -41,8 +42,7 @@ _CHECK = f"""
 _PULSE = f"""
     SELECT EXISTS (SELECT 1 FROM {HedgeDecision._meta.db_table} WHERE session_id = %s AND kind = %s AND slot = %s),
            ARRAY ({_ORDERS}),
-           (SELECT coalesce(max(id), 0) FROM {Fill._meta.db_table})
-               + (SELECT coalesce(max(id), 0) FROM {Adjustment._meta.db_table}),
+           {LEDGER},
            (SELECT read_at {_CHECK}), ARRAY (SELECT jsonb_array_elements_text(blocked) {_CHECK}),
            ARRAY (SELECT id FROM {_JUMPS} WHERE session_id = %s AND at < %s AND after IS NULL AND note = '' ORDER BY id),
            (SELECT count(*) FROM {_JUMPS} WHERE session_id = %s AND after IS NOT NULL),
@@ -65,10 +65,10 @@ class Pulse:
     """What the database says at the start of a cycle.
 
     `decided`: this slot was decided before. `watched`: ids of the day's orders that may still change. `ledger` names the
-    state of fills and adjustments: as long as it stays, so do all holdings. `jumps_due`: ids of the session's margin jumps that
-    are to be measured; `jumps_measured`: how many were. `standing`: what the rows shared by all processes allow.
-    `spots`: the index price at the last moments that read it, newest first. `check`: the last comparison with the books,
-    `None` before the first since the session was opened or the service started.
+    state of the account's fills and adjustments. `jumps_due`: ids of the session's margin jumps that are to be measured;
+    `jumps_measured`: how many were. `standing`: what the rows shared by all processes allow. `spots`: the index price at the
+    last moments that read it, newest first. `check`: the last comparison with the books, `None` before the first since the
+    session was opened or the service started.
     """
 
     decided: bool
@@ -90,7 +90,8 @@ def take_pulse(
         spots = [session_id, now - SPOTS_WINDOW, now]
         check = [session_id, session_id]
         jumps = [session_id, now, session_id]
-        asked = [session_id, kind.value, slot, *watching, *check, *jumps, *spots, *spots, session_id]
+        ledger = asked_of_ledger(account_id=account_id, mode=mode, day=day)
+        asked = [session_id, kind.value, slot, *watching, *ledger, *check, *jumps, *spots, *spots, session_id]
         cursor.execute(_PULSE, asked)
         decided, watched, ledger, read_at, blocked, *rest = cursor.fetchone()
     jumps_due, jumps_measured, times, prices, *standing = rest

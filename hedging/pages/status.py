@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -16,9 +16,11 @@ from hedging.pages.bars import bar_of, cost_place
 from hedging.pages.base import Moment, banner, draw, look, page
 from hedging.selectors.ahead import AheadMoment
 from hedging.selectors.facts import Status
-from hedging.selectors.versions import shared
+from hedging.selectors.kept import shared
 from hedging.templatetags.hedging_format import percent, rupees, words
 
+LAST_TRADES: Final = 12
+"""How many are on the status tab; all are on the transactions tab."""
 _MONEY = frozenset({"spend", "spent", "recovery", "recovered", "charges", "net", "paid", "cost", "budget", "reserved"})
 
 
@@ -56,10 +58,12 @@ def glance(state: Status) -> dict[str, Any]:
 def story(state: Status) -> dict[str, Any]:
     """Return the day so far: decisions, timetable, trades."""
     session_id = state.session.id
+    trades = selectors.transactions(session_id=session_id, limit=LAST_TRADES)
     return {
         "feed": selectors.feed(session_id=session_id),
         "timetable": selectors.timetable(session_id=session_id, entries=state.entries, now=state.now),
-        "trades": selectors.transactions(session_id=session_id).results,
+        "trades": trades.results,
+        "more_trades": trades.next_cursor is not None,
     }
 
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import F, Q, QuerySet
 
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.cards import contract_name
@@ -33,16 +34,27 @@ from hedging.selectors.facts import (
     Status,
 )
 from hedging.selectors.jumps import forecasts
-from hedging.selectors.ledger import holdings
+from hedging.selectors.kept import shared
+from hedging.selectors.ledger import holdings_as_of, ledger_state
 from hedging.selectors.margin_model import margin_model
 from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
+from schedule.stamps import timetable_stamp
 from sessions_app.models import Installation as InstallationRow
 from sessions_app.models import MarginSnapshot, Mode, TradingSession, TradingState
 from sessions_app.policy import policy_of
 
 # A worker that has been silent for longer is taken for dead (orders.md §8). Wall time.
 HEARTBEAT_LIMIT = timedelta(seconds=75)
+_TURNOVER = f"""
+    SELECT coalesce(sum(f.quantity * f.price) FILTER (WHERE t.side = %s), 0),
+           coalesce(sum(f.quantity * f.price) FILTER (WHERE t.side = %s), 0),
+           (SELECT coalesce(sum(charges), 0) FROM {HedgeTransaction._meta.db_table} WHERE session_id = %s)
+    FROM {Fill._meta.db_table} f
+    JOIN {HedgeOrder._meta.db_table} o ON o.id = f.order_id
+    JOIN {HedgeTransaction._meta.db_table} t ON t.id = o.transaction_id
+    WHERE t.session_id = %s
+"""  # noqa: S608 - names of our own tables; every value is a parameter
 
 
 def current_session(*, now: datetime, account: str | None = None) -> TradingSession | None:
@@ -213,11 +225,15 @@ def _projections(
 
 
 def day_entries(*, day: date) -> tuple[tuple[ScheduledEntry, ...], str]:
-    """Return the timetable of a day in order of time, and why it is not known ("" when it is). Three queries."""
-    try:
-        return entries_on(day, load_calendar()), ""
-    except (CalendarUnknown, ValueError) as unknown:  # ValueError: somebody stored a leg that is none
-        return (), str(unknown)
+    """Return the timetable of a day in order of time, and why it is not known ("" when it is). One query, four when new."""
+
+    def read() -> tuple[tuple[ScheduledEntry, ...], str]:
+        try:
+            return entries_on(day, load_calendar()), ""
+        except (CalendarUnknown, ValueError) as unknown:  # ValueError: somebody stored a leg that is none
+            return (), str(unknown)
+
+    return shared(timetable_stamp(), f"entries of {day}", read)
 
 
 def _next_entry(entries: Sequence[ScheduledEntry], *, now: datetime) -> NextEntry | None:
@@ -238,7 +254,8 @@ def _next_entry(entries: Sequence[ScheduledEntry], *, now: datetime) -> NextEntr
 def _active_hedges(session: TradingSession, *, now: datetime, seen: Mapping[str, Any]) -> tuple[ActiveHedge, ...]:
     # What expired on a day that is closed has been settled, and is held no more.
     day = trading_day_of(now) if session.is_open else session.trading_day + timedelta(days=1)
-    held = holdings(account_id=session.account_id, mode=session.mode, day=day)
+    ledger: dict[str, Any] = {"account_id": session.account_id, "mode": session.mode, "day": day}
+    held = holdings_as_of(ledger_state(**ledger), **ledger)
     prices = {row.get("symbol"): row for row in seen.get("held") or ()}
     shorts = seen.get("shorts") or {}
     left = dict(shorts)
@@ -272,19 +289,15 @@ def _active_hedges(session: TradingSession, *, now: datetime, seen: Mapping[str,
 
 
 def _cost(session: TradingSession) -> Cost:
-    sums = Fill.objects.filter(order__transaction__session=session).aggregate(
-        paid=Sum(F("quantity") * F("price"), filter=Q(order__transaction__side=Side.BUY)),
-        recovered=Sum(F("quantity") * F("price"), filter=Q(order__transaction__side=Side.SELL)),
-    )
-    charged = HedgeTransaction.objects.filter(session=session).aggregate(total=Sum("charges"))["total"]
-    zero = Decimal(0)
-    paid, recovered, charges = sums["paid"] or zero, sums["recovered"] or zero, charged or zero
+    with connection.cursor() as cursor:
+        cursor.execute(_TURNOVER, [Side.BUY.value, Side.SELL.value, session.pk, session.pk])
+        paid, recovered, charges = cursor.fetchone()
     cap = policy_of(session, settings.HEDGE_POLICY).max_cost_per_day
     return Cost(
         cap=cap,
         spent=session.spent,
         reserved=session.reserved,
-        left=max(zero, cap - session.spent - session.reserved),
+        left=max(Decimal(0), cap - session.spent - session.reserved),
         paid=paid,
         recovered=recovered,
         charges=charges,
@@ -305,17 +318,20 @@ def _breaker(standing: Standing) -> Breaker:
 def _live_orders(session: TradingSession) -> tuple[LiveOrder, ...]:
     # By account, not by session: an order that outlived its session is still ours to watch.
     rows = HedgeOrder.objects.live().filter(account_id=session.account_id, mode=session.mode)
+    of_intent = ("transaction__symbol", "transaction__side")
     return tuple(
         LiveOrder(
-            id=row.pk,
-            transaction_id=row.transaction_id,
-            symbol=row.transaction.symbol,
-            side=row.transaction.side,
-            quantity=row.quantity,
-            limit_price=row.limit_price,
-            status=row.status,
-            uncertain=OrderStatus(row.status) in UNCERTAIN,
-            since=row.sent_at or row.created_at,
+            id=pk,
+            transaction_id=transaction_id,
+            symbol=symbol,
+            side=side,
+            quantity=quantity,
+            limit_price=limit_price,
+            status=status,
+            uncertain=OrderStatus(status) in UNCERTAIN,
+            since=sent_at or created_at,
         )
-        for row in rows.select_related("transaction")
+        for pk, transaction_id, symbol, side, quantity, limit_price, status, sent_at, created_at in rows.values_list(
+            "pk", "transaction_id", *of_intent, "quantity", "limit_price", "status", "sent_at", "created_at"
+        )
     )

@@ -6,11 +6,8 @@ has another stamp.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from threading import Lock
-from typing import Any, Final, TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -28,16 +25,13 @@ from hedging.models import (
     values_of,
 )
 from hedging.selectors.facts import Status
+from hedging.selectors.kept import shared
 from hedging.selectors.moment import HEARTBEAT_LIMIT, status
+from schedule.stamps import TIMETABLE
 from sessions_app.models import Account, Breaker, Calibration, Installation, MarginSnapshot, TradingSession
 
 SEEN_AS_NOW = timedelta(seconds=30)
 """Market time after which an answer is drawn again although no row changed: the next entry comes nearer."""
-_KEPT: Final = 64
-"""Things made of the last versions: of a few accounts, five or so of each; the largest are some 50 KB."""
-_made: OrderedDict[tuple[str, str], Any] = OrderedDict()
-_turns = Lock()
-_Made = TypeVar("_Made")
 _LIVE = ", ".join(f"'{status}'" for status in values_of(LIVE))
 
 
@@ -59,7 +53,8 @@ _SESSION = f"""
            (SELECT string_agg(concat(xmin, ctid), ',' ORDER BY id) FROM {_table(MarginJump)} WHERE session_id = s.id),
            (SELECT string_agg(concat(id, ':', wall_at >= %s), ',' ORDER BY id) FROM {_table(Heartbeat)}),
            (SELECT string_agg(concat(xmin, ctid), ',' ORDER BY id) FROM {_table(HedgeTransaction)}
-             WHERE session_id = s.id AND is_live)
+             WHERE session_id = s.id AND is_live),
+           {TIMETABLE}
     FROM {_table(TradingSession)} s JOIN {_table(Account)} a ON a.id = s.account_id
     WHERE s.id = %s
 """  # noqa: S608 - names of our own tables and words; every value is a parameter
@@ -86,22 +81,6 @@ def transactions_version(ids: Sequence[int]) -> str:
     with connection.cursor() as cursor:
         cursor.execute(_TRANSACTIONS, [list(ids)])
         return repr(cursor.fetchall())
-
-
-def shared(version: str, name: str, make: Callable[[], _Made]) -> _Made:
-    """Return what was made of a version under this name, and make it where nobody has yet. It must not hang on who asks."""
-    key = (version, name)
-    with _turns:
-        if key in _made:
-            _made.move_to_end(key)
-            kept: _Made = _made[key]
-            return kept
-    fresh = make()
-    with _turns:
-        _made[key] = fresh
-        while len(_made) > _KEPT:
-            _made.popitem(last=False)
-    return fresh
 
 
 def status_seen(version: str, *, session: TradingSession, now: datetime, wall_now: datetime) -> Status:

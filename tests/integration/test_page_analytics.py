@@ -17,7 +17,7 @@ from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, hedged_morning, known_calendar
 
 pytestmark = pytest.mark.django_db
-FRAME = 16  # what the banner asks of a session's day
+FRAME = 17  # what the banner asks of a session's day
 QUERIES = 21  # the accounts; three tables of six; forecasts; the bot
 MONDAY = date(2026, 11, 30)
 ALL = Period(date(2026, 1, 1), date(2026, 12, 31))

@@ -81,7 +81,7 @@ def test_without_an_open_session_the_manual_tab_leads_to_the_session(client, clo
 def test_the_manual_tab_asks_the_database_a_fixed_number_of_times(client, django_assert_num_queries):
     hedged_morning()
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         client.get("/manual/")
 
 
@@ -201,7 +201,7 @@ def test_what_the_open_session_page_draws_anew_is_what_it_was_drawn_with(client)
 def test_the_session_tab_asks_the_database_a_fixed_number_of_times(client, django_assert_num_queries):
     hedged_morning()
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         client.get("/session/")
 
 
@@ -279,5 +279,5 @@ def test_what_the_open_schedule_draws_anew_is_what_it_was_drawn_with(client):
 def test_the_schedule_asks_the_database_a_fixed_number_of_times(client, django_assert_num_queries):
     hedged_morning()
 
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         client.get("/schedule/")

@@ -178,7 +178,7 @@ def test_the_course_of_a_long_day_is_thinned_and_ends_with_the_newest(client, mo
     assert shown[-1] == "34.00"
 
 
-@pytest.mark.parametrize(("address", "queries"), [("/api/hedge/course", 9), (f"{FRAGMENT}&part=banner", 16)])
+@pytest.mark.parametrize(("address", "queries"), [("/api/hedge/course", 10), (f"{FRAGMENT}&part=banner", 17)])
 def test_what_is_polled_asks_the_database_a_fixed_number_of_times(client, django_assert_num_queries, address, queries):
     session = hedged_morning()
     for _ in range(20):

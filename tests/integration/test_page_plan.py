@@ -15,7 +15,7 @@ from tests.integration.test_api_plan import drawn, drawn_moment, figures
 from tests.people import person
 
 pytestmark = pytest.mark.django_db
-QUERIES = 18
+QUERIES = 19
 
 
 @pytest.fixture(autouse=True)

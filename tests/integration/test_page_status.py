@@ -15,7 +15,7 @@ from tests.integration.page_day import NOW, StoppedClock, hedged_morning, known_
 from tests.people import person
 
 pytestmark = pytest.mark.django_db
-QUERIES = 23
+QUERIES = 24
 
 
 @pytest.fixture(autouse=True)
