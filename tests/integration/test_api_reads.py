@@ -163,12 +163,14 @@ def test_status_takes_a_fixed_number_of_queries(client, django_assert_num_querie
         make.FillFactory.create(order=order)
         make.StrategyEntryFactory.create()
 
-    with django_assert_num_queries(17):  # three of them for a timetable that is new
+    with django_assert_num_queries(17):
         client.get("/api/hedge/status")
     make.HedgeDecisionFactory.create(session=session)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(13):  # the timetable is known, and what is held
         client.get("/api/hedge/status")
-    with django_assert_num_queries(2):  # somebody has asked for this version: who asks for which session, and which version
+    with django_assert_num_queries(
+        2
+    ):  # somebody has asked for this version: who asks for which session, and which version
         client.get("/api/hedge/status")
 
 
