@@ -54,7 +54,9 @@ Ask = Callable[[], Any]
 
 
 class StockTransaction(TransactionOutput):
-    """The same fields, read from the model's own rows."""
+    """The same fields, read from the model's own rows as the framework reads them."""
+
+    to_representation = serializers.Serializer.to_representation  # type: ignore[assignment] # values of any kind
 
     session = serializers.IntegerField(source="session_id")
     trading_day = serializers.DateField(source="session.trading_day")
@@ -106,7 +108,13 @@ class Bench:
         return ask
 
     def measure(
-        self, name: str, asks: Iterable[Ask], bar: int | None, *, requests: int | None = None, before: Ask = lambda: None
+        self,
+        name: str,
+        asks: Iterable[Ask],
+        bar: int | None,
+        *,
+        requests: int | None = None,
+        before: Ask = lambda: None,
     ) -> None:
         """Ask each once and count its queries; then ask in turn, and take the milliseconds. `before` each is not measured."""
         every, queries = list(asks), 0
@@ -162,7 +170,7 @@ def endpoints(bench: Bench) -> None:
 
 def peers(bench: Bench) -> None:
     """Measure stock page numbers over the same rows."""
-    view, ask = StockTransactions.as_view(), RequestFactory()
+    view, ask = StockTransactions.as_view(), RequestFactory(HTTP_HOST="127.0.0.1")
     last = HedgeTransaction.objects.count() // PAGE_SIZE - 20
 
     def page(number: int) -> Ask:
@@ -174,7 +182,7 @@ def peers(bench: Bench) -> None:
 
 def ledgers(bench: Bench, *, requests: int) -> None:
     """Measure every list of the admin that grows: its first and last page, each filter, and the search."""
-    request = RequestFactory().get("/")
+    request = RequestFactory(HTTP_HOST="127.0.0.1").get("/")
     request.user = bench.viewer
     for model, site in sorted(admin.site._registry.items(), key=lambda each: each[0].__name__):
         if not (isinstance(site, Ledger) or model in {Alert, MarginSnapshot}) or not model._default_manager.exists():

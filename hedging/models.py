@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
-from hedging.domain.lifecycle import LIVE, OrderStatus
+from hedging.domain.lifecycle import LIVE, OrderStatus, outcome_words
 from hedging.manual_requests import ManualRequest  # noqa: F401 - Django finds the models of an app here
 from hedging.querysets import OrderQuerySet, TransactionQuerySet
 from schedule.models import INDEX_CHOICES
@@ -158,11 +158,7 @@ class HedgeTransaction(models.Model):
     @property
     def outcome(self) -> str:
         """Return `working`, `filled`, `partly filled` or `nothing filled`."""
-        if self.is_live:
-            return "working"
-        if self.filled_quantity >= self.quantity:
-            return "filled"
-        return "partly filled" if self.filled_quantity else "nothing filled"
+        return outcome_words(live=self.is_live, quantity=self.quantity, filled=self.filled_quantity)
 
 
 class HedgeOrder(models.Model):

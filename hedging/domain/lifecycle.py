@@ -67,6 +67,15 @@ AT_BROKER = frozenset({_S.ACKED, _S.PARTIAL, _S.CANCEL_PENDING})
 """States in which the broker has given us an order id and the order may still fill."""
 
 
+def outcome_words(*, live: bool, quantity: int, filled: int) -> str:
+    """Return what became of an intent of so many units: `working`, `filled`, `partly filled` or `nothing filled`."""
+    if live:
+        return "working"
+    if filled >= quantity:
+        return "filled"
+    return "partly filled" if filled else "nothing filled"
+
+
 class IllegalTransition(Exception):
     """An event asked for an edge that is not in `EDGES`. A bug, or a lying gateway: stop and look."""
 

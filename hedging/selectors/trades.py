@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
+from hedging.domain.lifecycle import outcome_words
 from hedging.models import Fill, HedgeOrder, HedgeTransaction
 from hedging.selectors.cards import reason_text
 from sessions_app.models import TradingSession
@@ -75,13 +77,21 @@ class TransactionRow:
     reserve: Decimal
     charges: Decimal
     reason: str
-    text: str
     origin: str
-    outcome: str
     live: bool
     created_at: datetime
     ended_at: datetime | None
-    orders: tuple[OrderRow, ...]
+    orders: tuple[OrderRow, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """Return what became of it: `working`, `filled`, `partly filled` or `nothing filled`."""
+        return outcome_words(live=self.live, quantity=self.quantity, filled=self.filled_quantity)
+
+    @property
+    def text(self) -> str:
+        """Return the sentence of its reason."""
+        return reason_text(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,18 @@ class TransactionPage:
     next_cursor: int | None
 
 
+# Columns, not rows of models: a page is fifty of them, and is asked for all day.
+_READ_FROM = {
+    "session": "session_id",
+    "trading_day": "session__trading_day",
+    "decision": "decision_id",
+    "live": "is_live",
+}
+_COLUMNS = tuple(_READ_FROM.get(each.name, each.name) for each in fields(TransactionRow) if each.name != "orders")
+_FILL_COLUMNS = tuple(each.name for each in fields(FillLine))
+_ORDER_COLUMNS = tuple(each.name for each in fields(OrderRow) if each.name != "fills")
+
+
 def transactions(
     *,
     session_id: int | None = None,
@@ -100,9 +122,7 @@ def transactions(
     limit: int = 50,
 ) -> TransactionPage:
     """Return one page of transactions, newest first, from below the id `before`. Two queries, and one for a day."""
-    these = wanted or TransactionFilter(session_id=session_id)
-    found = _matching(these, before=before).select_related("session").prefetch_related("orders")
-    rows = list(found[: limit + 1])
+    rows = list(_matching(wanted or TransactionFilter(session_id=session_id), before=before)[: limit + 1])
     return _page(rows[:limit], more=len(rows) > limit)
 
 
@@ -113,12 +133,17 @@ def transaction_ids(wanted: TransactionFilter, *, before: int | None, limit: int
 
 def transactions_of(ids: list[int], *, limit: int) -> TransactionPage:
     """Return the page of `transaction_ids`. Two queries."""
-    rows = HedgeTransaction.objects.filter(pk__in=ids[:limit]).select_related("session").prefetch_related("orders")
-    return _page(list(rows.order_by("-id")), more=len(ids) > limit)
+    rows = HedgeTransaction.objects.filter(pk__in=ids[:limit]).order_by("-id").values_list(*_COLUMNS)
+    return _page(list(rows), more=len(ids) > limit)
 
 
-def _page(rows: list[HedgeTransaction], *, more: bool) -> TransactionPage:
-    return TransactionPage(tuple(_transaction(row) for row in rows), rows[-1].pk if more and rows else None)
+def _page(rows: list[tuple[Any, ...]], *, more: bool) -> TransactionPage:
+    orders: dict[int, list[OrderRow]] = {row[0]: [] for row in rows}
+    slices = HedgeOrder.objects.filter(transaction_id__in=list(orders)).order_by("slice", "attempt")
+    for transaction_id, *columns in slices.values_list("transaction_id", *_ORDER_COLUMNS) if orders else ():
+        orders[transaction_id].append(OrderRow(*columns))
+    found = tuple(TransactionRow(*(*row, tuple(orders[row[0]]))) for row in rows)
+    return TransactionPage(found, rows[-1][0] if more and rows else None)
 
 
 def all_transactions(wanted: TransactionFilter) -> Iterator[TransactionRow]:
@@ -128,24 +153,28 @@ def all_transactions(wanted: TransactionFilter) -> Iterator[TransactionRow]:
     """
     before: int | None = None
     while True:
-        rows = list(_matching(wanted, before=before).select_related("session")[:CHUNK])
+        rows = list(_matching(wanted, before=before)[:CHUNK])
         for row in rows:
-            yield _transaction(row, with_orders=False)
+            yield TransactionRow(*row)
         if len(rows) < CHUNK:
             return
-        before = rows[-1].pk
+        before = rows[-1][0]
 
 
 def transaction(pk: int) -> TransactionRow | None:
     """Return one transaction with its orders and their fills, `None` when there is none. Three queries."""
-    fills = Prefetch("fills", Fill.objects.order_by("sequence"))
-    orders = Prefetch("orders", HedgeOrder.objects.order_by("slice", "attempt").prefetch_related(fills))
-    row = HedgeTransaction.objects.select_related("session").prefetch_related(orders).filter(pk=pk).first()
-    return None if row is None else _transaction(row, with_fills=True)
+    found = _page(list(HedgeTransaction.objects.filter(pk=pk).values_list(*_COLUMNS)), more=False).results
+    if not found:
+        return None
+    fills: dict[int, list[FillLine]] = {order.id: [] for order in found[0].orders}
+    rows = Fill.objects.filter(order_id__in=list(fills)).order_by("sequence")
+    for order_id, *columns in rows.values_list("order_id", *_FILL_COLUMNS) if fills else ():
+        fills[order_id].append(FillLine(*columns))
+    return replace(found[0], orders=tuple(replace(order, fills=tuple(fills[order.id])) for order in found[0].orders))
 
 
-def _matching(wanted: TransactionFilter, *, before: int | None = None) -> QuerySet[HedgeTransaction]:
-    """Return the transactions that are wanted, newest first. Asks for the sessions of a day, one query."""
+def _matching(wanted: TransactionFilter, *, before: int | None = None) -> QuerySet[HedgeTransaction, tuple[Any, ...]]:
+    """Return the columns of what is wanted, newest first. Asks for the sessions of a day, one query."""
     given = {
         "session_id": wanted.session_id,
         "side": wanted.side,
@@ -160,53 +189,9 @@ def _matching(wanted: TransactionFilter, *, before: int | None = None) -> QueryS
         rows = rows.filter(session_id__in=sessions_of(wanted.day))
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    return rows.order_by("-id")
+    return rows.order_by("-id").values_list(*_COLUMNS)
 
 
 def sessions_of(day: date) -> list[int]:
     """Return the ids of a day's sessions: as values, so that the planner sees how few rows they have. One query."""
     return list(TradingSession.objects.filter(trading_day=day).values_list("id", flat=True))
-
-
-def _transaction(row: HedgeTransaction, *, with_orders: bool = True, with_fills: bool = False) -> TransactionRow:
-    orders = sorted(row.orders.all(), key=lambda o: (o.slice, o.attempt)) if with_orders else ()
-    return TransactionRow(
-        id=row.pk,
-        session=row.session_id,
-        trading_day=row.session.trading_day,
-        mode=row.mode,
-        decision=row.decision_id,
-        symbol=row.symbol,
-        side=row.side,
-        quantity=row.quantity,
-        filled_quantity=row.filled_quantity,
-        average_price=row.average_price,
-        worst_price=row.worst_price,
-        reserve=row.reserve,
-        charges=row.charges,
-        reason=row.reason,
-        text=reason_text(row.reason),
-        origin=row.origin,
-        outcome=row.outcome,
-        live=row.is_live,
-        created_at=row.created_at,
-        ended_at=row.ended_at,
-        orders=tuple(_order(order, with_fills=with_fills) for order in orders),
-    )
-
-
-def _order(order: HedgeOrder, *, with_fills: bool) -> OrderRow:
-    return OrderRow(
-        id=order.pk,
-        slice=order.slice,
-        attempt=order.attempt,
-        status=order.status,
-        quantity=order.quantity,
-        limit_price=order.limit_price,
-        broker_order_id=order.broker_order_id,
-        sent_at=order.sent_at,
-        message=order.message,
-        fills=tuple(FillLine(fill.pk, fill.quantity, fill.price, fill.at) for fill in order.fills.all())
-        if with_fills
-        else None,
-    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, cached_property
 from typing import Any
 
 from rest_framework import serializers
@@ -43,7 +44,24 @@ class Output(serializers.Serializer[Any]):
     @classmethod
     def of(cls, value: Any) -> dict[str, Any]:
         """Return a value as this answer."""
-        drawn: dict[str, Any] = _kept(cls).to_representation(value)
+        return _kept(cls).to_representation(value)
+
+    @cached_property
+    def _plan(self) -> tuple[tuple[str, list[str], Callable[[Any], Any]], ...]:
+        return tuple((name, field.source_attrs, field.to_representation) for name, field in self.fields.items())
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the values of one answer: each read by name and drawn by its field, null where it is unknown.
+
+        What the framework does beside it (values that may be left out, that are calls, or that name rows) is not of our answers,
+        and asking for it a thousand times takes longer than drawing them.
+        """
+        drawn = {}
+        for name, path, draw in self._plan:
+            value = instance
+            for part in path:
+                value = value[part] if isinstance(value, dict) else getattr(value, part)
+            drawn[name] = None if value is None else draw(value)
         return drawn
 
 
