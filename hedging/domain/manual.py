@@ -20,6 +20,11 @@ MOST_SLICES = 10
 """Slices under the freeze quantity that one leg may be cut into."""
 
 
+def in_lots(count: int) -> str:
+    """Return so many lots in words."""
+    return f"{count} lot{'' if count == 1 else 's'}"
+
+
 class Deed(StrEnum):
     """What a person wants done."""
 

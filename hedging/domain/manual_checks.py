@@ -9,7 +9,7 @@ from types import MappingProxyType
 from hedging.domain.facts import CycleFacts
 from hedging.domain.guards import ACTIVE, Gate
 from hedging.domain.instruments import Product, Right, Side
-from hedging.domain.manual import MOST_SLICES, Check, LegPreview, MarginEffect, Refusal
+from hedging.domain.manual import MOST_SLICES, Check, LegPreview, MarginEffect, Refusal, in_lots
 from hedging.domain.manual_quotes import Ground, capacity_lots, uncovered_units
 from hedging.domain.reasons import Reason
 from hedging.domain.risk import IST
@@ -103,9 +103,11 @@ def _contract(ground: Ground, leg: LegPreview) -> Iterator[Check]:
         f"in flight {leg.symbol}", detail, Reason.DENY_LIVE_INTENT, fix, passed=not busy, figures={"in_flight": busy}
     )
     most = MOST_SLICES * spec.freeze_lots
-    detail = f"{leg.lots} lots in {leg.slices} slices of at most {spec.freeze_lots} lots"
-    detail = detail if leg.lots <= most else f"{leg.lots} lots of {leg.symbol}, at most {most} in {MOST_SLICES} slices"
-    fix = f"order at most {most} lots at once"
+    detail = f"{in_lots(leg.lots)} in {leg.slices} slice{'' if leg.slices == 1 else 's'} of at most {in_lots(spec.freeze_lots)}"
+    detail = (
+        detail if leg.lots <= most else f"{in_lots(leg.lots)} of {leg.symbol}, at most {most} in {MOST_SLICES} slices"
+    )
+    fix = f"order at most {in_lots(most)} at once"
     figures: Figures = {"lots": leg.lots, "most_lots": most, "freeze_lots": spec.freeze_lots}
     yield _check(
         f"freeze {leg.symbol}", detail, Reason.DENY_BEYOND_FREEZE, fix, passed=leg.lots <= most, figures=figures
@@ -164,7 +166,7 @@ def _sold(ground: Ground, leg: LegPreview) -> Iterator[Check]:
     net = sum(p.quantity for p in facts.positions or () if p.contract == own and p.product is facts.session.product)
     most = max(0, min(leg.held, net))
     detail = f"{leg.quantity} units wanted, {leg.held} are ours by our own fills, {net} net at the broker"
-    fix = f"sell at most {most // facts.spec.lot} lots" if most else "there is nothing of ours to sell"
+    fix = f"sell at most {in_lots(most // facts.spec.lot)}" if most else "there is nothing of ours to sell"
     figures: Figures = {"wanted": leg.quantity, "held": leg.held, "broker_net": net}
     within = 0 < leg.quantity <= most
     yield _check(f"held {leg.symbol}", detail, Reason.DENY_BEYOND_HELD, fix, passed=within, figures=figures)
@@ -234,8 +236,8 @@ def _money(ground: Ground, legs: Sequence[LegPreview]) -> Iterator[Check]:
     room = capacity_lots(facts)
     for right in Right:
         lots = sum(leg.lots for leg in legs if leg.contract.right is right)
-        detail = f"{lots} lots of {right}, room for {room[right]} before longs exceed shorts"
-        fix = f"order at most {room[right]} lots of {right}, or say that you want it even so"
+        detail = f"{in_lots(lots)} of {right}, room for {room[right]} before longs exceed shorts"
+        fix = f"order at most {in_lots(room[right])} of {right}, or say that you want it even so"
         yield _check(
             f"capacity {right}",
             detail,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Side
-from hedging.domain.manual import Check, LegPreview, MarginEffect, Wanted
+from hedging.domain.manual import Check, LegPreview, MarginEffect, Wanted, in_lots
 from hedging.domain.problem import out_of_the_money
 
 
@@ -29,7 +29,7 @@ def warnings_of(
 def _thin(leg: LegPreview) -> list[str]:
     if leg.limit_price is None or leg.lots <= leg.lots_at_hand:
         return []
-    return [f"{leg.symbol}: {leg.lots_at_hand} of {leg.lots} lots trade within the worst price now"]
+    return [f"{leg.symbol}: {leg.lots_at_hand} of {in_lots(leg.lots)} can trade within the worst price now"]
 
 
 def _unlike_a_hedge(facts: CycleFacts, leg: LegPreview) -> list[str]:

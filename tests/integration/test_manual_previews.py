@@ -94,7 +94,7 @@ def test_lots_beyond_the_ladder_are_told():
     place.exchange.quote(CALL, "3.90", "4.00", quantity=65)
     preview = buy(place, (CALL, 3))
     assert preview.allowed
-    assert any("1 of 3 lots" in said for said in preview.warnings)
+    assert any("1 of 3 lots can trade" in said for said in preview.warnings)
 
 
 def test_a_manual_order_goes_with_automation_off_and_under_a_closed_lid(settings):

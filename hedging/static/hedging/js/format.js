@@ -11,10 +11,16 @@ function number(value) {
   return Number.isFinite(read) ? read : null;
 }
 
+// Half up, as the server rounds: 50.05 is a little less in binary, and toFixed would take it down.
+function fixed(size, places) {
+  const plain = String(size);
+  return (plain.includes("e") ? size : Number(`${Math.round(Number(`${plain}e${places}`))}e-${places}`)).toFixed(places);
+}
+
 export function grouped(value, places = 0) {
   const read = number(value);
   if (read === null) return UNKNOWN;
-  const [whole, rest] = Math.abs(read).toFixed(places).split(".");
+  const [whole, rest] = fixed(Math.abs(read), places).split(".");
   const head = whole.slice(0, -3), tail = whole.slice(-3);
   const text = (head ? head.replace(/\B(?=(\d{2})+$)/g, ",") + "," : "") + tail + (rest ? "." + rest : "");
   return (read < 0 && Number(text.replace(/[,.]/g, "")) ? "−" : "") + text;
@@ -31,14 +37,14 @@ export function short(value) {
   const read = number(value);
   if (read === null) return UNKNOWN;
   const size = Math.abs(read), sign = read < 0 ? "−" : "";
-  if (size >= 1e7) return `${sign}₹${(size / 1e7).toFixed(2)} Cr`;
-  if (size >= 1e5) return `${sign}₹${(size / 1e5).toFixed(2)} L`;
+  if (size >= 1e7) return `${sign}₹${fixed(size / 1e7, 2)} Cr`;
+  if (size >= 1e5) return `${sign}₹${fixed(size / 1e5, 2)} L`;
   return rupees(read);
 }
 
 export function percent(value) {
   const read = number(value);
-  return read === null ? UNKNOWN : `${read.toFixed(1)} %`;
+  return read === null ? UNKNOWN : `${read < 0 ? "-" : ""}${fixed(Math.abs(read), 1)} %`;
 }
 
 export function duration(seconds) {
