@@ -20,7 +20,7 @@ else:  # at run time a mixin beside a ModelAdmin; Django's own class takes no ty
 
 COUNTED = 5_000
 """Rows that a list counts and pages through; the rest is reached by a filter."""
-LOOKED_AT = 100_000
+LOOKED_AT = 25_000
 """The newest rows that a filter or a search looks at, where no day or parent row narrows the list."""
 
 

@@ -7,12 +7,12 @@ from datetime import date
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
 from hedging.domain.lifecycle import LIVE, UNCERTAIN, OrderStatus
 from hedging.domain.reasons import Reason
-from hedging.models import Action, CycleKind, HedgeOrder, Origin, values_of
+from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, Origin, values_of
 from sessions_app.models import Mode, TradingSession
 
 DAYS_SHOWN = 10
@@ -40,9 +40,7 @@ def day_filter(session: str) -> type[admin.SimpleListFilter]:
                 return queryset.none()
             if day is None:
                 return queryset
-            # The ids first: a join would let the database walk the whole ledger.
-            ids = list(TradingSession.objects.filter(trading_day=day).values_list("pk", flat=True))
-            return queryset.filter(**{f"{session}__in": ids})
+            return queryset.filter(_of_day(queryset.model, session, day))
 
     return Day
 
@@ -66,24 +64,34 @@ def asked_for(choices: Mapping[str, tuple[str, Callable[[], Q]]]) -> type[admin.
     return Asked
 
 
-def _open_today(session: str) -> Q:
+def _of_day(model: type[Model], session: str, day: date) -> Q:
+    """Return the rows of a day's sessions, found hop by hop as lists of ids: a join would walk the whole ledger backwards."""
+    hop, _, further = session.partition("__")
+    if not further:
+        found = TradingSession.objects.filter(trading_day=day)
+    else:
+        related: Any = model._meta.get_field(hop).related_model
+        found = related.objects.filter(_of_day(related, further, day))
+    return Q(**{f"{hop}__in": list(found.values_list("pk", flat=True))})
+
+
+def _open_today(model: type[Model], session: str) -> Q:
     """Return the rows of the newest trading day: today's while one trades, the last one afterwards."""
     newest = TradingSession.objects.order_by("-trading_day").values_list("trading_day", flat=True).first()
-    ids = list(TradingSession.objects.filter(trading_day=newest).values_list("pk", flat=True)) if newest else []
-    return Q(**{f"{session}__in": ids})
+    return Q(pk__in=()) if newest is None else _of_day(model, session, newest)
 
 
 def _orders_in(statuses: list[str], *, today: bool = False) -> Q:
     orders = HedgeOrder.objects.filter(status__in=statuses)
     if today:
-        orders = orders.filter(_open_today("transaction__session_id"))
+        orders = orders.filter(_open_today(HedgeOrder, "transaction__session_id"))
     return Q(pk__in=orders.values("transaction_id"))
 
 
 DecisionQuestions = asked_for(
     {
         "acted": ("bought or sold", lambda: Q(action__in=values_of({Action.ADD, Action.UNWIND}))),
-        "denied": ("denied today", lambda: Q(reason__in=DENIED) & _open_today("session_id")),
+        "denied": ("denied today", lambda: Q(reason__in=DENIED) & _open_today(HedgeDecision, "session_id")),
         "by_hand": ("by hand", lambda: Q(kind=CycleKind.MANUAL.value)),
         "live": ("live only", lambda: Q(mode=Mode.LIVE)),
     }
@@ -103,7 +111,7 @@ OrderQuestions = asked_for(
         "working": ("may still fill", lambda: Q(status__in=values_of(LIVE))),
         "denied": (
             "denied or rejected today",
-            lambda: Q(status__in=REFUSED) & _open_today("transaction__session_id"),
+            lambda: Q(status__in=REFUSED) & _open_today(HedgeOrder, "transaction__session_id"),
         ),
         "ended": ("ended", lambda: ~Q(status__in=values_of(LIVE))),
         "live": ("live only", lambda: Q(mode=Mode.LIVE)),

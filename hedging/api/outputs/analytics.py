@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent, Price, Rupees
+from hedging.api.outputs.fields import Moment, Output, Percent, Price, Rupees
 from hedging.api.outputs.ledgers import ChosenOutput, ProjectedEntryOutput
 from hedging.api.outputs.status import GateOutput
 
@@ -188,7 +188,7 @@ class WhatIfOutput(Output):
     """What would be decided now, and what would be bought if nothing but the need counted. No order is made."""
 
     session = serializers.IntegerField()
-    now = serializers.DateTimeField()
+    now = Moment()
     budget = Rupees()
     used = Rupees()
     utilization_pct = Percent()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output
+from hedging.api.outputs.fields import Moment, Output
 
 
 class FindingOutput(Output):
@@ -27,7 +27,7 @@ class CorrectionOutput(Output):
     symbol = serializers.CharField()
     quantity = serializers.IntegerField()
     detail = serializers.CharField()
-    at = serializers.DateTimeField()
+    at = Moment()
     words = serializers.CharField()
 
 
@@ -35,7 +35,7 @@ class BooksOutput(Output):
     """The last comparison with the broker's books. `reconciled` false: nothing is decided meanwhile."""
 
     reconciled = serializers.BooleanField()
-    read_at = serializers.DateTimeField(allow_null=True)
+    read_at = Moment(allow_null=True)
     error = serializers.CharField()
     requested = serializers.BooleanField()
     discrepancies = FindingOutput(many=True)

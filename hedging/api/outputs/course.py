@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent
+from hedging.api.outputs.fields import Moment, Output, Percent
 from hedging.api.outputs.plan import PlanMomentOutput
 
 
@@ -18,7 +18,7 @@ class ReadingsOutput(Output):
 class MarkOutput(Output):
     """An `entry` or `exit` of the timetable, a `buy` or `sell` that filled."""
 
-    at = serializers.DateTimeField()
+    at = Moment()
     kind = serializers.CharField()
     words = serializers.CharField()
 
@@ -27,7 +27,7 @@ class CourseOutput(Output):
     """The day so far, what is scheduled, and `ahead`, the rest of the day as it was last drawn."""
 
     session = serializers.IntegerField()
-    now = serializers.DateTimeField()
+    now = Moment()
     trigger_pct = Percent()
     target_pct = Percent()
     exit_trigger_pct = Percent()

@@ -8,6 +8,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from schedule.calendar import IST
+
 
 class Rupees(serializers.DecimalField):
     """Rupees to the paisa, or null where unknown."""
@@ -28,6 +30,15 @@ class Percent(serializers.DecimalField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_digits=None, decimal_places=2, allow_null=True, **kwargs)
+
+
+class Moment(serializers.DateTimeField):
+    """An instant, as IST with its offset. Stored times are aware, so the framework's questions about zones are not asked."""
+
+    def to_representation(self, value: Any) -> str:
+        """Return ISO 8601 in IST."""
+        text: str = value.astimezone(IST).isoformat()
+        return text
 
 
 class Symbol(serializers.CharField):

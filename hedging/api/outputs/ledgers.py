@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent, Price, Rupees, Symbol
+from hedging.api.outputs.fields import Moment, Output, Percent, Price, Rupees, Symbol
 from hedging.api.outputs.status import GateOutput
 
 
@@ -18,7 +18,7 @@ class OrderOutput(Output):
     quantity = serializers.IntegerField()
     limit_price = Price()
     broker_order_id = serializers.CharField(allow_null=True)
-    sent_at = serializers.DateTimeField(allow_null=True)
+    sent_at = Moment(allow_null=True)
     message = serializers.CharField()
 
 
@@ -28,7 +28,7 @@ class FillOutput(Output):
     id = serializers.IntegerField()
     quantity = serializers.IntegerField()
     price = Price()
-    at = serializers.DateTimeField()
+    at = Moment()
 
 
 class FilledOrderOutput(OrderOutput):
@@ -58,8 +58,8 @@ class TransactionOutput(Output):
     origin = serializers.CharField()
     outcome = serializers.CharField()
     live = serializers.BooleanField()
-    created_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)
+    created_at = Moment()
+    ended_at = Moment(allow_null=True)
     orders = OrderOutput(many=True)
 
 
@@ -101,7 +101,7 @@ class ProjectedEntryOutput(Output):
     """What one coming entry would do to the margin."""
 
     portfolio = serializers.CharField()
-    at = serializers.DateTimeField(allow_null=True)
+    at = Moment(allow_null=True)
     at_order = Rupees()
     used_after = Rupees()
     used_after_pct = Percent()
@@ -116,7 +116,7 @@ class DecisionRowOutput(Output):
     trading_day = serializers.DateField()
     mode = serializers.CharField()
     kind = serializers.CharField(source="card.kind")
-    at = serializers.DateTimeField(source="card.at")
+    at = Moment(source="card.at")
     action = serializers.CharField(source="card.action")
     reason = serializers.CharField(source="card.reason")
     text = serializers.CharField(source="card.text")

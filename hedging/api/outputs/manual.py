@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent, Price, Rupees, Symbol
+from hedging.api.outputs.fields import Moment, Output, Percent, Price, Rupees, Symbol
 
 
 class ManualGateOutput(Output):
@@ -65,7 +65,7 @@ class PreviewOutput(Output):
 
     session = serializers.IntegerField(source="session_id")
     mode = serializers.CharField()
-    now = serializers.DateTimeField()
+    now = Moment()
     deed = serializers.CharField(source="wanted.deed.value")
     even_so = serializers.BooleanField(source="wanted.even_so")
     spot = Price()
@@ -138,7 +138,7 @@ class BoardOutput(Output):
     `uncovered_lots`: lots that are short on each side beyond its longs. `unknown` says what the broker did not answer.
     """
 
-    now = serializers.DateTimeField()
+    now = Moment()
     index = serializers.CharField()
     expiry = serializers.DateField()
     mode = serializers.CharField()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent, Rupees
+from hedging.api.outputs.fields import Moment, Output, Percent, Rupees
 
 
 class ScheduledEntryOutput(Output):
@@ -14,8 +14,8 @@ class ScheduledEntryOutput(Output):
     index = serializers.CharField()
     expiry = serializers.DateField()
     dte = serializers.IntegerField()
-    entry_at = serializers.DateTimeField()
-    exit_at = serializers.DateTimeField(allow_null=True)
+    entry_at = Moment()
+    exit_at = Moment(allow_null=True)
 
 
 class DayLineOutput(ScheduledEntryOutput):
@@ -62,7 +62,7 @@ class PlanMomentOutput(Output):
 
     kind = serializers.CharField()
     portfolio = serializers.CharField()
-    at = serializers.DateTimeField(allow_null=True)
+    at = Moment(allow_null=True)
     with_hedges = PlanFiguresOutput(source="held")
     without_hedges = PlanFiguresOutput(source="bare")
     floor = PlanFiguresOutput()
@@ -74,7 +74,7 @@ class PlanOutput(Output):
     """The rest of the day, drawn `at`, at the prices of then; `unknown` says why there is nothing."""
 
     session = serializers.IntegerField()
-    at = serializers.DateTimeField(allow_null=True)
+    at = Moment(allow_null=True)
     age_seconds = serializers.IntegerField(allow_null=True)
     spot = Rupees()
     budget = Rupees()

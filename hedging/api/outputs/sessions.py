@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from hedging.api.outputs.fields import Output, Percent, Price, Rupees
+from hedging.api.outputs.fields import Moment, Output, Percent, Price, Rupees
 
 
 class SessionOutput(Output):
@@ -27,14 +27,14 @@ class SessionOutput(Output):
     baskets = serializers.IntegerField()
     budget = Rupees()
     baseline = Rupees()
-    baseline_at = serializers.DateTimeField(allow_null=True)
+    baseline_at = Moment(allow_null=True)
     baseline_source = serializers.CharField()
     trigger_pct = Percent()
     target_pct = Percent()
     exit_trigger_pct = Percent()
     lookahead_minutes = serializers.IntegerField()
-    opened_at = serializers.DateTimeField()
-    closed_at = serializers.DateTimeField(allow_null=True)
+    opened_at = Moment()
+    closed_at = Moment(allow_null=True)
 
 
 class InstallationOutput(Output):
@@ -43,7 +43,7 @@ class InstallationOutput(Output):
     trading_state = serializers.CharField()
     reason = serializers.CharField()
     by = serializers.CharField()
-    at = serializers.DateTimeField(allow_null=True)
+    at = Moment(allow_null=True)
     halt_file = serializers.BooleanField()
 
 
@@ -88,7 +88,7 @@ class BaselineOutput(Output):
 
     session = serializers.IntegerField()
     baseline = Rupees()
-    baseline_at = serializers.DateTimeField(allow_null=True)
+    baseline_at = Moment(allow_null=True)
     baseline_source = serializers.CharField()
     offer = OfferedBaselineOutput(allow_null=True)
     unknown = serializers.CharField()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from hedging.api.outputs.books import BooksOutput
-from hedging.api.outputs.fields import Output, Percent, Price, Rupees
+from hedging.api.outputs.fields import Moment, Output, Percent, Price, Rupees
 from hedging.api.outputs.sessions import InstallationOutput, SessionOutput
 
 
 class MarginOutput(Output):
     """The latest reading of the margin."""
 
-    at = serializers.DateTimeField()
+    at = Moment()
     age_seconds = serializers.IntegerField()
     used = Rupees()
     budget = Rupees()
@@ -36,7 +36,7 @@ class DecisionOutput(Output):
 
     id = serializers.IntegerField()
     kind = serializers.CharField()
-    at = serializers.DateTimeField()
+    at = Moment()
     action = serializers.CharField()
     reason = serializers.CharField()
     text = serializers.CharField()
@@ -50,7 +50,7 @@ class ProjectionOutput(Output):
     """One coming entry, and what follows from it."""
 
     portfolio = serializers.CharField(source="entry.portfolio")
-    at = serializers.DateTimeField(source="entry.at", allow_null=True)
+    at = Moment(source="entry.at", allow_null=True)
     at_order = Rupees(source="entry.at_order")
     used_after = Rupees(source="entry.used_after")
     used_after_pct = Percent(source="entry.used_after_pct")
@@ -66,8 +66,8 @@ class NextEntryOutput(Output):
     index = serializers.CharField()
     expiry = serializers.DateField()
     dte = serializers.IntegerField()
-    entry_at = serializers.DateTimeField()
-    exit_at = serializers.DateTimeField(allow_null=True)
+    entry_at = Moment()
+    exit_at = Moment(allow_null=True)
     seconds_away = serializers.IntegerField()
 
 
@@ -81,7 +81,7 @@ class ActiveHedgeOutput(Output):
     quantity = serializers.IntegerField()
     average_price = Price()
     cost = Rupees()
-    since = serializers.DateTimeField()
+    since = Moment()
     shorts = serializers.IntegerField(allow_null=True)
     covers = serializers.IntegerField(allow_null=True)
     price = Price()
@@ -106,16 +106,16 @@ class BreakerOutput(Output):
     """The circuit breakers: of purchases, and of exits."""
 
     is_open = serializers.BooleanField()
-    open_until = serializers.DateTimeField(allow_null=True)
+    open_until = Moment(allow_null=True)
     failures = serializers.IntegerField()
     exits_open = serializers.BooleanField()
-    exits_open_until = serializers.DateTimeField(allow_null=True)
+    exits_open_until = Moment(allow_null=True)
 
 
 class MarginModelOutput(Output):
     """How well the margin model fits the broker; `amber`: it is not of today, or the safety buffer is doubled for it."""
 
-    found_at = serializers.DateTimeField(allow_null=True)
+    found_at = Moment(allow_null=True)
     found_by = serializers.CharField()
     basket = serializers.CharField()
     scan_pct = serializers.FloatField(allow_null=True)
@@ -131,7 +131,7 @@ class BeatOutput(Output):
     """A worker's last sign of life."""
 
     name = serializers.CharField()
-    wall_at = serializers.DateTimeField()
+    wall_at = Moment()
     age_seconds = serializers.IntegerField()
     alive = serializers.BooleanField()
 
@@ -147,7 +147,7 @@ class LiveOrderOutput(Output):
     limit_price = Price()
     status = serializers.CharField()
     uncertain = serializers.BooleanField()
-    since = serializers.DateTimeField()
+    since = Moment()
 
 
 class ForecastOutput(Output):
@@ -155,12 +155,12 @@ class ForecastOutput(Output):
 
     kind = serializers.CharField()
     subject = serializers.CharField()
-    at = serializers.DateTimeField()
+    at = Moment()
     forecast = Rupees()
     source = serializers.CharField()  # type: ignore[assignment] # the wire's word; DRF moves it away
     realized = Rupees()
     error_pct = Percent()
-    measured_at = serializers.DateTimeField(allow_null=True)
+    measured_at = Moment(allow_null=True)
     note = serializers.CharField()
 
 
@@ -175,7 +175,7 @@ class DataAgesOutput(Output):
 class StatusOutput(Output):
     """Where the session stands."""
 
-    now = serializers.DateTimeField()
+    now = Moment()
     session = SessionOutput()
     ages = DataAgesOutput()
     margin = MarginOutput(allow_null=True)
