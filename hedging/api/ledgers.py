@@ -62,11 +62,11 @@ class TransactionsView(Endpoint):
         if wants_csv(request):
             rows = (TransactionOutput.of(row) for row in ledger.all_transactions(these))
             return csv_answer(rows, columns=_COLUMNS, name="transactions")
-        page = ledger.transaction_ids(these, before=wanted.get("cursor"), limit=wanted["limit"])
+        limit = wanted["limit"]
+        found = ledger.page_rows(these, before=wanted.get("cursor"), limit=limit)
+        version = transactions_version([row[0] for row in found])
         return unless_known(
-            request,
-            transactions_version(page),
-            lambda: Response(TransactionsOutput.of(ledger.transactions_of(page, limit=wanted["limit"]))),
+            request, version, lambda: Response(TransactionsOutput.of(ledger.page_of(found, limit=limit)))
         )
 
 

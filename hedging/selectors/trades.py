@@ -122,28 +122,25 @@ def transactions(
     limit: int = 50,
 ) -> TransactionPage:
     """Return one page of transactions, newest first, from below the id `before`. Two queries, and one for a day."""
-    rows = list(_matching(wanted or TransactionFilter(session_id=session_id), before=before)[: limit + 1])
-    return _page(rows[:limit], more=len(rows) > limit)
+    return page_of(
+        page_rows(wanted or TransactionFilter(session_id=session_id), before=before, limit=limit), limit=limit
+    )
 
 
-def transaction_ids(wanted: TransactionFilter, *, before: int | None, limit: int) -> list[int]:
-    """Return the ids of one page, newest first, and one more where there is a next page. One query, and one for a day."""
-    return list(_matching(wanted, before=before).values_list("id", flat=True)[: limit + 1])
+def page_rows(wanted: TransactionFilter, *, before: int | None, limit: int) -> list[tuple[Any, ...]]:
+    """Return the columns of one page, the id first, and one row more where there is a next page. One query, and one for a day."""
+    return list(_matching(wanted, before=before)[: limit + 1])
 
 
-def transactions_of(ids: list[int], *, limit: int) -> TransactionPage:
-    """Return the page of `transaction_ids`. Two queries."""
-    rows = HedgeTransaction.objects.filter(pk__in=ids[:limit]).order_by("-id").values_list(*_COLUMNS)
-    return _page(list(rows), more=len(ids) > limit)
-
-
-def _page(rows: list[tuple[Any, ...]], *, more: bool) -> TransactionPage:
-    orders: dict[int, list[OrderRow]] = {row[0]: [] for row in rows}
+def page_of(rows: list[tuple[Any, ...]], *, limit: int) -> TransactionPage:
+    """Return the page of `page_rows`, with its orders. One query."""
+    shown = rows[:limit]
+    orders: dict[int, list[OrderRow]] = {row[0]: [] for row in shown}
     slices = HedgeOrder.objects.filter(transaction_id__in=list(orders)).order_by("slice", "attempt")
     for transaction_id, *columns in slices.values_list("transaction_id", *_ORDER_COLUMNS) if orders else ():
         orders[transaction_id].append(OrderRow(*columns))
-    found = tuple(TransactionRow(*(*row, tuple(orders[row[0]]))) for row in rows)
-    return TransactionPage(found, rows[-1][0] if more and rows else None)
+    found = tuple(TransactionRow(*(*row, tuple(orders[row[0]]))) for row in shown)
+    return TransactionPage(found, shown[-1][0] if len(rows) > limit else None)
 
 
 def all_transactions(wanted: TransactionFilter) -> Iterator[TransactionRow]:
@@ -163,7 +160,7 @@ def all_transactions(wanted: TransactionFilter) -> Iterator[TransactionRow]:
 
 def transaction(pk: int) -> TransactionRow | None:
     """Return one transaction with its orders and their fills, `None` when there is none. Three queries."""
-    found = _page(list(HedgeTransaction.objects.filter(pk=pk).values_list(*_COLUMNS)), more=False).results
+    found = page_of(list(HedgeTransaction.objects.filter(pk=pk).values_list(*_COLUMNS)), limit=1).results
     if not found:
         return None
     fills: dict[int, list[FillLine]] = {order.id: [] for order in found[0].orders}

@@ -250,7 +250,7 @@ def test_a_transaction_carries_its_outcome_and_its_orders(client):
     assert [order["status"] for order in row["orders"]] == ["filled"]
 
 
-def test_transactions_take_four_queries_whatever_their_number(client, django_assert_num_queries):
+def test_transactions_take_three_queries_whatever_their_number(client, django_assert_num_queries):
     session = hedged_morning()
     for number in range(10):
         make.HedgeOrderFactory.create(
@@ -259,7 +259,7 @@ def test_transactions_take_four_queries_whatever_their_number(client, django_ass
             transaction__strike=Decimal(27000 + 50 * number),
         )
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         client.get("/api/hedge/transactions")
 
 
