@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
+
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
 
 from hedging.domain.instruments import Index, Right, Side
 from hedging.domain.templates import LegTemplate
 from schedule.calendar import CalendarUnknown, TradingCalendar, at_ist
 from schedule.models import StrategyEntry
+from schedule.timetable_rows import SkippedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class ScheduledEntry:
 
 
 def entries_on(day: date, calendar: TradingCalendar) -> tuple[ScheduledEntry, ...]:
-    """Return the active entries due on `day`, by time, then portfolio. One query.
+    """Return the active entries due on `day` at that day's times, by time, then portfolio. One query.
 
     Left out: an entry that is skipped on `day`, one outside the day's trading hours (a short special session), and one
     whose expiry the calendar cannot tell, which happens only beside the end of the known days (`calendar.undecided`
@@ -44,13 +48,13 @@ def entries_on(day: date, calendar: TradingCalendar) -> tuple[ScheduledEntry, ..
             continue
         found.append(
             ScheduledEntry(
-                portfolio=row.portfolio,
-                index=Index(row.index),
+                portfolio=row.entry.portfolio,
+                index=Index(row.entry.index),
                 expiry=expiry,
-                dte=row.dte,
+                dte=row.entry.dte,
                 entry_at=entry_at,
                 exit_at=None if row.exit_time is None else at_ist(day, row.exit_time),
-                legs=leg_templates(row.legs),
+                legs=leg_templates(row.entry.legs),
             )
         )
     return tuple(found)
@@ -66,13 +70,53 @@ def leg_templates(legs: list[dict[str, Any]]) -> tuple[LegTemplate, ...]:
         raise ValueError(f"A leg needs right, side, offset and lots: {legs!r}") from error
 
 
-def _current(day: date, calendar: TradingCalendar) -> Iterator[tuple[StrategyEntry, date]]:
+@dataclass(frozen=True, slots=True)
+class RowOfDay:
+    """An entry of the timetable with the times that hold on one day, in IST, and whether it is left out of that day.
+
+    `entry` itself has the times of every other day.
+    """
+
+    entry: StrategyEntry
+    entry_time: time
+    exit_time: time | None
+    skipped: bool
+    moved: bool
+
+    @property
+    def as_sold(self) -> StrategyEntry:
+        """Return the entry with this day's times, not to be saved."""
+        row = copy(self.entry)
+        row.entry_time, row.exit_time = self.entry_time, self.exit_time
+        return row
+
+
+def rows_of(day: date) -> tuple[RowOfDay, ...]:
+    """Return every entry, active or not, as it stands on `day`, by time, then portfolio. One query."""
+    rows = StrategyEntry.objects.annotate(
+        skipped=Exists(SkippedEntry.objects.filter(entry=OuterRef("pk"), day=day)),
+        move=FilteredRelation("moves", condition=Q(moves__day=day)),
+        move_id=F("move__id"),
+        moved_entry=F("move__entry_time"),
+        moved_exit=F("move__exit_time"),
+    )
+    found = []
+    for row in rows:
+        moved = row.move_id is not None
+        enters, leaves = (row.moved_entry, row.moved_exit) if moved else (row.entry_time, row.exit_time)
+        found.append(RowOfDay(row, enters, leaves, skipped=row.skipped, moved=moved))
+    return tuple(sorted(found, key=lambda row: (row.entry_time, row.entry.portfolio)))
+
+
+def _current(day: date, calendar: TradingCalendar) -> Iterator[tuple[RowOfDay, date]]:
     expiries: dict[tuple[str, int], date | None] = {}
-    for row in StrategyEntry.objects.filter(active=True).exclude(skips__day=day).order_by("entry_time", "portfolio"):
-        key = (row.index, row.dte)
+    for row in rows_of(day):
+        if not row.entry.active or row.skipped:
+            continue
+        key = (row.entry.index, row.entry.dte)
         if key not in expiries:
             try:
-                expiries[key] = calendar.find_expiry(Index(row.index), day, row.dte)
+                expiries[key] = calendar.find_expiry(Index(row.entry.index), day, row.entry.dte)
             except CalendarUnknown:
                 expiries[key] = None
         expiry = expiries[key]

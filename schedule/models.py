@@ -14,6 +14,7 @@ from hedging.domain.instruments import ContractSpec as ContractFacts
 from hedging.domain.instruments import Index, Right, Side
 from hedging.domain.risk import MarginParameters as MarginFacts
 from schedule.timetable_rows import (  # noqa: F401 - Django finds the models of an app here
+    MovedEntry,
     SkippedEntry,
     TimetableVersion,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from django.db import transaction
 
@@ -20,7 +20,7 @@ from schedule.importer import (
 )
 from schedule.models import StrategyEntry
 from schedule.shipped import DATA
-from schedule.timetable_rows import SkippedEntry, TimetableVersion
+from schedule.timetable_rows import MovedEntry, SkippedEntry, TimetableVersion
 
 
 class ChangedMeanwhile(Exception):
@@ -88,6 +88,23 @@ def keep_version(*, before: str, by: str, at: datetime) -> TimetableVersion | No
     if not count or (last is not None and last.content == text):
         return None
     return TimetableVersion.objects.create(at=at, by=by, before=before[:200], entries=count, content=text)
+
+
+def move(
+    *, entry: StrategyEntry, day: date, entry_time: time, exit_time: time | None, by: str, at: datetime
+) -> tuple[time, time | None] | None:
+    """Let an entry be sold at these times on `day` alone; its own take that back. Return the times before, `None` if the same."""
+    there = MovedEntry.objects.select_for_update().filter(entry=entry, day=day).first()
+    before = (there or entry).entry_time, (there or entry).exit_time
+    wanted = entry_time, exit_time
+    if before == wanted:
+        return None
+    if wanted == (entry.entry_time, entry.exit_time):
+        MovedEntry.objects.filter(entry=entry, day=day).delete()
+    else:
+        times = {"entry_time": entry_time, "exit_time": exit_time, "by": by, "at": at}
+        MovedEntry.objects.update_or_create(entry=entry, day=day, defaults=times)
+    return before
 
 
 def skip(*, entries: Iterable[StrategyEntry], day: date, by: str, at: datetime) -> list[StrategyEntry]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -25,7 +25,7 @@ from schedule.importer import LARGEST_FILE_BYTES, Problem, ScheduleRefused, form
 from schedule.models import StrategyEntry
 from schedule.oddities import oddities
 from schedule.timetable import ChangedMeanwhile, Difference
-from schedule.timetable_rows import SkippedEntry, TimetableVersion
+from schedule.timetable_rows import MovedEntry, SkippedEntry, TimetableVersion
 
 if TYPE_CHECKING:
     _EntryForm = forms.ModelForm[StrategyEntry]
@@ -98,10 +98,14 @@ class TimetableDesk(StrategyEntryAdmin):
     # --- the list ---------------------------------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StrategyEntry]:
-        """Read with each entry whether it is left out today."""
+        """Read with each entry whether it is left out today, or sold at another time."""
         day = trading_day_of(clock.market_time_or(clock.wall_now()))
         skips = SkippedEntry.objects.filter(entry=OuterRef("pk"), day=day)
-        return super().get_queryset(request).annotate(skipped=Exists(skips))
+        moves = MovedEntry.objects.filter(entry=OuterRef("pk"), day=day)
+        annotated = super().get_queryset(request).annotate(skipped=Exists(skips))
+        return annotated.annotate(
+            moved_to=Subquery(moves.values("entry_time")), moved_exit=Subquery(moves.values("exit_time"))
+        )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the list with the ways to the other pages."""
@@ -115,6 +119,8 @@ class TimetableDesk(StrategyEntryAdmin):
         @admin.display(description="remarks")
         def remarks(entry: StrategyEntry) -> str:
             said = ["skipped today"] if getattr(entry, "skipped", False) else []
+            if (enters := getattr(entry, "moved_to", None)) is not None:
+                said.append(f"today {enters} → {getattr(entry, 'moved_exit', None) or 'held to expiry'}")
             return "; ".join([*said, *found.get(entry.portfolio, ())])
 
         return [*super().get_list_display(request), remarks]

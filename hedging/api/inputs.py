@@ -242,10 +242,14 @@ class SkipInput(BodySerializer):
 
 
 class EntryInput(BodySerializer):
-    """An entry's times (IST) and switch from now on; what is not named stays. No exit (null): held to expiry."""
+    """An entry's times (IST) and switch from now on; what is not named stays. No exit (null): held to expiry.
+
+    With `date` its times of that day alone, and no switch; those of every day take that back.
+    """
 
     portfolio = serializers.CharField(max_length=60)
     entry_time = serializers.RegexField(_TIME, required=False)
     exit_time = serializers.RegexField(_TIME, required=False, allow_null=True)
     active = serializers.BooleanField(required=False)
+    date = serializers.DateField(required=False)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")

@@ -23,7 +23,7 @@ from hedging.api.outputs.plan import DayOutput, EntryDoneOutput
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
 from hedging.engine.states import Act
-from hedging.engine.timetable import change_entry, set_skipped
+from hedging.engine.timetable import change_entry, move_entry, set_skipped
 from hedging.pages.base import scopes_of
 from hedging.pages.schedule import day_parts
 from hedging.selectors.day_lines import day_lines, timetable_day
@@ -82,40 +82,53 @@ class SkipView(Endpoint):
         act = _act(request, wanted)
         today = trading_day_of(act.now)
         day = wanted.get("date") or today
-        if day < today:
-            raise Refused("DAY_OVER", f"{day} is over: nothing of it can be skipped.", {"today": today.isoformat()})
+        _must_come(day, today)
         entry = _entry(wanted["portfolio"])
         changed = set_skipped(entry=entry, day=day, skipped=wanted["skipped"], act=act)
         return _done(entry, day, act, changed=changed)
 
 
 class EntryView(Endpoint):
-    """POST: change an entry's times, or switch it on or off."""
+    """POST: change an entry's times, on one day or for good, or switch it on or off."""
 
     needs = Scope.TRADE
 
     @tells(
-        "The entry as it is now, on today's day",
+        "The entry as it is now, on today's day or on the one that was named",
         answer=EntryDoneOutput,
         example="entry_done",
         body=inputs.EntryInput,
         sent={"portfolio": "ITJ_NF_EXP 4", "entry_time": "10:21:30", "exit_time": None},
-        refusals=["NOT_FOUND", "ENTRY_TIMES", "CLOCK_UNAVAILABLE"],
+        refusals=["NOT_FOUND", "ENTRY_TIMES", "DAY_OVER", "CLOCK_UNAVAILABLE"],
     )
     def post(self, request: Request) -> Response:
-        """Change what is named of an entry, on every day that it falls on from now on; the timetable before is kept."""
+        """Change what is named of an entry, on every day that it falls on from now on; the timetable before is kept.
+
+        With `date`, its times of that day alone are changed. The same again changes nothing.
+        """
         wanted = self.body(request, inputs.EntryInput)
         act = _act(request, wanted)
+        today = trading_day_of(act.now)
+        day = wanted.get("date")
         entry = _entry(wanted["portfolio"])
         fields: dict[str, Any] = {name: wanted[name] for name in ("active",) if name in wanted}
         for name in ("entry_time", "exit_time"):
             if name in wanted:
                 fields[name] = None if wanted[name] is None else time.fromisoformat(wanted[name])
         try:
-            changed = change_entry(entry=entry, fields=fields, act=act)
+            if day is None:
+                changed = change_entry(entry=entry, fields=fields, act=act)
+            else:
+                _must_come(day, today)
+                changed = move_entry(entry=entry, day=day, fields=fields, act=act)
         except ValueError as error:
             raise Refused("ENTRY_TIMES", f"Nothing was changed: {error}.") from None
-        return _done(entry, trading_day_of(act.now), act, changed=changed)
+        return _done(entry, day or today, act, changed=changed)
+
+
+def _must_come(day: date, today: date) -> None:
+    if day < today:
+        raise Refused("DAY_OVER", f"{day} is over: nothing of it can be changed.", {"today": today.isoformat()})
 
 
 def _act(request: Request, wanted: dict[str, Any]) -> Act:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from hedging.domain.instruments import Index
 from schedule.calendar import CalendarUnknown, TradingCalendar, at_ist, load_calendar
+from schedule.entries import RowOfDay, rows_of
 from schedule.importer import format_legs
 from schedule.models import StrategyEntry, short_straddle
 from schedule.oddities import oddities
-from schedule.timetable_rows import SkippedEntry
 
 
 @dataclass(frozen=True, slots=True)
 class DayLine:
     """One entry of a day, times in UTC. `state` is `due`, `skipped` (that day alone) or `switched off`.
 
-    `stage` is where a due entry stands by the clock: `later`, `in the book` or `over`; "" for one that is left out.
+    `stage` is where a due entry stands by the clock: `later`, `in the book` or `over`; "" for one that is left out. Where its
+    times hold on this day alone (`moved`), `usual_entry_at` and `usual_exit_at` are those of the timetable.
     """
 
     id: int
@@ -33,6 +34,9 @@ class DayLine:
     state: str
     stage: str
     warnings: tuple[str, ...]
+    moved: bool
+    usual_entry_at: datetime
+    usual_exit_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class TimetableDay:
 
 
 def timetable_day(*, day: date, now: datetime, today: date) -> TimetableDay:
-    """Return a day of the timetable as it stands at market time `now`. Four queries at most."""
+    """Return a day of the timetable as it stands at market time `now`. Three queries at most."""
     calendar = load_calendar()
     try:
         is_open, unknown = calendar.is_trading_day(day), ""
@@ -76,30 +80,25 @@ def day_lines(*, day: date, now: datetime) -> tuple[DayLine, ...]:
 
 
 def _lines(day: date, calendar: TradingCalendar, now: datetime) -> tuple[DayLine, ...]:
-    rows = StrategyEntry.objects.order_by("entry_time", "portfolio")
-    skipped = set(SkippedEntry.objects.filter(day=day).values_list("entry_id", flat=True))
     expiries: dict[tuple[str, int], date | None] = {}
-    due: list[tuple[StrategyEntry, date]] = []
-    for row in rows:
-        key = (row.index, row.dte)
+    found: list[tuple[RowOfDay, date]] = []
+    for row in rows_of(day):
+        key = (row.entry.index, row.entry.dte)
         if key not in expiries:
             expiries[key] = _expiry(calendar, day, *key)
         expiry = expiries[key]
         if expiry is not None:
-            due.append((row, expiry))
-    odd = oddities([row for row, _ in due if row.active and row.pk not in skipped], day=day)
+            found.append((row, expiry))
+    odd = oddities([row.as_sold for row, _ in found if row.entry.active and not row.skipped], day=day)
     return tuple(
-        _line(row, expiry, day=day, now=now, skipped=row.pk in skipped, warnings=tuple(odd.get(row.portfolio, ())))
-        for row, expiry in due
+        _line(row, expiry, day=day, now=now, warnings=tuple(odd.get(row.entry.portfolio, ()))) for row, expiry in found
     )
 
 
-def _line(
-    row: StrategyEntry, expiry: date, *, day: date, now: datetime, skipped: bool, warnings: tuple[str, ...]
-) -> DayLine:
-    entry_at = at_ist(day, row.entry_time)
-    exit_at = None if row.exit_time is None else at_ist(day, row.exit_time)
-    state = "skipped" if skipped else "due" if row.active else "switched off"
+def _line(row_of_day: RowOfDay, expiry: date, *, day: date, now: datetime, warnings: tuple[str, ...]) -> DayLine:
+    row = row_of_day.entry
+    entry_at, exit_at = at_ist(day, row_of_day.entry_time), _at(day, row_of_day.exit_time)
+    state = "skipped" if row_of_day.skipped else "due" if row.active else "switched off"
     stage = "later" if now < entry_at else "over" if exit_at is not None and now >= exit_at else "in the book"
     return DayLine(
         id=row.pk,
@@ -114,7 +113,14 @@ def _line(
         state=state,
         stage=stage if state == "due" else "",
         warnings=warnings,
+        moved=row_of_day.moved,
+        usual_entry_at=at_ist(day, row.entry_time),
+        usual_exit_at=_at(day, row.exit_time),
     )
+
+
+def _at(day: date, moment: time | None) -> datetime | None:
+    return None if moment is None else at_ist(day, moment)
 
 
 def _legs(row: StrategyEntry) -> str:

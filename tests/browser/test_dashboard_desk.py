@@ -392,6 +392,30 @@ def test_an_entry_is_skipped_for_the_day_and_due_again(open_page, installation):
     assert name in [entry["portfolio"] for entry in installation.read("/api/hedge/schedule")["entries"]]
 
 
+def test_an_entry_is_sold_at_other_times_on_one_day_alone(open_page, installation):
+    page = open_page("/schedule")
+    entry = page.locator(".entry.later").last
+    key = (entry.locator("details").get_attribute("data-key") or "").removeprefix("entry-")
+    form, stands = (
+        page.locator(f"form.change:has(#entry-{key})"),
+        page.locator(".entry", has=page.locator(f"#change-{key}")),
+    )
+    page.locator(f"#change-{key}").click()
+    before = page.locator(f"#entry-{key}").input_value()
+
+    page.locator(f"#entry-{key}").fill("15:07:07")
+    form.get_by_role("button", name="Save for this day").click()
+
+    expect(stands).to_contain_text("15:07:07")
+    expect(stands).to_contain_text(f"usually {before}")
+    due = installation.read("/api/hedge/schedule")["entries"]
+    assert due[-1]["entry_at"].endswith("15:07:07+05:30")
+    page.locator(f"#change-{key}").click()
+    form.get_by_role("button", name="Usual times again").click()
+    expect(stands).not_to_contain_text("15:07:07")
+    expect(stands).to_contain_text(before)
+
+
 def test_an_entrys_times_are_changed_and_changed_back(open_page, watch):
     page = open_page("/schedule")
     entry = page.locator(".entry.later").last
@@ -402,13 +426,13 @@ def test_an_entrys_times_are_changed_and_changed_back(open_page, watch):
     before = time.input_value()
 
     time.fill("08:00:00")
-    page.locator(f"form.change:has(#entry-{key})").get_by_role("button", name="Save").click()
+    page.locator(f"form.change:has(#entry-{key})").get_by_role("button", name="Save for every day").click()
     expect(page.locator("#said")).to_contain_text("outside trading hours")
     for moment in ("15:05:05", before):
         if not time.is_visible():
             page.locator(f"#change-{key}").click()
         time.fill(moment)
-        page.locator(f"form.change:has(#entry-{key})").get_by_role("button", name="Save").click()
+        page.locator(f"form.change:has(#entry-{key})").get_by_role("button", name="Save for every day").click()
         expect(page.locator(".entry", has=page.locator(f"#change-{key}"))).to_contain_text(moment)
 
 

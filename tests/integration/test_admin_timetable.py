@@ -20,7 +20,7 @@ from schedule.entries import entries_on
 from schedule.models import StrategyEntry, TradingDay
 from schedule.oddities import oddities
 from schedule.seed import seed_reference_data
-from schedule.timetable_rows import SkippedEntry, TimetableVersion
+from schedule.timetable_rows import MovedEntry, SkippedEntry, TimetableVersion
 from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, known_calendar
 from tests.people import person
@@ -136,6 +136,14 @@ def test_an_entry_that_is_skipped_today_is_due_again_on_its_next_day(trader):
     assert len(entries_on(make.TUESDAY, calendar)) == 2
     changes = [facts["change"] for facts in AuditEvent.objects.order_by("id").values_list("facts", flat=True)]
     assert changes == ["Skipped on 2026-12-01.", "Due again on 2026-12-01."]
+
+
+def test_the_list_tells_of_times_that_hold_today_alone(trader):
+    known_calendar()
+    moved = make.StrategyEntryFactory.create(portfolio="MOVED")
+    MovedEntry.objects.create(entry=moved, day=make.TUESDAY, entry_time=time(11), by="tara", at=NOW)
+
+    assert "today 11:00:00 → held to expiry" in trader.get(LIST).content.decode()
 
 
 def test_without_a_clock_nobody_knows_which_day_to_skip(trader, monkeypatch):

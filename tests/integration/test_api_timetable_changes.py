@@ -11,7 +11,7 @@ from hedging.models import AuditEvent
 from schedule.calendar import load_calendar
 from schedule.entries import entries_on
 from schedule.models import StrategyEntry
-from schedule.timetable_rows import SkippedEntry, TimetableVersion
+from schedule.timetable_rows import MovedEntry, SkippedEntry, TimetableVersion
 from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, entries, known_calendar
 from tests.people import person
@@ -120,6 +120,74 @@ def test_times_are_changed_from_now_on_and_the_timetable_before_is_kept(trader):
         "entry_time": ["10:16:30", "10:21:30"],
         "exit_time": ["None", "14:00:00"],
     }
+
+
+def times_of(portfolio, day=make.TUESDAY):
+    found = next(entry for entry in entries_on(day, load_calendar()) if entry.portfolio == portfolio)
+    return found.entry_at, found.exit_at
+
+
+def test_an_entry_has_other_times_on_one_day_alone(trader):
+    usual, other_day = times_of(FOUR), times_of(FOUR, date(2026, 12, 8))
+
+    answer = post(
+        trader, ENTRY, portfolio=FOUR, date="2026-12-01", entry_time="09:15", exit_time="14:00", reason="early"
+    )
+    again = post(trader, ENTRY, portfolio=FOUR, date="2026-12-01", entry_time="09:15", exit_time="14:00")
+
+    line = answer.json()["line"]
+    assert (answer.json()["changed"], again.json()["changed"]) == (True, False)
+    assert (line["moved"], line["entry_at"], line["exit_at"]) == (
+        True, "2026-12-01T09:15:00+05:30", "2026-12-01T14:00:00+05:30",
+    )  # fmt: skip
+    assert (line["usual_entry_at"], line["usual_exit_at"]) == ("2026-12-01T10:16:30+05:30", None)
+    assert times_of(FOUR) == (make.ist(9, 15), make.ist(14))
+    assert times_of(FOUR, date(2026, 12, 8)) == other_day
+    assert due() == [FOUR, "ITJ_NF_EXP 1"]  # in the order of that day's times
+    assert not TimetableVersion.objects.exists()  # the timetable itself is what it was
+
+    back = post(trader, ENTRY, portfolio=FOUR, date="2026-12-01", entry_time="10:16:30", exit_time=None).json()
+
+    assert (back["changed"], back["line"]["moved"]) == (True, False)
+    assert times_of(FOUR) == usual
+    assert not MovedEntry.objects.exists()
+    moved, returned = AuditEvent.objects.order_by("id")
+    assert (moved.event, moved.actor, moved.facts["reason"], moved.facts["day"]) == (
+        "entry_moved", "tara", "early", "2026-12-01",
+    )  # fmt: skip
+    assert moved.facts["times"] == {"entry_time": ["10:16:30", "09:15:00"], "exit_time": ["None", "14:00:00"]}
+    assert returned.facts["times"] == {"entry_time": ["09:15:00", "10:16:30"], "exit_time": ["14:00:00", "None"]}
+
+
+def test_what_is_not_named_of_a_move_stays_as_on_every_day(trader):
+    post(trader, ENTRY, portfolio="ITJ_NF_EXP 1", date="2026-12-01", entry_time="09:20")
+
+    assert times_of("ITJ_NF_EXP 1") == (make.ist(9, 20), make.ist(10))
+
+
+def test_a_skip_counts_for_an_entry_that_was_moved(trader):
+    post(trader, ENTRY, portfolio=FOUR, date="2026-12-01", entry_time="11:00")
+    post(trader, SKIP, portfolio=FOUR)
+
+    assert due() == ["ITJ_NF_EXP 1"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        ({"entry_time": "08:00"}, "ENTRY_TIMES", "outside trading hours"),
+        ({"exit_time": "10:16:30"}, "ENTRY_TIMES", "not after the entry"),
+        ({"active": False}, "ENTRY_TIMES", "skip it"),
+        ({"date": "2026-11-30", "entry_time": "11:00"}, "DAY_OVER", "is over"),
+    ],
+)
+def test_a_move_that_cannot_be_meant_changes_nothing(trader, body, code, words):
+    answer = post(trader, ENTRY, portfolio=FOUR, **{"date": "2026-12-01", **body})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
+    assert words in answer.json()["message"]
+    assert not MovedEntry.objects.exists()
+    assert StrategyEntry.objects.get(portfolio=FOUR).active
 
 
 def test_an_exit_that_is_taken_away_means_held_to_expiry(trader):

@@ -279,5 +279,5 @@ def test_what_the_open_schedule_draws_anew_is_what_it_was_drawn_with(client):
 def test_the_schedule_asks_the_database_a_fixed_number_of_times(client, django_assert_num_queries):
     hedged_morning()
 
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(20):
         client.get("/schedule/")

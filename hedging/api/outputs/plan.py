@@ -21,7 +21,8 @@ class ScheduledEntryOutput(Output):
 class DayLineOutput(ScheduledEntryOutput):
     """One line of a day, due or left out. `state`: due, skipped (that day alone) or switched off.
 
-    `stage`: later, in the book or over by the clock, "" where it is left out. `warnings`: what a person should know.
+    `stage`: later, in the book or over by the clock, "" where it is left out. `warnings`: what a person should know. Where the
+    times hold on this day alone (`moved`), the usual ones are those of the timetable.
     """
 
     legs = serializers.CharField()
@@ -29,6 +30,9 @@ class DayLineOutput(ScheduledEntryOutput):
     state = serializers.CharField()
     stage = serializers.CharField()
     warnings = serializers.ListField(child=serializers.CharField())
+    moved = serializers.BooleanField()
+    usual_entry_at = Moment()
+    usual_exit_at = Moment(allow_null=True)
 
 
 class DayOutput(Output):

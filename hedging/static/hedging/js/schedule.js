@@ -38,10 +38,13 @@ place.addEventListener("submit", (event) => {
   if (!of) return;
   event.preventDefault();
   pressed(event.submitter, async () => {
-    const fields = of.elements, { portfolio } = of.dataset;
-    const found = await send(place.dataset.entry, { portfolio, entry_time: fields.entry_time.value, exit_time: fields.exit_time.value || null, active: fields.active.checked });
+    const fields = of.elements, { portfolio, usualEntry, usualExit } = of.dataset, what = event.submitter.value;
+    const times = what === "usual" ? [usualEntry, usualExit] : [fields.entry_time.value, fields.exit_time.value];
+    const reach = what === "all" ? { active: fields.active.checked } : { date: day() };
+    const found = await send(place.dataset.entry, { portfolio, entry_time: times[0], exit_time: times[1] || null, ...reach });
     of.closest("details").open = false;
-    await done(found.changed ? `${portfolio} is changed from now on.` : `${portfolio} was so already: nothing was changed.`);
+    const from = what === "all" ? "is changed from now on" : what === "usual" ? `has its usual times on ${day()} again` : `has these times on ${day()} alone`;
+    await done(found.changed ? `${portfolio} ${from}.` : `${portfolio} was so already: nothing was changed.`);
   });
 });
 
