@@ -93,7 +93,11 @@ class Dated:
 
 
 def write_dated(day: date) -> Dated:
-    """Write the reference rows of a day that no seeded row speaks of, where they are missing."""
+    """Write the reference rows of a day that no seeded row speaks of, where they are missing.
+
+    No entry of a timetable is due: what is decided is scripted, and tables in memory have no timetable.
+    """
+    reference.StrategyEntry.objects.filter(active=True).update(active=False)
     reference.TradingDay.objects.get_or_create(day=day, defaults={"is_open": True})
     spec, _ = reference.ContractSpec.objects.get_or_create(
         index=Index.NIFTY.value,
