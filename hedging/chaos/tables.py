@@ -13,7 +13,12 @@ from hedging.models import Adjustment, AuditEvent, Fill, HedgeDecision, HedgeOrd
 from notifications.models import Alert
 from sessions_app.models import MarginSnapshot, TradingSession
 
-_KEYS = frozenset({"account", "decision", "order", "orders", "session", "transaction", "unresolved_orders"})
+_KEYS = frozenset(
+    {
+        *("account", "decision", "order", "orders", "session", "transaction"),
+        *("in_the_positions", "never_arrived", "unresolved_orders"),  # of orders that were lost
+    }
+)
 Tables = Mapping[str, tuple[tuple[str, ...], ...]]
 
 
@@ -66,5 +71,8 @@ def _placed(value: Any, places: Mapping[tuple[str | None, Any], str]) -> Any:
     for name, item in value.items():
         model, _, key = name.partition(":")
         known = places.get((model, int(key)), name) if key.isdecimal() else name
-        plain[known] = "a key" if name in _KEYS or name.endswith("_id") else _placed(item, places)
+        if name in _KEYS or name.endswith("_id"):
+            plain[known] = ["a key"] * len(item) if isinstance(item, list) else "a key"
+        else:
+            plain[known] = _placed(item, places)
     return plain
