@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from config.long_lists import LongLists, choice_filter
+from config.long_lists import COUNTED, LongLists, choice_filter, newest
 from hedging.admin.ledger_filters import (
     DecisionQuestions,
     EventQuestions,
@@ -162,6 +162,17 @@ class HedgeTransactionAdmin(Ledger):
         return format_html(words, card, orders, row.pk)
 
 
+def _orders_found(term: str) -> Q:
+    """Return which orders have this in their number at the broker or in their contract, of the newest ones.
+
+    Contracts are looked for first, as a list of ids: an OR over a join would make the database read every transaction.
+    """
+    contracts = (
+        newest(HedgeTransaction.objects.filter(symbol__icontains=term)).order_by("-pk").values_list("pk", flat=True)
+    )
+    return Q(broker_order_id__icontains=term) | Q(transaction_id__in=list(contracts[:COUNTED]))
+
+
 @admin.register(HedgeOrder)
 class HedgeOrderAdmin(Ledger):
     """Slices at the broker, and their place in the protocol."""
@@ -184,6 +195,13 @@ class HedgeOrderAdmin(Ledger):
     search_fields = ("broker_order_id", "transaction__symbol")
     inlines = (FillsOfOrder,)
 
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[HedgeOrder], search_term: str
+    ) -> tuple[QuerySet[HedgeOrder], bool]:
+        """Return the orders that a search finds."""
+        term = search_term.strip()
+        return (queryset.filter(_orders_found(term)) if term else queryset), False
+
     @admin.display(description="see")
     def ways(self, row: HedgeOrder) -> SafeString:
         """Lead to the fills."""
@@ -199,6 +217,14 @@ class FillAdmin(Ledger):
     list_filter = (day_filter("order__transaction__session_id"), "mode")
     list_select_related = ("order",)
     search_fields = ("order__broker_order_id", "order__transaction__symbol")
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[Fill], search_term: str
+    ) -> tuple[QuerySet[Fill], bool]:
+        """Return the fills of the orders that a search finds."""
+        term = search_term.strip()
+        orders = newest(HedgeOrder.objects.filter(_orders_found(term))).order_by("-pk").values_list("pk", flat=True)
+        return (queryset.filter(order_id__in=list(orders[:COUNTED])) if term else queryset), False
 
 
 @admin.register(PaperOrder)

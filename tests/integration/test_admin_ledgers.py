@@ -184,6 +184,25 @@ def test_a_filter_looks_at_the_newest_rows_and_a_session_at_all_of_its_own(viewe
     assert len(listed(viewer, "hedgetransaction", day="2026-12-01")) == 4
 
 
+def test_orders_and_fills_are_found_by_their_contract_and_by_the_brokers_number(viewer, monkeypatch):
+    _, today = days()
+    call = order(today, OrderStatus.ACKED, symbol="NIFTY01DEC2625000CE")
+    put = order(today, OrderStatus.ACKED, symbol="NIFTY01DEC2624000PE")
+    HedgeOrder.objects.filter(pk=put.pk).update(broker_order_id="24120100000077")
+    fills = {row.pk: make.FillFactory.create(order=row) for row in (call, put)}
+
+    for words, found in (
+        ("25000ce", [call]),
+        ("0000007", [put]),
+        (" NIFTY01DEC ", [put, call]),
+        ("nothing like it", []),
+    ):
+        assert listed(viewer, "hedgeorder", q=words) == found
+        assert listed(viewer, "fill", q=words) == sorted((fills[row.pk] for row in found), key=lambda fill: -fill.pk)
+    monkeypatch.setattr(long_lists, "LOOKED_AT", 1)
+    assert listed(viewer, "hedgeorder", q="NIFTY01DEC") == [put]
+
+
 def test_every_task_of_the_beat_says_what_its_pause_means():
     assert {entry.task for entry in ENTRIES} == set(WITHOUT_IT)
 
