@@ -56,7 +56,9 @@ def test_the_page_lives(open_page):
 
 def test_a_hedge_is_shown_within_three_seconds_of_its_fill(new_installation, browser, watch):
     world = new_installation()
-    world.go_to("10:13")  # the fourth entry at 10:16:30 needs one, bought about 100 seconds before it
+    # The fourth entry at 10:16:30 needs one, bought about 100 seconds before it. A market in a hurry runs on for minutes while it
+    # is stopped, so the stop comes early.
+    world.go_to("10:09")
 
     def held():
         return {row["symbol"]: row["quantity"] for row in world.read("/api/hedge/status")["active_hedges"]}
@@ -65,7 +67,7 @@ def test_a_hedge_is_shown_within_three_seconds_of_its_fill(new_installation, bro
     page.goto("/")
     before = held()
 
-    world.wait(lambda: held() != before, what="a hedge", seconds=420)
+    world.wait(lambda: held() != before, what="a hedge", seconds=540)
 
     symbol, quantity = next((symbol, units) for symbol, units in held().items() if before.get(symbol) != units)
     expect(page.locator("#hedges tbody tr", has_text=symbol)).to_contain_text(str(quantity), timeout=LATE)
