@@ -223,8 +223,10 @@ class FillAdmin(Ledger):
     ) -> tuple[QuerySet[Fill], bool]:
         """Return the fills of the orders that a search finds."""
         term = search_term.strip()
+        if not term:
+            return queryset, False
         orders = newest(HedgeOrder.objects.filter(_orders_found(term))).order_by("-pk").values_list("pk", flat=True)
-        return (queryset.filter(order_id__in=list(orders[:COUNTED])) if term else queryset), False
+        return queryset.filter(order_id__in=list(orders[:COUNTED])), False
 
 
 @admin.register(PaperOrder)
