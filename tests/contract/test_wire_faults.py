@@ -1,5 +1,6 @@
 """A raw socket server with faults: every call ends inside its deadline, in a typed error, and orders in the right class."""
 
+import gzip
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ REQUEST = OrderRequest(
     Contract(Index.NIFTY, date(2026, 12, 1), Decimal(26500), Right.CE), Product.NRML, Side.BUY, 65, Decimal("2.35")
 )
 GOOD = b'{"status":"success","orderid":"11","data":{}}'
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def head(length, extra=b""):
@@ -60,7 +62,7 @@ FAULTS = {
     ),
     "drips chunks": lambda peer, stop: (
         read_request(peer),
-        peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        peer.sendall(CHUNKED),
         drip(peer, b"1\r\n{\r\n" * 99, stop),
     ),
     "says 100 Continue for ever": lambda peer, stop: (read_request(peer), drip(peer, b"HTTP/1.1 100 Continue\r\n\r\n" * 99, stop)),
@@ -69,6 +71,18 @@ FAULTS = {
     "answers an empty body": lambda peer, _: (read_request(peer), peer.sendall(head(0))),
     "answers gzip that is none": lambda peer, _: (
         read_request(peer), peer.sendall(head(len(GOOD), b"Content-Encoding: gzip\r\n") + GOOD),
+    ),
+    "answers gzip that is some": lambda peer, _: (
+        read_request(peer), peer.sendall(head(len(gzip.compress(GOOD)), b"Content-Encoding: gzip\r\n") + gzip.compress(GOOD)),
+    ),
+    "answers without end": lambda peer, stop: (
+        read_request(peer), peer.sendall(CHUNKED), [peer.sendall(b"10000\r\n%b\r\n" % (b" " * 65536)) for _ in range(200)],
+    ),
+    "answers with headers without end": lambda peer, stop: (
+        read_request(peer), peer.sendall(b"HTTP/1.1 200 OK\r\n"), [peer.sendall(b"A: %b\r\n" % (b"b" * 65536)) for _ in range(200)],
+    ),
+    "tells two lengths": lambda peer, _: (
+        read_request(peer), peer.sendall(head(len(GOOD), b"Transfer-Encoding: chunked\r\n") + GOOD),
     ),
     "answers HTML": lambda peer, _: (read_request(peer), peer.sendall(head(13) + b"<html></html>")),
 }  # fmt: skip
@@ -185,6 +199,45 @@ def test_a_good_answer_comes_through_and_its_connection_is_used_again():
         broker = broker_at(server.url)
         assert [broker.place(REQUEST).order_id for _ in range(2)] == ["11", "11"]
     assert server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "connections"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n" + GOOD, 2),
+        (head(len(GOOD), b"Connection: close\r\n") + GOOD, 2),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + head(len(GOOD)) + GOOD, 1),
+        (CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(GOOD), GOOD), 1),
+        (head(len(GOOD)) + GOOD + head(2) + b"{}", 2),
+        (head(len(GOOD)) + GOOD + b"more than was asked for", 2),
+    ],
+    ids=["ends with its connection", "says close", "is announced", "in chunks", "and another answer", "and noise"],
+)
+def test_an_answer_of_any_lawful_form_is_read_and_what_follows_it_is_not_the_next_one(answer, connections):
+    def serve(peer, _):
+        read_request(peer)
+        peer.sendall(answer)
+        if connections == 1:
+            read_request(peer)
+            peer.sendall(answer)
+
+    with Server(serve) as server:
+        broker = broker_at(server.url)
+        assert [broker.place(REQUEST).order_id for _ in range(2)] == ["11", "11"]
+    assert server.accepted == connections
+
+
+def test_a_connection_that_ended_since_is_not_used_again():
+    def serve_one(peer, _):
+        read_request(peer)
+        peer.sendall(head(len(GOOD)) + GOOD)
+
+    with Server(serve_one) as server:
+        broker = broker_at(server.url)
+        assert broker.place(REQUEST).order_id == "11"
+        server.peers[0].join()
+        assert broker.place(REQUEST).order_id == "11"
+    assert server.accepted == 2
 
 
 def test_a_second_answer_on_a_kept_connection_has_a_deadline_of_its_own():

@@ -34,7 +34,8 @@ from hedging.brokers.base import (
     ReplyClass,
 )
 from hedging.brokers.openalgo.broker import OpenAlgoBroker, OpenAlgoReader
-from hedging.brokers.openalgo.client import MAX_BODY_BYTES, READ_ENDPOINTS, OpenAlgoClient, OpenAlgoOrderClient
+from hedging.brokers.openalgo.client import READ_ENDPOINTS, OpenAlgoClient, OpenAlgoOrderClient
+from hedging.brokers.openalgo.deadline import MAX_ANSWER_BYTES
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from tests.contract.recorded import RecordedAdapter, made, session_over
 
@@ -94,6 +95,8 @@ def test_a_client_reads_read_endpoints_only():
         "http://user:pw@x:5000",
         "http://x/?a=1",
         "http://x/#f",
+        "http://x/a b",
+        "http://x/ä",
         "file:///etc",
     ],
 )
@@ -316,7 +319,7 @@ def test_what_is_no_order_is_not_sent(quantity, price):
 
 
 def test_an_answer_that_is_too_large_is_cut_off():
-    huge = made(200, b'{"status":"success","data":"' + b"x" * MAX_BODY_BYTES + b'"}')
+    huge = made(200, b'{"status":"success","data":"' + b"x" * MAX_ANSWER_BYTES + b'"}')
     client, _ = client_over({"funds": [huge] * 3, "placeorder": huge})
     with pytest.raises(BrokerUnavailable, match="more than"):
         client.read("funds")

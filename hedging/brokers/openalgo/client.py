@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,12 +21,11 @@ from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from hedging.brokers.base import BrokerUnavailable, NotSent, OutcomeUnknown
-from hedging.brokers.openalgo.deadline import DeadlineAdapter
+from hedging.brokers.openalgo.deadline import MAX_ANSWER_BYTES, DeadlineAdapter, NotConnected
 from hedging.brokers.openalgo.limits import Retries, RetryBudget, TokenBucket
 from hedging.brokers.openalgo.wire import Answer
 
@@ -50,8 +50,6 @@ CONNECT_SECONDS = 2.0
 READ_SECONDS = 8.0
 ORDER_SECONDS = 35.0
 MAX_RETRIES = 2
-MAX_BODY_BYTES = 8 * 1024 * 1024
-"""A chain of 2 x 201 strikes with Greeks is about 150 kB, a day of trades far below this."""
 
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
 _RETRYABLE = frozenset({502, 503, 504})
@@ -63,6 +61,7 @@ _TRANSPORT_ERRORS = (
     ValueError,
 )
 _BEFORE_SENDING = (
+    NotConnected,
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
     requests.ConnectTimeout,
@@ -70,6 +69,7 @@ _BEFORE_SENDING = (
     requests.exceptions.InvalidSchema,
 )
 _SHORTEST_SECRET = 8
+_PLAIN_PATH = re.compile(r"[!-~]*")
 
 
 class OpenAlgoClient:
@@ -156,33 +156,17 @@ class OpenAlgoClient:
         return Answer(status, content, asked_at, _skew(date, asked_at, self._clock()))
 
     def _exchange(self, url: str, body: bytes, seconds: float) -> tuple[int, bytes, str | None]:
-        ends = self._monotonic() + seconds
-        # The type of `timeout` leaves out urllib3's own, which the adapter passes on unchanged.
-        timeout: object = urllib3.Timeout(total=seconds, connect=min(CONNECT_SECONDS, seconds), read=seconds)
         # Straight to the transport: what a `Session` adds (cookies, redirects, authentication, proxies) is not wanted here.
         request = requests.PreparedRequest()
         request.method, request.url, request.body = "POST", url, body
         request.headers = CaseInsensitiveDict(_HEADERS, **{"Content-Length": str(len(body))})
-        response = (
-            self._session()
-            .get_adapter(url)
-            .send(
-                request,
-                stream=True,
-                timeout=timeout,  # type: ignore[arg-type]
-                verify=True,
-                proxies={},
-            )
-        )
-        with response:
-            content = bytearray()
-            for chunk in response.iter_content(65536):
-                content += chunk
-                if len(content) > MAX_BODY_BYTES:
-                    raise requests.exceptions.ContentDecodingError(f"an answer of more than {MAX_BODY_BYTES} bytes")
-                if self._monotonic() > ends:
-                    raise requests.exceptions.ReadTimeout("the answer took longer than its total deadline")
-            return response.status_code, bytes(content), response.headers.get("Date")
+        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        response = self._session().get_adapter(url).send(request, stream=False, timeout=timeout, proxies={})
+        if len(response.content) > MAX_ANSWER_BYTES:
+            raise requests.exceptions.ContentDecodingError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise requests.exceptions.ContentDecodingError("a compressed answer, which was not asked for")
+        return response.status_code, response.content, response.headers.get("Date")
 
     def _session(self) -> requests.Session:
         if self._given_session is not None:
@@ -271,7 +255,8 @@ class _Lost:
 
 def _root(base_url: str) -> str:
     parts = urlsplit(base_url.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+    strange = parts.username or parts.query or parts.fragment or not _PLAIN_PATH.fullmatch(parts.path)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or strange:
         raise ValueError("OPENALGO_BASE_URL must look like http://127.0.0.1:5000, without user, query or fragment")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/api/v1')}"
 

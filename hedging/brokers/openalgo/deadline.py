@@ -1,117 +1,190 @@
-"""A requests transport with a deadline for the whole answer, which a server that drips bytes cannot stretch.
+"""A requests transport of one socket, with a deadline that a server that drips cannot stretch.
 
-A socket's time-out starts anew with every byte. Here the time-out that is set when the answer begins (urllib3 has
-already taken off what connecting and sending took) is counted down over all reads of that answer, headers included.
+A socket's time-out starts anew with every byte. Here what is left of the whole exchange is counted down over sending and
+over every read of the answer, headers included. An order must know whether a byte of it may have left, and its path is
+short of milliseconds: so nothing stands between this and the socket but llhttp (`httptools`), which reads the answer.
 """
 
 from __future__ import annotations
 
-import http.client
-import io
+import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from functools import cache
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
-import requests.adapters
-import urllib3
-import urllib3.connection
-import urllib3.connectionpool
-import urllib3.exceptions
+import requests
+from httptools import HttpParserError, HttpResponseParser
+from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util.wait import wait_for_read
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""A chain of 2 x 201 strikes with Greeks is about 150 kB, a day of trades far below this."""
+_AT_ONCE = 65536
+_LEAST_SECONDS = 0.001
 
 
-class _DeadlineRaw(io.RawIOBase):
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, seconds: float) -> None:
-        super().__init__()
-        self._raw = raw
-        self._sock = sock
-        self._ends = time.monotonic() + seconds
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int | None:
-        remaining = self._ends - time.monotonic()
-        if remaining <= 0:
-            raise TimeoutError("the answer took longer than its total deadline")
-        self._sock.settimeout(remaining)
-        count: int | None = self._raw.readinto(buffer)
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+class NotConnected(requests.ConnectionError):
+    """There was no connection, TLS included: not one byte of the request left."""
 
 
-class _DeadlineResponse(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        seconds = sock.gettimeout()
-        if seconds is not None:
-            self.fp = io.BufferedReader(_DeadlineRaw(self.fp.detach(), sock, seconds))
-
-
-def _connect(connection: urllib3.connection.HTTPConnection, connect: Callable[[], None]) -> None:
-    # Not one byte of the request is out while connecting, TLS included; say so in a type that cannot be mistaken.
-    try:
-        connect()
-    except (OSError, ssl.CertificateError, urllib3.exceptions.SSLError) as error:
-        raise urllib3.exceptions.NewConnectionError(connection, f"cannot connect: {error}") from error
-
-
-class _Connection(urllib3.connection.HTTPConnection):
-    response_class = _DeadlineResponse
-
-    def connect(self) -> None:
-        _connect(self, super().connect)
-
-
-class _TlsConnection(urllib3.connection.HTTPSConnection):
-    response_class = _DeadlineResponse
-
-    def connect(self) -> None:
-        _connect(self, super().connect)
-
-
-class _Pool(urllib3.connectionpool.HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(urllib3.connectionpool.HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class DeadlineAdapter(requests.adapters.HTTPAdapter):
-    """An HTTPAdapter whose `urllib3.Timeout(total=…)` is kept to the last byte, and which never retries.
-
-    It serves one server, verified, without a proxy and without cookies; so none of these is asked for at each request.
-    """
+class DeadlineAdapter(BaseAdapter):
+    """One kept connection to one server: verified, without proxy, cookies, redirects or repeats; for one thread."""
 
     def __init__(self) -> None:
-        super().__init__(max_retries=0, pool_maxsize=4)
-        self._pool: urllib3.connectionpool.ConnectionPool | None = None
+        super().__init__()
+        self._kept: socket.socket | None = None
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the server's pool, looked up once."""
-        if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
-        return self._pool
+    def send(  # type: ignore[override]
+        self,
+        request: requests.PreparedRequest,
+        *,
+        timeout: tuple[float, float],
+        **_: Any,
+    ) -> requests.Response:
+        """Send once and return the whole answer; `timeout`: seconds to connect, seconds in all.
 
-    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        """Return the path: a whole address is for proxies."""
-        del proxies
-        return request.path_url
-
-    def build_response(self, req: requests.PreparedRequest, resp: urllib3.BaseHTTPResponse) -> requests.Response:
-        """Return the answer to be read; its cookies are not looked at."""
+        `NotConnected` says that nothing was sent; any other error (`requests.RequestException`, `OSError`) leaves that open.
+        """
+        connect_seconds, seconds = timeout
+        ends = time.monotonic() + seconds
+        url = urlsplit(str(request.url))
+        head = _head(request, url)
+        sock = self._connected(url, connect_seconds)
+        answer = _Answer()
+        try:
+            sock.settimeout(_left(ends))
+            sock.sendall(head + _body(request))
+            answer.read(sock, ends)
+        except BaseException:
+            self.close()
+            raise
+        if not answer.reusable:
+            self.close()
         response = requests.Response()
-        response.request, response.raw, response.connection = req, resp, self
-        response.status_code, response.headers = resp.status, CaseInsensitiveDict(resp.headers)
+        response.request, response.status_code, response._content = request, answer.status, bytes(answer.body)
+        response.headers = CaseInsensitiveDict(answer.headers)
         return response
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Use pools whose connections keep the deadline."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def __del__(self) -> None:
+        self.close()  # the connection of a thread goes when the thread does
+
+    def _connected(self, url: SplitResult, seconds: float) -> socket.socket:
+        # What can be read before anything is asked is the end of the connection, or an answer that nobody waits for.
+        if self._kept is not None and not wait_for_read(self._kept, timeout=0):
+            return self._kept
+        self.close()
+        try:
+            self._kept = _connection_to(url, seconds)
+        except (OSError, ValueError) as error:
+            raise NotConnected(f"cannot connect: {error}") from error
+        return self._kept
+
+
+class _Answer:
+    """One answer, as far as it has come; the parser calls the `on_` methods."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: list[tuple[str, str]] = []
+        self.body = bytearray()
+        self.reusable = False
+        self._parser = HttpResponseParser(self)
+        self._ends_with_connection = True
+        self._begun = self._whole = False
+
+    def read(self, sock: socket.socket, ends: float) -> None:
+        """Read to the end of the answer. Raises `OSError` or `requests.RequestException` where it does not come in time."""
+        try:
+            received = 0
+            while not self._whole:
+                if time.monotonic() > ends:
+                    raise requests.ReadTimeout("the answer took longer than its total deadline")
+                sock.settimeout(_left(ends))
+                data = sock.recv(_AT_ONCE)
+                if not data:
+                    if self._begun and self._ends_with_connection:
+                        return
+                    raise requests.ConnectionError("the connection ended before the answer did")
+                received += len(data)
+                if received > MAX_ANSWER_BYTES:
+                    raise requests.exceptions.ContentDecodingError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+                self._feed(data)
+        finally:
+            del self._parser  # it holds this answer, and with it the body
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except HttpParserError as error:
+            if not self._whole:
+                raise requests.ConnectionError(f"an answer that is no HTTP: {error}") from error
+            self.reusable = False  # what follows an answer is nothing that was asked for
+
+    def on_message_begin(self) -> None:
+        self.reusable = False  # after the whole answer: another one that nobody asked for
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._whole:
+            self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+            self._ends_with_connection &= name.lower() not in {b"content-length", b"transfer-encoding"}
+
+    def on_headers_complete(self) -> None:
+        if not self._whole:
+            self.status = self._parser.get_status_code()
+            self._begun = self.status >= 200
+
+    def on_body(self, data: bytes) -> None:
+        if not self._whole:
+            self.body += data
+
+    def on_message_complete(self) -> None:
+        if self._whole:
+            return
+        if not self._begun:  # 100 Continue and its like announce the answer
+            self.headers.clear()
+            self._ends_with_connection = True
+            return
+        self._whole = True
+        self.reusable = self._parser.should_keep_alive()
+
+
+def _head(request: requests.PreparedRequest, url: SplitResult) -> bytes:
+    host = url.netloc if url.netloc.isascii() else url.netloc.encode("idna").decode()
+    lines = [f"{request.method} {url.path} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in request.headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+def _body(request: requests.PreparedRequest) -> bytes:
+    return request.body if isinstance(request.body, bytes) else b""
+
+
+def _connection_to(url: SplitResult, seconds: float) -> socket.socket:
+    secure = url.scheme == "https"
+    sock = socket.create_connection((url.hostname or "", url.port or (443 if secure else 80)), timeout=seconds)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(sock.close)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected = _tls().wrap_socket(sock, server_hostname=url.hostname) if secure else sock
+        on_failure.pop_all()
+    return connected
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+
+
+def _left(ends: float) -> float:
+    return max(_LEAST_SECONDS, ends - time.monotonic())
