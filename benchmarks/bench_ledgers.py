@@ -1,8 +1,8 @@
 """Status, transactions, analytics and the ledgers of the admin, over a million transactions and a quarter million snapshots.
 
 `make bench`, or `python -m benchmarks.bench_ledgers [--transactions 1000000] [--snapshots 250000]`. An embedded PostgreSQL of
-its own is filled; every address is asked in this process by a viewer who is logged in, through all middleware, to the last
-byte of the answer. Beside it, in the same run, the peer: the page-number pagination that Django REST framework brings, over
+its own is filled; every address is asked in this process by a viewer who is logged in, as gunicorn would call the
+application: through all middleware, to the last byte of the answer. Beside it, in the same run, the peer: the page-number pagination that Django REST framework brings, over
 the same rows and fields. Figures are printed, never judged by an exit code; a busy machine is slow for both.
 """
 
@@ -23,7 +23,9 @@ import django
 
 django.setup()
 
-from django.contrib import admin  # noqa: E402 - after the setup
+from django.conf import settings  # noqa: E402 - after the setup
+from django.contrib import admin  # noqa: E402
+from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.db.models import F  # noqa: E402
 from django.test import Client, RequestFactory  # noqa: E402
@@ -93,17 +95,29 @@ class Bench:
         self.requests = requests
         self.say = say
         self.rows: list[tuple[str, float, float, int, int | None]] = []
-        self.client = Client(HTTP_HOST="127.0.0.1")
+        self.application = WSGIHandler()
         self.viewer = person("viewer")
-        self.client.force_login(self.viewer)
+        visitor = Client()
+        visitor.force_login(self.viewer)
+        cookie = visitor.cookies[settings.SESSION_COOKIE_NAME].value
+        self.browser = RequestFactory(HTTP_HOST="127.0.0.1", HTTP_COOKIE=f"{settings.SESSION_COOKIE_NAME}={cookie}")
 
     def get(self, address: str) -> Ask:
         """Return what asks an address. Raises `RuntimeError` for anything but 200."""
+        asked = self.browser.get(address).environ
 
         def ask() -> None:
-            answer = self.client.get(address)
-            if answer.status_code != 200:
-                raise RuntimeError(f"{address}: {answer.status_code} {answer.content[:300]!r}")
+            statuses: list[str] = []
+
+            def begin(status: str, *_: Any) -> Callable[[bytes], object]:
+                statuses.append(status)
+                return lambda _: None
+
+            answer = self.application({**asked}, begin)
+            content = b"".join(answer)
+            answer.close()
+            if not statuses[0].startswith("200 "):
+                raise RuntimeError(f"{address}: {statuses[0]} {content[:300]!r}")
 
         return ask
 

@@ -17,6 +17,8 @@ LID_CLOSED: Final = "Orchestrator not initialized: set AUTO_HEDGE_ENABLED=true a
 # A reverse proxy makes every visitor look local; any of these headers means that there is one.
 _FORWARDING: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+FACTOR_IS_DUE: Final = "_second_factor_is_due"
+"""Where a person's row keeps, for its one request, whether a second factor was enrolled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +64,27 @@ def lacks_second_factor(person: Any) -> bool:
     """Return whether a person has enrolled a second factor and this login has not shown it. One query a request at most."""
     if getattr(person, "otp_device", None) is not None:
         return False
-    known: bool | None = getattr(person, "_second_factor_is_due", None)
+    known: bool | None = getattr(person, FACTOR_IS_DUE, None)
     if known is None:
-        known = person._second_factor_is_due = has_second_factor(person.pk)
+        known = has_second_factor(person.pk)
+        setattr(person, FACTOR_IS_DUE, known)
     return known
 
 
 def has_second_factor(person_id: int) -> bool:
     """Return whether a person has enrolled a second factor of any kind. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {enrolled_sql('p.id')} FROM (SELECT %s::bigint AS id) p", [person_id])  # noqa: S608
+        return bool(cursor.fetchone()[0])
+
+
+def enrolled_sql(person_id: str) -> str:
+    """Return the SQL of whether a person (the SQL of an id) has enrolled a second factor of any kind."""
     from django_otp import device_classes  # noqa: PLC0415 - needs the app registry
 
     tables = [kind._meta.db_table for kind in device_classes()]
-    asked = " OR ".join(f"EXISTS (SELECT 1 FROM {table} WHERE user_id = %s AND confirmed)" for table in tables)  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {asked}", [person_id] * len(tables))
-        return bool(cursor.fetchone()[0])
+    found = (f"EXISTS (SELECT 1 FROM {table} WHERE user_id = {person_id} AND confirmed)" for table in tables)  # noqa: S608
+    return f"({' OR '.join(found)})"
 
 
 def dev_mode_opens(request: HttpRequest) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
+import socket
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -102,11 +102,11 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Counter[Request]:
         seen[str(request.method), urlsplit(str(request.url)).path.rsplit("/", 1)[1]] += 1
         return send(adapter, request, **options)
 
-    def no_other_way(connection: http.client.HTTPConnection) -> None:
-        raise AssertionError(f"a connection to {connection.host} beside the recorder")
+    def no_other_way(_: socket.socket, address: Any) -> None:
+        raise AssertionError(f"a connection to {address} beside the recorder")
 
     monkeypatch.setattr(WsgiAdapter, "send", recorded)
-    monkeypatch.setattr(http.client.HTTPConnection, "connect", no_other_way)
+    monkeypatch.setattr(socket.socket, "connect", no_other_way)
     return seen
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -112,28 +112,22 @@ def _wrap_steps(crash: Crash) -> None:
 
 
 def _wrap_sockets(crash: Crash) -> None:
-    """Tell of a write's request half written, wholly written, and answered. Reads go through untouched."""
-    plain_send, plain_response = http.client.HTTPConnection.send, http.client.HTTPConnection.getresponse
+    """Tell of a write's request half written and wholly written. Reads go through untouched."""
+    plain_send = socket.socket.sendall
 
-    def send(self: Any, data: Any) -> None:
-        words = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else b""
-        if words.startswith(b"POST"):
-            self.chaos_endpoint = words.split(b" ", 2)[1].rpartition(b"/")[2].decode()
-        endpoint = getattr(self, "chaos_endpoint", "")
-        if words and not words.startswith(b"POST") and crash.place == f"{endpoint}: half written":
-            plain_send(self, words[: len(words) // 2])
+    def sendall(self: socket.socket, data: Any, *words: Any) -> None:
+        if bytes(data[:5]) != b"POST ":
+            plain_send(self, data, *words)
+            return
+        endpoint = bytes(data).split(b" ", 2)[1].rpartition(b"/")[2].decode()
+        if crash.place == f"{endpoint}: half written":
+            head, _, body = bytes(data).partition(b"\r\n\r\n")
+            plain_send(self, head + b"\r\n\r\n" + body[: len(body) // 2])
             crash.reach(f"{endpoint}: half written")
         plain_send(self, data)
-        if words and not words.startswith(b"POST"):
-            crash.reach(f"{endpoint}: written")
+        crash.reach(f"{endpoint}: written")
 
-    def getresponse(self: Any, *words: Any, **named: Any) -> Any:
-        answer = plain_response(self, *words, **named)
-        crash.reach(f"{getattr(self, 'chaos_endpoint', '')}: answered")
-        return answer
-
-    http.client.HTTPConnection.send = send  # type: ignore[method-assign]
-    http.client.HTTPConnection.getresponse = getresponse  # type: ignore[method-assign]
+    setattr(socket.socket, "sendall", sendall)  # noqa: B010 - its own type does not know that it can be replaced
 
 
 class Watched(OpenAlgoBroker):
