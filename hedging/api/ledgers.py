@@ -31,6 +31,7 @@ from hedging.pages.transaction import transaction_context
 from hedging.selectors import decisions as cards
 from hedging.selectors import trades as ledger
 from hedging.selectors.decisions import DecisionFilter
+from hedging.selectors.kept import shared
 from hedging.selectors.trades import TransactionFilter
 from hedging.selectors.versions import transactions_version
 
@@ -63,11 +64,16 @@ class TransactionsView(Endpoint):
             rows = (TransactionOutput.of(row) for row in ledger.all_transactions(these))
             return csv_answer(rows, columns=_COLUMNS, name="transactions")
         limit = wanted["limit"]
-        found = ledger.page_rows(these, before=wanted.get("cursor"), limit=limit)
-        version = transactions_version([row[0] for row in found])
-        return unless_known(
-            request, version, lambda: Response(TransactionsOutput.of(ledger.page_of(found, limit=limit)))
-        )
+        ids = ledger.page_ids(these, before=wanted.get("cursor"), limit=limit)
+        version = transactions_version(ids)
+
+        def draw() -> HttpResponseBase:
+            page = shared(
+                version, f"transactions, {limit}", lambda: TransactionsOutput.of(ledger.page_of(ids, limit=limit))
+            )
+            return Response(page)
+
+        return unless_known(request, version, draw)
 
 
 class TransactionView(Endpoint):

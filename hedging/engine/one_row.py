@@ -1,7 +1,7 @@
-"""One row: read a row by its id, with its relations, by a statement that is composed once and not on every call.
+"""One row: read a row, by its id or as the first of some, by a statement that is composed once and not on every call.
 
-On the way to the bytes of an order composing the ORM's wide statements took longer than the database took to answer them.
-What comes out is the model's own object, as the ORM would have made it.
+On the way to the bytes of an order, and in what every page asks, composing the ORM's wide statements took longer than the
+database took to answer them. What comes out is the model's own object, as the ORM would have made it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ class _Part:
     converters: tuple[tuple[int, _Convert, Any], ...]
     parent: int
     relation: str
+    key: int
 
 
 class OneRow(Generic[M]):
-    """A row by its id, together with rows that it needs: `joined` names them as `a` and `a.b`, and their columns or all.
+    """A row together with rows that it needs: `joined` names them as `a` and `a.b`, and their columns or all.
 
-    `locked` names the tables whose rows are locked until the transaction ends, "" is the row's own.
+    `locked` names the tables whose rows are locked until the transaction ends, "" is the row's own. `where` is SQL with a
+    `%s` for each value that is asked with, `first_by` the SQL of an order; in both `t0` is the row, `t1` what is joined first.
+    Without them the one value is the row's id.
     """
 
     def __init__(
@@ -43,30 +46,41 @@ class OneRow(Generic[M]):
         *,
         joined: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         locked: tuple[str, ...] = (),
+        where: str = "",
+        first_by: str = "",
     ) -> None:
         self._model, self._joined, self._locked = model, dict(joined), locked
+        self._where, self._first_by = where, first_by
         self._composed: dict[str, tuple[str, list[_Part]]] = {}
 
     def get(self, pk: int) -> M:
         """Return the row. Raises its model's `DoesNotExist`. One statement."""
+        row = self.find(pk)
+        if row is None:
+            gone: type[ObjectDoesNotExist] = vars(self._model)["DoesNotExist"]
+            raise gone(f"{self._model._meta.model_name} {pk}")
+        return row
+
+    def find(self, *values: Any) -> M | None:
+        """Return the row, or the first one; `None` where there is none. One statement."""
         vendor = connection.vendor
         if vendor not in self._composed:
             self._composed[vendor] = self._compose()
         sql, parts = self._composed[vendor]
         with connection.cursor() as cursor:
-            cursor.execute(sql, [pk])
+            cursor.execute(sql, values)
             found = cursor.fetchone()
         if found is None:
-            gone: type[ObjectDoesNotExist] = vars(self._model)["DoesNotExist"]
-            raise gone(f"{self._model._meta.model_name} {pk}")
+            return None
         rows: list[Any] = []
         at = 0
         for part in parts:
-            values = list(found[at : at + len(part.names)])
+            read = list(found[at : at + len(part.names)])
             at += len(part.names)
             for place, convert, column in part.converters:
-                values[place] = convert(values[place], column, connection)
-            rows.append(part.model.from_db(connection.alias, part.names, values))
+                read[place] = convert(read[place], column, connection)
+            absent = part.relation and read[part.key] is None
+            rows.append(None if absent else part.model.from_db(connection.alias, part.names, read))
             if part.relation:
                 setattr(rows[part.parent], part.relation, rows[-1])
         whole: M = rows[0]
@@ -82,14 +96,16 @@ class OneRow(Generic[M]):
             relation: Any = parts[parent].model._meta.get_field(name)
             other, alias = relation.related_model, f"t{len(parts)}"
             source += (
-                f" JOIN {quote(other._meta.db_table)} {alias}"
+                f" {'LEFT ' if relation.null else ''}JOIN {quote(other._meta.db_table)} {alias}"
                 f" ON {alias}.{quote(other._meta.pk.column)} = t{parent}.{quote(relation.column)}"
             )
             places[path] = len(parts)
             parts.append(_part(other, wanted, alias=alias, parent=parent, relation=name))
         for number, part in enumerate(parts):
             columns += [f"t{number}.{quote(column)}" for column in part.columns]
-        sql = f"SELECT {', '.join(columns)} {source} WHERE t0.{quote(self._model._meta.pk.column)} = %s"
+        sql = f"SELECT {', '.join(columns)} {source} WHERE {self._where or f't0.{quote(self._model._meta.pk.column)} = %s'}"
+        if self._first_by:
+            sql += f" ORDER BY {self._first_by} LIMIT 1"
         if self._locked and connection.features.has_select_for_update:
             sql += " FOR UPDATE OF " + ", ".join(f"t{places[path]}" for path in self._locked)
         return sql, parts
@@ -103,4 +119,5 @@ def _part(model: type[Model], wanted: tuple[str, ...], *, alias: str, parent: in
         found = (*connection.ops.get_db_converters(column), *field.get_db_converters(connection))
         converters += [(place, convert, column) for convert in found]
     names, columns = (tuple(getattr(field, what) for field in fields) for what in ("attname", "column"))
-    return _Part(model, names, columns, tuple(converters), parent, relation)
+    key = names.index(model._meta.pk.attname)
+    return _Part(model, names, columns, tuple(converters), parent, relation, key)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hedging.domain.reconciliation import FOREIGN, KIND_TEXT, Kind
+from hedging.engine.one_row import OneRow
 from hedging.models import Adjustment, BookCheck
 from sessions_app.models import TradingSession
 
+_CHECK = OneRow(BookCheck, where="t0.session_id = %s")
 _FOREIGN = frozenset(kind.value for kind in FOREIGN)
 
 
@@ -62,7 +64,7 @@ class BookComparison:
 
 def books(session: TradingSession) -> BookComparison:
     """Return how the session's ledger compares with the broker's books. Two queries."""
-    check = BookCheck.objects.filter(session=session).first() or BookCheck(session=session)
+    check = _CHECK.find(session.pk) or BookCheck(session=session)
     findings = tuple(
         Finding(
             kind=row["kind"],

@@ -9,13 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Q, QuerySet
 
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.cards import contract_name
 from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.engine.hours import trading_day_of
+from hedging.engine.one_row import OneRow
 from hedging.engine.standing import Standing, halt_file_exists, standing_of
 from hedging.models import CycleKind, Fill, Heartbeat, HedgeDecision, HedgeOrder, HedgeTransaction
 from hedging.selectors.books import books
@@ -57,20 +57,29 @@ _TURNOVER = f"""
 """  # noqa: S608 - names of our own tables; every value is a parameter
 
 
+_WITH = {"account": (), "calibration": ()}
+_OF_TODAY = "(t0.closed_at IS NULL OR t0.trading_day = %s)"
+_CURRENT = "t0.closed_at DESC NULLS FIRST, t0.id DESC"
+_NEWEST = "t0.trading_day DESC, t0.id DESC"
+_TODAYS = OneRow(TradingSession, joined=_WITH, where=_OF_TODAY, first_by=_CURRENT)
+_TODAYS_OF = OneRow(TradingSession, joined=_WITH, where=f"{_OF_TODAY} AND t1.name = %s", first_by=_CURRENT)
+_LAST = OneRow(TradingSession, joined=_WITH, where="true", first_by=_NEWEST)
+_LAST_OF = OneRow(TradingSession, joined=_WITH, where="t1.name = %s", first_by=_NEWEST)
+_DECIDED = OneRow(
+    HedgeDecision, where=f"t0.session_id = %s AND t0.kind <> '{CycleKind.MANUAL.value}'", first_by="t0.id DESC"
+)
+_SNAPSHOT = OneRow(MarginSnapshot, where="t0.session_id = %s", first_by="t0.at DESC, t0.id DESC")
+
+
 def current_session(*, now: datetime, account: str | None = None) -> TradingSession | None:
     """Return the open session, else the last one of the IST day of `now`, else None. One query."""
-    today = Q(closed_at=None) | Q(trading_day=trading_day_of(now))
-    return _sessions(account).filter(today).order_by(F("closed_at").desc(nulls_first=True), "-id").first()
+    day = trading_day_of(now)
+    return _TODAYS.find(day) if account is None else _TODAYS_OF.find(day, account)
 
 
 def last_session(*, account: str | None = None) -> TradingSession | None:
     """Return the newest session of all days. One query."""
-    return _sessions(account).order_by("-trading_day", "-id").first()
-
-
-def _sessions(account: str | None) -> QuerySet[TradingSession]:
-    sessions = TradingSession.objects.select_related("account", "calibration")
-    return sessions if account is None else sessions.filter(account__name=account)
+    return _LAST.find() if account is None else _LAST_OF.find(account)
 
 
 def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Status:
@@ -80,7 +89,7 @@ def status(*, session: TradingSession, now: datetime, wall_now: datetime) -> Sta
     """
     standing = standing_of(session.pk)
     facts = session_facts(session, standing)
-    latest = HedgeDecision.objects.filter(session=session).exclude(kind=CycleKind.MANUAL).order_by("-id").first()
+    latest = _DECIDED.find(session.pk)
     card = None if latest is None else card_of(latest)
     orders = _live_orders(session)
     entries, calendar_unknown = day_entries(day=trading_day_of(now))
@@ -191,7 +200,7 @@ def heartbeats(*, wall_now: datetime) -> tuple[Beat, ...]:
 
 
 def _margin(session: TradingSession, *, now: datetime) -> Margin | None:
-    row = MarginSnapshot.objects.filter(session=session).order_by("-at", "-id").first()
+    row = _SNAPSHOT.find(session.pk)
     if row is None:
         return None
     return Margin(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from hedging.domain.lifecycle import outcome_words
@@ -112,6 +112,16 @@ _READ_FROM = {
 _COLUMNS = tuple(_READ_FROM.get(each.name, each.name) for each in fields(TransactionRow) if each.name != "orders")
 _FILL_COLUMNS = tuple(each.name for each in fields(FillLine))
 _ORDER_COLUMNS = tuple(each.name for each in fields(OrderRow) if each.name != "fills")
+# Written out, since composing them takes longer than answering them.
+_ROWS = f"""
+    SELECT {", ".join(f"s.{column.partition('__')[2]}" if "__" in column else f"t.{column}" for column in _COLUMNS)}
+    FROM {HedgeTransaction._meta.db_table} t JOIN {TradingSession._meta.db_table} s ON s.id = t.session_id
+    WHERE t.id = ANY(%s) ORDER BY t.id DESC
+"""  # noqa: S608 - names of our own tables; the only value is a parameter
+_ORDERS = f"""
+    SELECT transaction_id, {", ".join(_ORDER_COLUMNS)} FROM {HedgeOrder._meta.db_table}
+    WHERE transaction_id = ANY(%s) ORDER BY slice, attempt
+"""  # noqa: S608
 
 
 def transactions(
@@ -121,26 +131,31 @@ def transactions(
     before: int | None = None,
     limit: int = 50,
 ) -> TransactionPage:
-    """Return one page of transactions, newest first, from below the id `before`. Two queries, and one for a day."""
-    return page_of(
-        page_rows(wanted or TransactionFilter(session_id=session_id), before=before, limit=limit), limit=limit
-    )
+    """Return one page of transactions, newest first, from below the id `before`. Three queries, and one for a day."""
+    ids = page_ids(wanted or TransactionFilter(session_id=session_id), before=before, limit=limit)
+    return page_of(ids, limit=limit)
 
 
-def page_rows(wanted: TransactionFilter, *, before: int | None, limit: int) -> list[tuple[Any, ...]]:
-    """Return the columns of one page, the id first, and one row more where there is a next page. One query, and one for a day."""
-    return list(_matching(wanted, before=before)[: limit + 1])
+def page_ids(wanted: TransactionFilter, *, before: int | None, limit: int) -> list[int]:
+    """Return the ids of one page, and one more where there is a next page. One query, and one for a day."""
+    return list(_matching(wanted, before=before).values_list("pk", flat=True)[: limit + 1])
 
 
-def page_of(rows: list[tuple[Any, ...]], *, limit: int) -> TransactionPage:
-    """Return the page of `page_rows`, with its orders. One query."""
-    shown = rows[:limit]
-    orders: dict[int, list[OrderRow]] = {row[0]: [] for row in shown}
-    slices = HedgeOrder.objects.filter(transaction_id__in=list(orders)).order_by("slice", "attempt")
-    for transaction_id, *columns in slices.values_list("transaction_id", *_ORDER_COLUMNS) if orders else ():
+def page_of(ids: Sequence[int], *, limit: int) -> TransactionPage:
+    """Return the page of `page_ids`, with its orders. Two queries, and none for a page without rows."""
+    shown = list(ids[:limit])
+    if not shown:
+        return TransactionPage((), None)
+    with connection.cursor() as cursor:
+        cursor.execute(_ROWS, [shown])
+        rows = cursor.fetchall()
+        cursor.execute(_ORDERS, [shown])
+        slices = cursor.fetchall()
+    orders: dict[int, list[OrderRow]] = {pk: [] for pk in shown}
+    for transaction_id, *columns in slices:
         orders[transaction_id].append(OrderRow(*columns))
-    found = tuple(TransactionRow(*(*row, tuple(orders[row[0]]))) for row in shown)
-    return TransactionPage(found, shown[-1][0] if len(rows) > limit else None)
+    found = tuple(TransactionRow(*(*row, tuple(orders[row[0]]))) for row in rows)
+    return TransactionPage(found, shown[-1] if len(ids) > limit else None)
 
 
 def all_transactions(wanted: TransactionFilter) -> Iterator[TransactionRow]:
@@ -150,7 +165,7 @@ def all_transactions(wanted: TransactionFilter) -> Iterator[TransactionRow]:
     """
     before: int | None = None
     while True:
-        rows = list(_matching(wanted, before=before)[:CHUNK])
+        rows = list(_matching(wanted, before=before).values_list(*_COLUMNS)[:CHUNK])
         for row in rows:
             yield TransactionRow(*row)
         if len(rows) < CHUNK:
@@ -160,7 +175,7 @@ def all_transactions(wanted: TransactionFilter) -> Iterator[TransactionRow]:
 
 def transaction(pk: int) -> TransactionRow | None:
     """Return one transaction with its orders and their fills, `None` when there is none. Three queries."""
-    found = page_of(list(HedgeTransaction.objects.filter(pk=pk).values_list(*_COLUMNS)), limit=1).results
+    found = page_of([pk], limit=1).results
     if not found:
         return None
     fills: dict[int, list[FillLine]] = {order.id: [] for order in found[0].orders}
@@ -170,8 +185,8 @@ def transaction(pk: int) -> TransactionRow | None:
     return replace(found[0], orders=tuple(replace(order, fills=tuple(fills[order.id])) for order in found[0].orders))
 
 
-def _matching(wanted: TransactionFilter, *, before: int | None = None) -> QuerySet[HedgeTransaction, tuple[Any, ...]]:
-    """Return the columns of what is wanted, newest first. Asks for the sessions of a day, one query."""
+def _matching(wanted: TransactionFilter, *, before: int | None = None) -> QuerySet[HedgeTransaction]:
+    """Return what is wanted, newest first. Asks for the sessions of a day, one query."""
     given = {
         "session_id": wanted.session_id,
         "side": wanted.side,
@@ -186,7 +201,7 @@ def _matching(wanted: TransactionFilter, *, before: int | None = None) -> QueryS
         rows = rows.filter(session_id__in=sessions_of(wanted.day))
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    return rows.order_by("-id").values_list(*_COLUMNS)
+    return rows.order_by("-id")
 
 
 def sessions_of(day: date) -> list[int]:

@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from hedging.domain.lifecycle import OrderStatus
 from hedging.engine import clock
-from hedging.models import CycleKind
+from hedging.models import CycleKind, HedgeOrder
 from sessions_app.models import Mode
 from tests import factories as make
 from tests.integration.page_day import NOW, StoppedClock, hedged_morning, known_calendar
@@ -250,17 +251,26 @@ def test_a_transaction_carries_its_outcome_and_its_orders(client):
     assert [order["status"] for order in row["orders"]] == ["filled"]
 
 
-def test_transactions_take_three_queries_whatever_their_number(client, django_assert_num_queries):
+def test_transactions_take_four_queries_whatever_their_number_and_two_once_somebody_has_seen_them(
+    client, django_assert_num_queries
+):
     session = hedged_morning()
     for number in range(10):
-        make.HedgeOrderFactory.create(
+        order = make.HedgeOrderFactory.create(
             transaction__decision__session=session,
             transaction__decision__kind=CycleKind.MARGIN_CHECK.value,
             transaction__strike=Decimal(27000 + 50 * number),
         )
 
-    with django_assert_num_queries(3):
-        client.get("/api/hedge/transactions")
+    with django_assert_num_queries(4):
+        first = client.get("/api/hedge/transactions").json()
+    with django_assert_num_queries(2):
+        assert client.get("/api/hedge/transactions").json() == first
+    HedgeOrder.objects.filter(pk=order.pk).update(status=OrderStatus.REJECTED.value)
+    with django_assert_num_queries(4):
+        assert client.get("/api/hedge/transactions").json() != first
+    with django_assert_num_queries(4):  # the same rows, in pages of another size
+        assert len(client.get("/api/hedge/transactions", {"limit": 5}).json()["results"]) == 5
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,19 @@ from rest_framework import serializers
 from schedule.calendar import IST
 
 
-class Rupees(serializers.DecimalField):
+class _Figure(serializers.DecimalField):
+    """A figure with a fixed number of places. What is stored has them already, and is not rounded to them once more."""
+
+    def to_representation(self, value: Any) -> str:
+        """Return the figure as text."""
+        text, places = str(value), self.decimal_places or 0
+        if text[-1 - places :][:1] == "." and "E" not in text:
+            return text
+        rounded: str = super().to_representation(value)
+        return rounded
+
+
+class Rupees(_Figure):
     """Rupees to the paisa, or null where unknown."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -25,7 +37,7 @@ class Price(serializers.DecimalField):
         super().__init__(max_digits=None, decimal_places=4, allow_null=True, normalize_output=True, **kwargs)
 
 
-class Percent(serializers.DecimalField):
+class Percent(_Figure):
     """Per cent, or null where unknown."""
 
     def __init__(self, **kwargs: Any) -> None:
