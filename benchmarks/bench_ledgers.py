@@ -45,6 +45,7 @@ from hedging.engine import clock  # noqa: E402
 from hedging.engine.clock import VirtualClock  # noqa: E402
 from hedging.management.database import database_at_hand, prepare_database  # noqa: E402
 from hedging.models import HedgeTransaction  # noqa: E402
+from hedging.selectors import kept  # noqa: E402
 from hedging.selectors.cards import reason_text  # noqa: E402
 from notifications.models import Alert  # noqa: E402
 from sessions_app.models import MarginSnapshot, TradingSession  # noqa: E402
@@ -165,6 +166,9 @@ def endpoints(bench: Bench) -> None:
     ledger = "/api/hedge/transactions"
     bench.measure("GET transactions, first page", [bench.get(ledger)], 15)
     bench.measure(f"GET transactions, cursor={deep}", [bench.get(f"{ledger}?cursor={deep}")], 15)
+    bench.measure(
+        "GET transactions, as nobody has seen them", [bench.get(ledger)], 15, before=vars(kept)["_made"].clear
+    )
     filters = [
         *(f"mode={mode}" for mode in ("live", "dry_run")), *(f"side={side}" for side in ("BUY", "SELL")),
         *(f"origin={origin}" for origin in ("auto", "admin", "api", "command")), "live=true", "live=false",

@@ -72,7 +72,7 @@ def _of_day(model: type[Model], session: str, day: date) -> Q:
     else:
         related: Any = model._meta.get_field(hop).related_model
         found = related.objects.filter(_of_day(related, further, day))
-    return Q(**{f"{hop}__in": list(found.values_list("pk", flat=True))})
+    return Q(**{f"{hop}__one_of": list(found.values_list("pk", flat=True))})
 
 
 def _open_today(model: type[Model], session: str) -> Q:

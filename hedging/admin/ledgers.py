@@ -170,7 +170,7 @@ def _orders_found(term: str) -> Q:
     contracts = (
         newest(HedgeTransaction.objects.filter(symbol__icontains=term)).order_by("-pk").values_list("pk", flat=True)
     )
-    return Q(broker_order_id__icontains=term) | Q(transaction_id__in=list(contracts[:COUNTED]))
+    return Q(broker_order_id__icontains=term) | Q(transaction_id__one_of=list(contracts[:COUNTED]))
 
 
 @admin.register(HedgeOrder)
@@ -226,7 +226,7 @@ class FillAdmin(Ledger):
         if not term:
             return queryset, False
         orders = newest(HedgeOrder.objects.filter(_orders_found(term))).order_by("-pk").values_list("pk", flat=True)
-        return queryset.filter(order_id__in=list(orders[:COUNTED])), False
+        return queryset.filter(order_id__one_of=list(orders[:COUNTED])), False
 
 
 @admin.register(PaperOrder)
