@@ -32,9 +32,15 @@ class OneOf(_Lookup):
     lookup_name = "one_of"
     prepare_rhs = False
 
+    def get_prep_lookup(self) -> list[int]:
+        """Return the ids. Raises `ValueError` for text, as an address of the admin could bring it."""
+        if isinstance(self.rhs, str):
+            raise ValueError("one_of takes a list of ids")  # noqa: TRY004 - what the admin answers with its own page
+        return [int(each) for each in self.rhs]
+
     def get_db_prep_lookup(self, value: Any, connection: Any) -> Any:
         """Bind the list as an array."""
-        return "%s", [list(value)]
+        return "%s", [value]
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """Return the comparison."""

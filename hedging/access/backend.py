@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import DEFAULT_DB_ALIAS, connection
 
-from hedging.access.rules import FACTOR_IS_DUE, enrolled_sql
+from hedging.access.rules import FACTOR_ENROLLED, enrolled_sql
 
 _HELD = f"""ARRAY(
     SELECT c.app_label || '.' || p.codename
@@ -38,7 +38,7 @@ class RolesBackend(ModelBackend):
         person = User.from_db(DEFAULT_DB_ALIAS, _FIELDS, columns)
         if not person.is_superuser:  # who holds everything is not asked
             person._perm_cache = set(held)  # type: ignore[attr-defined] # Django's own name: one person, one request
-        setattr(person, FACTOR_IS_DUE, enrolled)
+        setattr(person, FACTOR_ENROLLED, enrolled)
         return person if self.user_can_authenticate(person) else None
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:

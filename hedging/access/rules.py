@@ -17,7 +17,7 @@ LID_CLOSED: Final = "Orchestrator not initialized: set AUTO_HEDGE_ENABLED=true a
 # A reverse proxy makes every visitor look local; any of these headers means that there is one.
 _FORWARDING: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-FACTOR_IS_DUE: Final = "_second_factor_is_due"
+FACTOR_ENROLLED: Final = "_second_factor_enrolled"
 """Where a person's row keeps, for its one request, whether a second factor was enrolled."""
 
 
@@ -64,10 +64,10 @@ def lacks_second_factor(person: Any) -> bool:
     """Return whether a person has enrolled a second factor and this login has not shown it. One query a request at most."""
     if getattr(person, "otp_device", None) is not None:
         return False
-    known: bool | None = getattr(person, FACTOR_IS_DUE, None)
+    known: bool | None = getattr(person, FACTOR_ENROLLED, None)
     if known is None:
         known = has_second_factor(person.pk)
-        setattr(person, FACTOR_IS_DUE, known)
+        setattr(person, FACTOR_ENROLLED, known)
     return known
 
 

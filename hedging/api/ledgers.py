@@ -69,7 +69,7 @@ class TransactionsView(Endpoint):
 
         def draw() -> HttpResponseBase:
             page = shared(
-                version, f"transactions, {limit}", lambda: TransactionsOutput.of(ledger.page_of(ids, limit=limit))
+                f"{limit} {version}", "transactions", lambda: TransactionsOutput.of(ledger.page_of(ids, limit=limit))
             )
             return Response(page)
 

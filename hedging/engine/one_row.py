@@ -36,8 +36,9 @@ class OneRow(Generic[M]):
     """A row together with rows that it needs: `joined` names them as `a` and `a.b`, and their columns or all.
 
     `locked` names the tables whose rows are locked until the transaction ends, "" is the row's own. `where` is SQL with a
-    `%s` for each value that is asked with, `first_by` the SQL of an order; in both `t0` is the row, `t1` what is joined first.
-    Without them the one value is the row's id.
+    `%s` for each value that is asked with, `first_by` the SQL of an order; in both `t0` is the row, `t1` what `joined` names
+    first. Without them the one value is the row's id. What may be missing is joined last of its branch, and never locked:
+    the first statement raises `ValueError` otherwise.
     """
 
     def __init__(
@@ -90,10 +91,15 @@ class OneRow(Generic[M]):
         quote: Callable[[Any], str] = connection.ops.quote_name
         places, columns, parts = {"": 0}, [], [_part(self._model, (), alias="t0", parent=0, relation="")]
         source = f"FROM {quote(self._model._meta.db_table)} t0"
+        may_be_missing = set()
         for path, wanted in self._joined.items():
             before, _, name = path.rpartition(".")
             parent = places[before]
             relation: Any = parts[parent].model._meta.get_field(name)
+            if before in may_be_missing or (relation.null and path in self._locked):
+                raise ValueError(f"{path} may be missing: nothing is joined to it, and it is not locked")
+            if relation.null:
+                may_be_missing.add(path)
             other, alias = relation.related_model, f"t{len(parts)}"
             source += (
                 f" {'LEFT ' if relation.null else ''}JOIN {quote(other._meta.db_table)} {alias}"

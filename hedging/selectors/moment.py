@@ -57,7 +57,7 @@ _TURNOVER = f"""
 """  # noqa: S608 - names of our own tables; every value is a parameter
 
 
-_WITH = {"account": (), "calibration": ()}
+_WITH = {"account": (), "calibration": ()}  # `account` first: it is `t1` below
 _OF_TODAY = "(t0.closed_at IS NULL OR t0.trading_day = %s)"
 _CURRENT = "t0.closed_at DESC NULLS FIRST, t0.id DESC"
 _NEWEST = "t0.trading_day DESC, t0.id DESC"
@@ -242,7 +242,7 @@ def day_entries(*, day: date) -> tuple[tuple[ScheduledEntry, ...], str]:
         except (CalendarUnknown, ValueError) as unknown:  # ValueError: somebody stored a leg that is none
             return (), str(unknown)
 
-    return shared(timetable_stamp(), f"entries of {day}", read)
+    return shared(f"{day} {timetable_stamp()}", "entries", read)
 
 
 def _next_entry(entries: Sequence[ScheduledEntry], *, now: datetime) -> NextEntry | None:

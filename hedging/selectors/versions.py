@@ -1,7 +1,8 @@
 """Versions: names of what a caller would be shown, cheap to ask for, so that "nothing new" is said without drawing it.
 
-What was made of a version serves all who ask for it: fifty open pages cost one. Its ages are as of its own `now`. PostgreSQL stamps every row with the transaction that wrote it (`xmin`) and its place (`ctid`): what was changed in any way
-has another stamp.
+What was made of a version serves all who ask for it: fifty open pages cost one. The ages in it are as of the moment at which
+it was made. PostgreSQL stamps every row with the transaction that wrote it (`xmin`) and its place (`ctid`): what was changed
+in any way has another stamp.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ REQUEST = OrderRequest(
     Contract(Index.NIFTY, date(2026, 12, 1), Decimal(26500), Right.CE), Product.NRML, Side.BUY, 65, Decimal("2.35")
 )
 GOOD = b'{"status":"success","orderid":"11","data":{}}'
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -29,14 +30,21 @@ def head(length, extra=b""):
 
 
 def read_request(peer):
-    data = b""
+    data = received(peer)
     while b"\r\n\r\n" not in data:
-        data += peer.recv(65536)
+        data += received(peer)
     headers, _, body = data.partition(b"\r\n\r\n")
     length = int(headers.lower().split(b"content-length:")[1].split(b"\r\n")[0])
     while len(body) < length:
-        body += peer.recv(65536)
+        body += received(peer)
     return headers
+
+
+def received(peer):
+    data = peer.recv(65536)
+    if not data:
+        raise ConnectionError("the caller is gone")
+    return data
 
 
 def drip(peer, data, stop):
@@ -80,6 +88,9 @@ FAULTS = {
     ),
     "answers with headers without end": lambda peer, stop: (
         read_request(peer), peer.sendall(b"HTTP/1.1 200 OK\r\n"), [peer.sendall(b"A: %b\r\n" % (b"b" * 65536)) for _ in range(200)],
+    ),
+    "changes the protocol": lambda peer, _: (
+        read_request(peer), peer.sendall(SWITCH + b"HTTP/1.1 200 OK\r\n\r\n" + GOOD),
     ),
     "tells two lengths": lambda peer, _: (
         read_request(peer), peer.sendall(head(len(GOOD), b"Transfer-Encoding: chunked\r\n") + GOOD),
@@ -210,21 +221,63 @@ def test_a_good_answer_comes_through_and_its_connection_is_used_again():
         (CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(GOOD), GOOD), 1),
         (head(len(GOOD)) + GOOD + head(2) + b"{}", 2),
         (head(len(GOOD)) + GOOD + b"more than was asked for", 2),
+        (head(len(GOOD)) + GOOD + SWITCH, 2),
     ],
-    ids=["ends with its connection", "says close", "is announced", "in chunks", "and another answer", "and noise"],
-)
+    ids=[
+        "ends with its connection", "says close", "is announced", "in chunks", "and another answer", "and noise",
+        "and another protocol",
+    ],
+)  # fmt: skip
 def test_an_answer_of_any_lawful_form_is_read_and_what_follows_it_is_not_the_next_one(answer, connections):
-    def serve(peer, _):
+    def serve(peer, stop):
         read_request(peer)
         peer.sendall(answer)
-        if connections == 1:
-            read_request(peer)
-            peer.sendall(answer)
+        if answer.startswith(b"HTTP/1.1 200 OK\r\n\r\n"):
+            return
+        read_request(peer)  # on the same connection: it stays open as long as the caller wants
+        peer.sendall(answer)
+        stop.wait(3)
 
     with Server(serve) as server:
         broker = broker_at(server.url)
         assert [broker.place(REQUEST).order_id for _ in range(2)] == ["11", "11"]
+        server.stop.set()
     assert server.accepted == connections
+
+
+def test_an_answer_that_comes_unasked_is_not_the_next_one():
+    came = threading.Event()
+
+    def serve(peer, stop):
+        read_request(peer)
+        peer.sendall(head(len(GOOD)) + GOOD)
+        if server.accepted == 1:
+            time.sleep(0.05)
+            peer.sendall(head(len(GOOD)) + GOOD.replace(b"11", b"66"))
+            came.set()
+        stop.wait(3)
+
+    with Server(serve) as server:
+        broker = broker_at(server.url)
+        assert broker.place(REQUEST).order_id == "11"
+        assert came.wait(3)
+        assert broker.place(REQUEST).order_id == "11"
+        server.stop.set()
+    assert server.accepted == 2
+
+
+def test_where_looking_the_name_up_takes_the_whole_deadline_nothing_is_sent(monkeypatch):
+    found, asked = socket.getaddrinfo, []
+
+    def slow(*words, **named):
+        time.sleep(DEADLINE)
+        return found(*words, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with Server(lambda peer, _: asked.append(peer.recv(100))) as server:
+        reply = broker_at(server.url).place(REQUEST)
+    assert reply.outcome is ReplyClass.NOT_SENT
+    assert asked in ([], [b""])
 
 
 def test_a_connection_that_ended_since_is_not_used_again():

@@ -184,6 +184,13 @@ def test_a_filter_looks_at_the_newest_rows_and_a_session_at_all_of_its_own(viewe
     assert len(listed(viewer, "hedgetransaction", day="2026-12-01")) == 4
 
 
+@pytest.mark.parametrize("value", ["abc", "12", "1,2"])
+def test_a_list_of_ids_in_an_address_is_not_taken_apart(viewer, value):
+    answer = viewer.get("/admin/hedging/hedgetransaction/", {"session__one_of": value})
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/hedging/hedgetransaction/?e=1")
+
+
 def test_orders_and_fills_are_found_by_their_contract_and_by_the_brokers_number(viewer, monkeypatch):
     _, today = days()
     call = order(today, OrderStatus.ACKED, symbol="NIFTY01DEC2625000CE")

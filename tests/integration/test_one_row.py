@@ -45,6 +45,14 @@ def test_the_first_of_some_is_first_by_its_order_and_of_none_is_none():
     assert by_day.find(NOW.date() - timedelta(days=9)) is None
 
 
+@pytest.mark.parametrize(
+    "asked", [{"joined": {"calibration": (), "calibration.account": ()}}, {"joined": WITH, "locked": ("calibration",)}]
+)
+def test_nothing_is_joined_to_what_may_be_missing_and_it_is_not_locked(asked):
+    with pytest.raises(ValueError, match=r"calibration.* may be missing"):
+        OneRow(TradingSession, **asked).find(1)
+
+
 def test_what_is_gone_is_the_models_own_error():
     with pytest.raises(TradingSession.DoesNotExist, match="tradingsession 7"):
         OneRow(TradingSession).get(7)

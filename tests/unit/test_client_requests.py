@@ -97,6 +97,7 @@ def test_a_client_reads_read_endpoints_only():
         "http://x/#f",
         "http://x/a b",
         "http://x/ä",
+        "http://bücher:5000",
         "file:///etc",
     ],
 )

@@ -60,6 +60,7 @@ _TRANSPORT_ERRORS = (
     OSError,
     ValueError,
 )
+# Our transport says `NotConnected`; the others come from a session that was given: the simulator's in process, a test's.
 _BEFORE_SENDING = (
     NotConnected,
     urllib3.exceptions.NewConnectionError,
@@ -69,7 +70,7 @@ _BEFORE_SENDING = (
     requests.exceptions.InvalidSchema,
 )
 _SHORTEST_SECRET = 8
-_PLAIN_PATH = re.compile(r"[!-~]*")
+_PLAIN = re.compile(r"[!-~]*")
 
 
 class OpenAlgoClient:
@@ -255,7 +256,7 @@ class _Lost:
 
 def _root(base_url: str) -> str:
     parts = urlsplit(base_url.strip())
-    strange = parts.username or parts.query or parts.fragment or not _PLAIN_PATH.fullmatch(parts.path)
+    strange = parts.username or parts.query or parts.fragment or not _PLAIN.fullmatch(f"{parts.netloc}{parts.path}")
     if parts.scheme not in {"http", "https"} or not parts.hostname or strange:
         raise ValueError("OPENALGO_BASE_URL must look like http://127.0.0.1:5000, without user, query or fragment")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/api/v1')}"

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import requests
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -49,12 +49,15 @@ class DeadlineAdapter(BaseAdapter):
         """Send once and return the whole answer; `timeout`: seconds to connect, seconds in all.
 
         `NotConnected` says that nothing was sent; any other error (`requests.RequestException`, `OSError`) leaves that open.
+        Looking a name up cannot be cut short: where it takes too long nothing is sent afterwards.
         """
         connect_seconds, seconds = timeout
         ends = time.monotonic() + seconds
         url = urlsplit(str(request.url))
         head = _head(request, url)
         sock = self._connected(url, connect_seconds)
+        if time.monotonic() >= ends:
+            raise NotConnected("looking the name up and connecting took the whole deadline")
         answer = _Answer()
         try:
             sock.settimeout(_left(ends))
@@ -100,8 +103,8 @@ class _Answer:
         self.body = bytearray()
         self.reusable = False
         self._parser = HttpResponseParser(self)
-        self._ends_with_connection = True
-        self._begun = self._whole = False
+        self._ends_with_connection = True  # until a header says how long it is
+        self._has_head = self._whole = False
 
     def read(self, sock: socket.socket, ends: float) -> None:
         """Read to the end of the answer. Raises `OSError` or `requests.RequestException` where it does not come in time."""
@@ -113,7 +116,7 @@ class _Answer:
                 sock.settimeout(_left(ends))
                 data = sock.recv(_AT_ONCE)
                 if not data:
-                    if self._begun and self._ends_with_connection:
+                    if self._has_head and self._ends_with_connection:
                         return
                     raise requests.ConnectionError("the connection ended before the answer did")
                 received += len(data)
@@ -126,9 +129,9 @@ class _Answer:
     def _feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             if not self._whole:
-                raise requests.ConnectionError(f"an answer that is no HTTP: {error}") from error
+                raise requests.ConnectionError(f"an answer that is no HTTP of ours: {error}") from error
             self.reusable = False  # what follows an answer is nothing that was asked for
 
     def on_message_begin(self) -> None:
@@ -142,7 +145,7 @@ class _Answer:
     def on_headers_complete(self) -> None:
         if not self._whole:
             self.status = self._parser.get_status_code()
-            self._begun = self.status >= 200
+            self._has_head = self.status >= 200
 
     def on_body(self, data: bytes) -> None:
         if not self._whole:
@@ -151,7 +154,7 @@ class _Answer:
     def on_message_complete(self) -> None:
         if self._whole:
             return
-        if not self._begun:  # 100 Continue and its like announce the answer
+        if not self._has_head:  # 100 Continue and its like announce the answer
             self.headers.clear()
             self._ends_with_connection = True
             return
@@ -160,8 +163,7 @@ class _Answer:
 
 
 def _head(request: requests.PreparedRequest, url: SplitResult) -> bytes:
-    host = url.netloc if url.netloc.isascii() else url.netloc.encode("idna").decode()
-    lines = [f"{request.method} {url.path} HTTP/1.1", f"Host: {host}"]
+    lines = [f"{request.method} {url.path} HTTP/1.1", f"Host: {url.netloc}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("ascii")
 
