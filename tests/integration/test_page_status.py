@@ -15,7 +15,7 @@ from tests.integration.page_day import NOW, StoppedClock, hedged_morning, known_
 from tests.people import person
 
 pytestmark = pytest.mark.django_db
-QUERIES = 24
+QUERIES = 25
 
 
 @pytest.fixture(autouse=True)
@@ -252,11 +252,13 @@ def test_the_page_is_drawn_with_a_fixed_number_of_queries(client, django_assert_
         client.get("/")
 
 
-def test_an_empty_day_is_drawn_with_three_queries_less(client, django_assert_num_queries):
+def test_an_empty_day_is_drawn_with_four_queries_less(client, django_assert_num_queries):
     make.TradingSessionFactory.create()
     known_calendar()
 
-    with django_assert_num_queries(QUERIES - 3):  # no cards to read, no orders of transactions, no entry to foresee
+    with django_assert_num_queries(
+        QUERIES - 4
+    ):  # no cards to read, no transactions and no orders of theirs, no entry to foresee
         client.get("/")
 
 

@@ -16,7 +16,7 @@ from tests.people import person
 
 pytestmark = pytest.mark.django_db
 FRAME = 17  # what the banner asks of a session's day
-QUERIES = 2  # a page of the history, and its orders
+QUERIES = 3  # which are on a page of the history, what they are, and their orders
 
 
 @pytest.fixture(autouse=True)
