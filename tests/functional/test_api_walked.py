@@ -41,6 +41,7 @@ GROUNDS = {
     "Whole": "",
     "Orders": "/(manual/|status|transactions/|decisions/)",
     "Ledgers": "/(session|transactions|decisions)",
+    "Day": "/(session|plan|status)",
 }
 
 
