@@ -47,7 +47,7 @@ class RolesBackend(ModelBackend):
             return super().get_all_permissions(user_obj, obj)
         if not hasattr(user_obj, "_perm_cache"):
             with connection.cursor() as cursor:
-                cursor.execute(f"SELECT {_HELD} FROM {User._meta.db_table} person WHERE id = %s", [user_obj.pk])  # noqa: S608
+                cursor.execute(f"SELECT {_HELD} FROM (SELECT %s::bigint AS id) person", [user_obj.pk])  # noqa: S608
                 user_obj._perm_cache = set(cursor.fetchone()[0])
         held: set[str] = user_obj._perm_cache
         return held
