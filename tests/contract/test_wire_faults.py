@@ -1,6 +1,7 @@
 """A raw socket server with faults: every call ends inside its deadline, in a typed error, and orders in the right class."""
 
 import gzip
+import queue
 import socket
 import threading
 import time
@@ -108,6 +109,7 @@ class Server:
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.peers = []
+        self.left = queue.SimpleQueue()
 
     def run(self):
         while True:
@@ -125,7 +127,8 @@ class Server:
             try:
                 self.behave(peer, self.stop)
             except (OSError, IndexError):
-                return
+                pass
+        self.left.put(peer)
 
     def __enter__(self):
         self.thread.start()
@@ -288,7 +291,7 @@ def test_a_connection_that_ended_since_is_not_used_again():
     with Server(serve_one) as server:
         broker = broker_at(server.url)
         assert broker.place(REQUEST).order_id == "11"
-        server.peers[0].join()
+        server.left.get(timeout=10)
         assert broker.place(REQUEST).order_id == "11"
     assert server.accepted == 2
 

@@ -200,7 +200,7 @@ def test_orders_and_fills_are_found_by_their_contract_and_by_the_brokers_number(
 
     for words, found in (
         ("25000ce", [call]),
-        ("0000007", [put]),
+        ("24120100", [put]),
         (" NIFTY01DEC ", [put, call]),
         ("nothing like it", []),
     ):
