@@ -14,7 +14,7 @@ from hedging.engine.baseline import capture_first_reading
 from hedging.engine.depths import decide_at_depth
 from hedging.engine.gather import Gatherer
 from hedging.engine.intents import Recorded, record
-from hedging.engine.jumps import foretell, measure
+from hedging.engine.jumps import expect_release, foretell, measure
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import Pulse, take_pulse
@@ -62,6 +62,7 @@ def run_cycle(
     if recorded is None:
         return None
     _execute(recorded, ports)
+    expect_release(card=recorded.card, decision=decision, facts=facts, session=session)
     foretell(session=session, facts=facts, card=decision.card)
     breaker.note_cycle(
         account_id=account_id,

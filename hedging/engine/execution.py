@@ -77,7 +77,9 @@ def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
         return OrderStatus.NEW
     event, quoted_at = _preflight(order, ports)
     try:
-        status, effects = apply_event(order_id=order_id, event=event, now=ports.clock.now(), wall_now=ports.wall())
+        status, effects = apply_event(
+            order_id=order_id, event=event, now=ports.clock.now(), wall_now=ports.wall(), known=order
+        )
     except IllegalTransition:  # another worker took it first: the row is the truth
         return OrderStatus(HedgeOrder.objects.values_list("status", flat=True).get(pk=order_id))
     if not any(isinstance(effect, Post) for effect in effects) or not isinstance(event, PreflightPassed):

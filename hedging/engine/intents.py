@@ -23,14 +23,14 @@ from hedging.domain.instruments import Side
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.domain.worst_case import worst_cost as worst_cost_of
-from hedging.engine import alerts, audit, day_ahead, jumps
+from hedging.engine import alerts, audit, day_ahead
 from hedging.engine.breaker import kind_of
 from hedging.engine.one_row import OneRow
-from hedging.engine.path_rows import reserve_cost, standing_of_legs
+from hedging.engine.path_rows import ground_of_claim, reserve_of
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
 from hedging.engine.standing import Standing
-from hedging.engine.written import draw_ids, insert
+from hedging.engine.written import Change, Unchanged, insert
 from hedging.models import Action, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from hedging.selectors import holdings
 from schedule.calendar import IST
@@ -77,12 +77,16 @@ def record(
         with transaction.atomic():
             card = _card(decision, facts, session, kind, slot)
             rows: list[Model] = [_snapshot(session, facts), card]
-            order_ids: tuple[int, ...] = ()
-            if not isinstance(decision, Hold):
-                order_ids, claimed = _claim(card, decision.legs, facts, ports, origin=origin, actor=actor, lease=lease)
-                rows += claimed
-            rows += jumps.expected_release(card=card, decision=decision, facts=facts, session=session)
-            insert(rows)
+            if isinstance(decision, Hold):
+                order_ids: tuple[int, ...] = ()
+                insert(rows)
+            else:
+                claim = _claim(card, decision.legs, facts, ports, origin=origin, actor=actor, lease=lease)
+                order_ids = claim.order_ids
+                try:
+                    insert(rows + claim.rows, after=claim.reserve)
+                except Unchanged:
+                    raise claim.beyond from None
             alerts.about(card, wall_now=ports.wall())
             day_ahead.warn(card, session=session, wall_now=ports.wall())
             return Recorded(card, order_ids)
@@ -137,6 +141,16 @@ def _policy_card(policy: HedgePolicy) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a claim consists of: rows to be written and, with them, the reserve; `beyond` where that does not fit."""
+
+    order_ids: tuple[int, ...]
+    rows: list[Model]
+    reserve: Change
+    beyond: Denied
+
+
 def _claim(
     card: HedgeDecision,
     legs: Sequence[LegOrder],
@@ -146,26 +160,22 @@ def _claim(
     origin: Origin,
     actor: str,
     lease: int | None,
-) -> tuple[tuple[int, ...], list[Model]]:
-    """Claim the legs for a card; return the orders to be sent at once, and the rows that the claim consists of.
-
-    Of these nothing is written yet, of the session's counters everything. Raises `Denied`.
-    """
+) -> _Claim:
+    """Return the claim of the legs for a card, of which nothing is written yet. Raises `Denied`."""
     now, wall_now = facts.now, ports.wall()
     session = _LOCKED_SESSION.get(card.session_id)
     by_clock = all(leg.due_by_clock for leg in legs)
+    cuts = [_cut(leg.quantity, facts.spec.max_order_quantity) for leg in legs]
+    wanted = {HedgeDecision: 1, HedgeTransaction: len(legs), HedgeOrder: sum(map(len, cuts))}
     # Asked after the lock was granted: what was committed while we waited for it counts.
-    standing, is_live = standing_of_legs(session.pk, [format_symbol(leg.contract) for leg in legs])
-    _check_standing(standing, legs, lease=lease, by_clock=by_clock)
+    ground = ground_of_claim(session.pk, [format_symbol(leg.contract) for leg in legs], wanted)
+    _check_standing(ground.standing, legs, lease=lease, by_clock=by_clock)
     _check_session(session, legs, facts, origin, by_clock=by_clock)
-    if is_live:
+    if ground.is_live:
         raise Denied(Reason.DENY_LIVE_INTENT)
     _check_held(session, legs)
-    _reserve(session, legs, facts)
-    cuts = [_cut(leg.quantity, facts.spec.max_order_quantity) for leg in legs]
-    [card.pk], intents, orders = draw_ids(
-        {HedgeDecision: 1, HedgeTransaction: len(legs), HedgeOrder: sum(map(len, cuts))}
-    )
+    reserve, beyond = _reserve(session, legs, facts)
+    [card.pk], intents, orders = ground.ids
     ids, order_ids, rows = iter(orders), [], []
     for leg, tx_id, cut in zip(legs, intents, cuts, strict=True):
         tx = _intent(card, session, leg, facts, origin)
@@ -198,7 +208,7 @@ def _claim(
             session_now=session,
         )
         rows += [tx, *slices, line]
-    return tuple(order_ids), rows
+    return _Claim(tuple(order_ids), rows, reserve, beyond)
 
 
 def _check_standing(standing: Standing, legs: Sequence[LegOrder], *, lease: int | None, by_clock: bool) -> None:
@@ -254,15 +264,16 @@ def _check_held(session: TradingSession, legs: Sequence[LegOrder]) -> None:
             raise Denied(Reason.DENY_BEYOND_HELD, f"{leg.quantity} of {held.get(leg.contract, 0)}")
 
 
-def _reserve(session: TradingSession, legs: Sequence[LegOrder], facts: CycleFacts) -> None:
-    """Set the legs' worst cost aside from the cap and begin the cooldown, in the row and in the object at hand."""
+def _reserve(session: TradingSession, legs: Sequence[LegOrder], facts: CycleFacts) -> tuple[Change, Denied]:
+    """Set the legs' worst cost aside and begin the cooldown: in the object at hand; return the change that does so in the row.
+
+    With it comes what to raise where the cost does not fit under the cap.
+    """
     amount = sum((worst_cost(leg, facts) for leg in legs), Decimal(0))
     cap = facts.policy.max_cost_per_day
-    if amount <= 0:
-        TradingSession.objects.filter(pk=session.pk).update(last_action_at=facts.now)
-    elif not reserve_cost(session_id=session.pk, amount=amount, cap=Decimal(cap), acted_at=facts.now):
-        raise Denied(Reason.DENY_COST_CAP, f"₹{amount} would not fit under ₹{cap}")
     session.reserved, session.last_action_at = session.reserved + amount, facts.now
+    reserve = reserve_of(session_id=session.pk, amount=amount, cap=Decimal(cap), acted_at=facts.now)
+    return reserve, Denied(Reason.DENY_COST_CAP, f"₹{amount} would not fit under ₹{cap}")
 
 
 def worst_cost(leg: LegOrder, facts: CycleFacts) -> Decimal:

@@ -35,7 +35,8 @@ from hedging.domain.margin import MarginLine, MarginMarket, MarketUnknown
 from hedging.engine import alerts
 from hedging.engine.plan import DayPlan
 from hedging.engine.static_hedge import wings_of
-from hedging.models import HedgeDecision, HedgeTransaction, JumpKind, MarginJump
+from hedging.engine.written import insert
+from hedging.models import Action, HedgeDecision, HedgeTransaction, JumpKind, MarginJump
 from sessions_app.models import TradingSession
 
 PAISA = Decimal("0.01")
@@ -87,12 +88,15 @@ def foretell(*, session: TradingSession, facts: CycleFacts, card: Mapping[str, A
 _NAMING = {"id", "session_id", "kind", "subject"}
 
 
-def expected_release(
-    *, card: HedgeDecision, decision: Decision, facts: CycleFacts, session: TradingSession
-) -> list[MarginJump]:
-    """Return, to be written with the claim, what a hedge action is to do to used margin of the present book; [] for a hold."""
-    if isinstance(decision, Hold) or not decision.legs or facts.used is None or facts.positions is None:
-        return []
+def expect_release(*, card: HedgeDecision, decision: Decision, facts: CycleFacts, session: TradingSession) -> None:
+    """Keep what a hedge action is to do to used margin of the book before it; nothing for a hold. One statement.
+
+    After the orders are on their way: it is for looking back only, and they are short of time.
+    """
+    if isinstance(decision, Hold) or card.action == Action.HOLD:  # its claim may have been denied
+        return
+    if not decision.legs or facts.used is None or facts.positions is None:
+        return
     product = facts.session.product
     legs = tuple(
         MarginLine(leg.contract, leg.side.sign * leg.quantity, leg.reference_price, product) for leg in decision.legs
@@ -112,7 +116,7 @@ def expected_release(
         dte=session.dte,
         book=_book(facts, legs=[_row(line) for line in legs]),
     )
-    return [jump]
+    insert([jump])
 
 
 def _engine_change(facts: CycleFacts, legs: tuple[MarginLine, ...]) -> tuple[Decimal | None, str]:

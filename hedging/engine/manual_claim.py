@@ -18,6 +18,7 @@ from hedging.domain.manual import Preview, Quoted, Refusal, Wanted, WantedLeg
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.engine import audit, watchdog
 from hedging.engine.intents import record
+from hedging.engine.jumps import expect_release
 from hedging.engine.manual import WORKERS, Look, card_of_look, look
 from hedging.engine.ticks import Rules
 from hedging.manual_requests import ManualRequest
@@ -174,8 +175,8 @@ def _take(seen: Look, quoted: Quoted, by: By, request: Request) -> _Taken:
     )
     if recorded is None:
         raise RuntimeError("a decision without a slot was taken for one that was made before")
-    card = recorded.card
-    order_ids = recorded.order_ids
+    card, order_ids = recorded.card, recorded.order_ids
+    expect_release(card=card, decision=decision, facts=seen.facts, session=seen.session)
     row.accepted = bool(order_ids)
     row.answer = _accepted(card) if row.accepted else _denied(card, refusal)
     row.save(update_fields=["accepted", "answer"])

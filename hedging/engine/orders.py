@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -36,8 +38,8 @@ from hedging.engine import audit
 from hedging.engine.cooldown import give_back_if_unsent
 from hedging.engine.one_row import OneRow
 from hedging.engine.standing import standing_of
-from hedging.engine.written import change
-from hedging.models import BookCheck, Fill, HedgeOrder, HedgeTransaction
+from hedging.engine.written import Change, Unchanged, apply_change, change_of, insert
+from hedging.models import AuditEvent, BookCheck, Fill, HedgeOrder, HedgeTransaction
 from notifications.models import Severity, queue_alert
 from schedule.models import ChargeRates as ChargeRow
 from sessions_app.models import TradingSession, TradingState
@@ -91,11 +93,19 @@ def apply_event(
     wall_now: datetime,
     timing: Timing | None = None,
     actor: str = "engine",
+    known: HedgeOrder | None = None,
 ) -> tuple[OrderStatus, tuple[NetworkEffect, ...]]:
     """Apply `event` to a slice in one transaction; return its new status and what the network must be asked.
 
-    Raises `IllegalTransition` and changes nothing when the protocol forbids the edge.
+    `known` is the slice as the caller has read it, with its intent: while the row is still that, and the event moves nothing
+    else, it is moved without being read again. Raises `IllegalTransition` and changes nothing when the protocol forbids the
+    edge.
     """
+    if known is not None and known.status == OrderStatus.NEW:
+        with suppress(Unchanged):  # somebody was first: the row is read, under its lock
+            moved = _start(known, event, now=now, wall_now=wall_now, timing=timing or Timing(), actor=actor)
+            if moved is not None:
+                return moved
     with transaction.atomic():
         # The intent's row too, and before the session's: two slices of one intent may end at the same moment.
         row = _LOCKED.get(order_id)
@@ -105,7 +115,7 @@ def apply_event(
         after, effects = step(before, event, now, timing or Timing())
         if after == before and not effects:
             return after.status, ()
-        _store(row, after, wall_now, message=getattr(event, "message", ""))
+        apply_change(_store(row, after, wall_now, message=getattr(event, "message", "")))
         for effect in effects:
             _perform(row, effect, now=now, wall_now=wall_now)
         fresh = after.trades[len(before.trades) :]
@@ -115,19 +125,52 @@ def apply_event(
         if after.status is not before.status or after.trades != before.trades:
             if any(isinstance(effect, Quarantine) for effect in effects):
                 touched = (*touched, row.transaction.session)
-            audit.append(
-                account_id=row.account_id,
-                session_id=row.transaction.session_id,
-                at=now,
-                wall_at=wall_now,
-                actor=actor,
-                event=f"order_{after.status}",
-                subject=row,
-                facts=_facts(before, after, event),
-                also=touched,
-                fills={row.pk: after.trades},
-            )
+            insert([_line(row, before, after, event, now=now, wall_now=wall_now, actor=actor, also=touched)])
     return after.status, tuple(e for e in effects if isinstance(e, Post | SendCancel))
+
+
+def _start(
+    known: HedgeOrder, event: Event, *, now: datetime, wall_now: datetime, timing: Timing, actor: str
+) -> tuple[OrderStatus, tuple[NetworkEffect, ...]] | None:
+    """Move a new slice, which has no fills, by compare-and-set; `None` where more than its row would move.
+
+    Raises `Unchanged`, and changes nothing, where the row is not what is known.
+    """
+    before = slice_of(known, [])
+    after, effects = step(before, event, now, timing)
+    posts = tuple(effect for effect in effects if isinstance(effect, Post))
+    if after.status is before.status or after.status in TERMINAL or len(posts) < len(effects):
+        return None
+    row = copy(known)  # what the caller holds stays as it was read
+    with transaction.atomic():
+        change = _store(row, after, wall_now, message=getattr(event, "message", ""))
+        insert([_line(row, before, after, event, now=now, wall_now=wall_now, actor=actor)], after=change)
+    return after.status, posts
+
+
+def _line(
+    row: HedgeOrder,
+    before: Slice,
+    after: Slice,
+    event: Event,
+    *,
+    now: datetime,
+    wall_now: datetime,
+    actor: str,
+    also: Sequence[Model] = (),
+) -> AuditEvent:
+    return audit.line(
+        account_id=row.account_id,
+        session_id=row.transaction.session_id,
+        at=now,
+        wall_at=wall_now,
+        actor=actor,
+        event=f"order_{after.status}",
+        subject=row,
+        facts=_facts(before, after, event),
+        also=also,
+        fills={row.pk: after.trades},
+    )
 
 
 def _facts(before: Slice, after: Slice, event: Event) -> dict[str, str | int]:
@@ -144,7 +187,8 @@ def _facts(before: Slice, after: Slice, event: Event) -> dict[str, str | int]:
     return facts
 
 
-def _store(row: HedgeOrder, after: Slice, wall_now: datetime, *, message: str) -> None:
+def _store(row: HedgeOrder, after: Slice, wall_now: datetime, *, message: str) -> Change:
+    """Let the object become what the protocol says; return the change that makes its row so, if nobody was first."""
     columns = {
         "status": after.status.value,
         "limit_price": after.limit_price,
@@ -159,10 +203,9 @@ def _store(row: HedgeOrder, after: Slice, wall_now: datetime, *, message: str) -
         "touched_wall": wall_now,
         "version": row.version + 1,
     }
-    if not change(row, to=columns, where={"version": row.version}):
-        raise RuntimeError(f"order {row.pk} changed under its own row lock")
     row.status, row.limit_price = after.status.value, after.limit_price
     row.broker_order_id, row.sent_at = after.order_id, after.sent_at
+    return change_of(row, to=columns, where={"version": row.version})
 
 
 def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: datetime) -> None:

@@ -5,17 +5,18 @@ Written as SQL because composing these with the ORM took longer than answering t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any
 
 from django.db import connection
+from django.db.models import Model
 
 from hedging.engine.hours import hours_at
 from hedging.engine.standing import STANDING, Standing, standing_from
+from hedging.engine.written import Change, ids_drawn
 from hedging.models import HedgeOrder, HedgeTransaction
 from schedule.calendar import SessionHours
 from schedule.models import ContractSpec, TradingDay
@@ -23,7 +24,8 @@ from sessions_app.models import TradingSession
 
 _INTENTS, _ORDERS = HedgeTransaction._meta.db_table, HedgeOrder._meta.db_table
 
-# Invariant 11: one live intent on a leg. Asked with the standing (6, 10, 16), after the session's lock was granted.
+# Invariant 11: one live intent on a leg. Asked with the standing (6, 10, 16), after the session's lock was granted; with it
+# the ids of the rows to come are drawn.
 _CLAIMING = f"""
     SELECT EXISTS (SELECT 1 FROM {_INTENTS} WHERE is_live AND session_id = %s AND symbol IN (%s)), standing.*
     FROM ({STANDING}) standing
@@ -31,10 +33,11 @@ _CLAIMING = f"""
 
 # Invariants 2 and 3: a cost fits under the cap, or is refused; with it the cooldown begins.
 _RESERVE = f"""
-    UPDATE {TradingSession._meta.db_table} SET reserved = reserved + %(amount)s, last_action_at = %(acted_at)s
-    WHERE id = %(session)s AND closed_at IS NULL
-      AND spent <= %(cap)s - %(amount)s - reserved
+    UPDATE {TradingSession._meta.db_table} SET reserved = reserved + %s, last_action_at = %s
+    WHERE id = %s AND closed_at IS NULL
+      AND spent <= %s - %s - reserved
 """  # noqa: S608 - the name of our own table; every value is a parameter
+_ACT = f"UPDATE {TradingSession._meta.db_table} SET last_action_at = %s WHERE id = %s"  # noqa: S608 - as above
 
 # Invariant 1: the prices of our own equal orders of today, which no book may show yet, and the tick to move away by.
 _PRICES = f"""
@@ -60,6 +63,15 @@ _FENCE = f"""
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """What a claim stands on: the session's standing, whether a leg has a live intent, and new ids for each table."""
+
+    standing: Standing
+    is_live: bool
+    ids: tuple[list[int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AtTheFence:
     """What the rows say right before a POST. `filled` and `wanted` are units of the whole intent; no `hours`: closed."""
 
@@ -70,39 +82,38 @@ class AtTheFence:
     standing: Standing
 
 
-def standing_of_legs(session_id: int, symbols: Sequence[str]) -> tuple[Standing, bool]:
-    """Return a session's standing, and whether any of these legs has a live intent. One statement.
+def ground_of_claim(session_id: int, symbols: Sequence[str], wanted: Mapping[type[Model], int]) -> Ground:
+    """Return what a claim of these legs stands on, with so many new ids for each table. One statement.
 
     Raises `TradingSession.DoesNotExist` when there is no such session.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_claiming(len(symbols)), [session_id, *symbols, session_id])
+        statement = _claiming(connection.vendor, len(symbols), tuple(wanted.items()))
+        cursor.execute(statement, [session_id, *symbols, session_id])
         row = cursor.fetchone()
     if row is None:
         raise TradingSession.DoesNotExist(f"session {session_id}")
-    is_live, *standing = row
-    return standing_from(tuple(standing)), bool(is_live)
+    drawn = iter(row)
+    ids = tuple([next(drawn) for _ in range(count)] for count in wanted.values())
+    is_live, *standing = drawn
+    return Ground(standing_from(tuple(standing)), bool(is_live), ids)
 
 
 @cache
-def _claiming(legs: int) -> str:
-    return _CLAIMING.replace("IN (%s)", f"IN ({', '.join(['%s'] * legs)})")
+def _claiming(vendor: str, legs: int, wanted: tuple[tuple[type[Model], int], ...]) -> str:
+    asked = _CLAIMING.replace("IN (%s)", f"IN ({', '.join(['%s'] * legs)})")
+    return asked.replace("SELECT ", f"SELECT {', '.join(ids_drawn(vendor, dict(wanted)))}, ", 1)
 
 
-def reserve_cost(*, session_id: int, amount: Decimal, cap: Decimal, acted_at: datetime) -> bool:
-    """Reserve `amount` rupees of the day's cost cap by one conditional UPDATE; return whether it fitted.
+def reserve_of(*, session_id: int, amount: Decimal, cap: Decimal, acted_at: datetime) -> Change:
+    """Return the change that reserves `amount` rupees of the day's cost cap, where they fit, and begins the cooldown.
 
-    The cooldown begins at `acted_at` (market time) by the same statement.
+    The cooldown begins at `acted_at` (market time). Nothing is reserved for what costs nothing: that fits always.
     """
-    asked: dict[str, Any] = {
-        "session": session_id,
-        "amount": amount,
-        "cap": cap,
-        "acted_at": connection.ops.adapt_datetimefield_value(acted_at),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_RESERVE, asked)
-        return bool(cursor.rowcount == 1)
+    at = connection.ops.adapt_datetimefield_value(acted_at)
+    if amount <= 0:
+        return Change(_ACT, (at, session_id))
+    return Change(_RESERVE, (amount, at, session_id, cap, amount))
 
 
 def tick_and_own_prices(order: HedgeOrder) -> tuple[Decimal | None, set[Decimal]]:

@@ -7,6 +7,7 @@ and nobody listens for those of the rows that are written here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,72 +16,92 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 
-def draw_ids(wanted: Mapping[type[Model], int]) -> list[list[int]]:
-    """Return so many new ids for each table, ascending. One statement; where several write at once, a sequence's own."""
-    with connection.cursor() as cursor:
-        cursor.execute(_drawing(connection.vendor, tuple(wanted.items())))
-        drawn = iter(cursor.fetchone())
-    return [[next(drawn) for _ in range(count)] for count in wanted.values()]
+class Unchanged(Exception):
+    """The row of a `Change` is not what it was. What was to be written with it must be rolled back."""
 
 
-@cache
-def _drawing(vendor: str, wanted: tuple[tuple[type[Model], int], ...]) -> str:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An UPDATE of one row that holds only while its conditions do; `sql` has a `%s` for each of `values`."""
+
+    sql: str
+    values: tuple[Any, ...]
+
+
+def ids_drawn(vendor: str, wanted: Mapping[type[Model], int]) -> list[str]:
+    """Return, as SQL, so many new ids for each table, ascending; where several write at once, a sequence's own."""
     each: list[str] = []
-    for model, count in wanted:
+    for model, count in wanted.items():
         table = model._meta.db_table
         for place in range(1, count + 1):
             drawn = f"nextval(pg_get_serial_sequence('\"{table}\"', 'id'))"
             after = f'(SELECT coalesce(max(id), 0) + {place} FROM "{table}")'  # noqa: S608 - a table of ours
             each.append(drawn if vendor == "postgresql" else after)  # in memory nobody else writes
-    return f"SELECT {', '.join(each)}"
+    return each
 
 
-def insert(rows: Sequence[Model]) -> None:
-    """Insert new rows; those that have no id yet get theirs. One statement on PostgreSQL, each after the other elsewhere."""
+def insert(rows: Sequence[Model], *, after: Change | None = None) -> None:
+    """Insert new rows, and make the change that they belong to; rows that have no id yet get theirs.
+
+    One statement on PostgreSQL, each after the other elsewhere. Raises `Unchanged` where the change was not made: the rows may
+    be there all the same, so it must leave the transaction.
+    """
     if connection.vendor == "postgresql":
-        _insert(rows)
+        _write(rows, after)
     else:
+        if after is not None:
+            apply_change(after)
         for row in rows:
-            _insert([row])
+            _write([row], None)
 
 
-def _insert(rows: Sequence[Model]) -> None:
+def apply_change(change: Change) -> None:
+    """Make a change alone. Raises `Unchanged`. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(change.sql, change.values)
+        if cursor.rowcount != 1:
+            raise Unchanged
+
+
+def _write(rows: Sequence[Model], after: Change | None) -> None:
     kinds = tuple((type(row), row.pk is not None) for row in rows)
     database = connections[DEFAULT_DB_ALIAS]  # looked up once: `connection` does it anew for each value
-    values: list[Any] = []
+    values: list[Any] = [] if after is None else [*after.values]
     for row, (model, named) in zip(rows, kinds, strict=True):
         values += [_stored(field, getattr(row, field.attname), database) for field in _fields(model, named)]
     with database.cursor() as cursor:
-        cursor.execute(_inserting(kinds), values)
-        made = cursor.fetchone()
+        cursor.execute(_inserting(kinds, None if after is None else after.sql), values)
+        changed, *made = cursor.fetchone()
+    if after is not None and changed is None:
+        raise Unchanged
     for row, pk in zip(rows, made, strict=True):
         row.pk = pk
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 @cache
-def _inserting(kinds: tuple[tuple[type[Model], bool], ...]) -> str:
+def _inserting(kinds: tuple[tuple[type[Model], bool], ...], change: str | None) -> str:
     parts = []
     for model, named in kinds:
         columns = [field.column for field in _fields(model, named)]
         names, places = ", ".join(f'"{column}"' for column in columns), ", ".join(["%s"] * len(columns))
         parts.append(f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({places}) RETURNING id')  # noqa: S608
-    if len(parts) == 1:
-        return parts[0]
-    written = ", ".join(f"r{number} AS ({part})" for number, part in enumerate(parts))
-    made = ", ".join(f"(SELECT id FROM r{number})" for number in range(len(parts)))  # noqa: S608
-    return f"WITH {written} SELECT {made}"
+    if len(parts) == 1 and change is None:
+        return parts[0].replace("RETURNING id", "RETURNING NULL, id")
+    written = [f"r{number} AS ({part})" for number, part in enumerate(parts)]
+    made = ["NULL", *(f"(SELECT id FROM r{number})" for number in range(len(parts)))]  # noqa: S608
+    if change is not None:
+        written.insert(0, f"changed AS ({change} RETURNING id)")
+        made[0] = "(SELECT id FROM changed)"
+    return f"WITH {', '.join(written)} SELECT {', '.join(made)}"
 
 
-def change(row: Model, *, to: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    """Change the columns `to` of a row if its columns are still as `where` says; return whether they were. One statement."""
+def change_of(row: Model, *, to: Mapping[str, Any], where: Mapping[str, Any]) -> Change:
+    """Return the change of a row's columns `to`, made only if its columns are still as `where` says."""
     meta = row._meta
-    names = tuple(to), tuple(where)
     database = connections[DEFAULT_DB_ALIAS]
     values = [_stored(meta.get_field(name), value, database) for name, value in (*to.items(), *where.items())]
-    with database.cursor() as cursor:
-        cursor.execute(_changing(type(row), *names), [*values, row.pk])
-        return bool(cursor.rowcount == 1)
+    return Change(_changing(type(row), tuple(to), tuple(where)), (*values, row.pk))
 
 
 @cache

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 
@@ -109,7 +110,7 @@ class Server:
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.peers = []
-        self.left = queue.SimpleQueue()
+        self.left: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
 
     def run(self):
         while True:
@@ -123,11 +124,8 @@ class Server:
             self.peers.append(thread)
 
     def serve(self, peer):
-        with peer:
-            try:
-                self.behave(peer, self.stop)
-            except (OSError, IndexError):
-                pass
+        with peer, suppress(OSError, IndexError):
+            self.behave(peer, self.stop)
         self.left.put(peer)
 
     def __enter__(self):

@@ -19,7 +19,8 @@ from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.engine.intents import Recorded, record, worst_cost
-from hedging.engine.path_rows import reserve_cost
+from hedging.engine.path_rows import reserve_of
+from hedging.engine.written import Unchanged, apply_change
 from hedging.models import AuditEvent, CycleKind, Fill, HedgeDecision, HedgeOrder, HedgeTransaction, Origin
 from sessions_app.models import Breaker, BreakerKind, MarginSnapshot, TradingSession, TradingState
 from tests import factories as make
@@ -359,7 +360,12 @@ def test_eight_workers_never_reserve_more_than_the_cap():
 
     def worker() -> None:
         start.wait()
-        fitted.append(reserve_cost(session_id=session_id, amount=cost, cap=3 * cost + 1, acted_at=acted_at))
+        try:
+            apply_change(reserve_of(session_id=session_id, amount=cost, cap=3 * cost + 1, acted_at=acted_at))
+        except Unchanged:
+            fitted.append(False)
+        else:
+            fitted.append(True)
         connection.close()
 
     threads = [threading.Thread(target=worker) for _ in range(8)]

@@ -18,6 +18,7 @@ from hedging.domain.reasons import Reason
 from hedging.engine.day_end import end_day
 from hedging.engine.hours import acting_hours
 from hedging.engine.intents import record
+from hedging.engine.jumps import expect_release
 from hedging.engine.past import past_jumps
 from hedging.engine.plan import DayPlan
 from hedging.models import CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction, JumpKind, MarginJump
@@ -444,10 +445,12 @@ def test_a_sale_is_foretold_to_take_margin_and_measured_like_a_purchase():
         hold(place, LOT, contract=contract)
     known = facts(place, positions=place.exchange.positions(), used=place.exchange.used)
     chain = place.exchange.chain(Index.NIFTY, make.TUESDAY, 100)
-    record(
-        decision=unwind(leg(WING, LOT, side=Side.SELL)), facts=replace(known, chain=chain), session=place.session,
-        kind=CycleKind.MARGIN_CHECK, slot=1, ports=place.ports,
-    )  # fmt: skip
+    seen, decision = replace(known, chain=chain), unwind(leg(WING, LOT, side=Side.SELL))
+    recorded = record(
+        decision=decision, facts=seen, session=place.session, kind=CycleKind.MARGIN_CHECK, slot=1, ports=place.ports
+    )
+    assert recorded is not None
+    expect_release(card=recorded.card, decision=decision, facts=seen, session=place.session)
     row = jump(JumpKind.HEDGE)
     assert row.forecast is not None
     assert row.forecast > 0
