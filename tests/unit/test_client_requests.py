@@ -138,15 +138,14 @@ def test_a_redirect_is_not_followed():
     assert adapter.endpoints() == ["funds", "placeorder"]
 
 
-def test_each_thread_has_its_own_connections():
+def test_each_thread_has_a_connection_of_its_own():
     client = OpenAlgoClient("http://x.test", KEY)
-    sessions = [client._session(), client._session()]
-    thread = threading.Thread(target=lambda: sessions.append(client._session()))
+    kept = [client._connection(), client._connection()]
+    thread = threading.Thread(target=lambda: kept.append(client._connection()))
     thread.start()
     thread.join()
-    assert sessions[0] is sessions[1]
-    assert sessions[2] is not sessions[0]
-    assert not sessions[0].trust_env
+    assert kept[0] is kept[1]
+    assert kept[2] is not kept[0]
 
 
 # Secrets

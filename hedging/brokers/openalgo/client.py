@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from hedging.brokers.base import BrokerUnavailable, NotSent, OutcomeUnknown
-from hedging.brokers.openalgo.deadline import MAX_ANSWER_BYTES, DeadlineAdapter, NotConnected
+from hedging.brokers.openalgo.deadline import MAX_ANSWER_BYTES, DeadlineConnection, HttpAnswer, NotConnected
 from hedging.brokers.openalgo.limits import Retries, RetryBudget, TokenBucket
 from hedging.brokers.openalgo.wire import Answer
 
@@ -157,28 +158,22 @@ class OpenAlgoClient:
         return Answer(status, content, asked_at, _skew(date, asked_at, self._clock()))
 
     def _exchange(self, url: str, body: bytes, seconds: float) -> tuple[int, bytes, str | None]:
-        # Straight to the transport: what a `Session` adds (cookies, redirects, authentication, proxies) is not wanted here.
-        request = requests.PreparedRequest()
-        request.method, request.url, request.body = "POST", url, body
-        request.headers = CaseInsensitiveDict(_HEADERS, **{"Content-Length": str(len(body))})
         timeout = (min(CONNECT_SECONDS, seconds), seconds)
-        response = self._session().get_adapter(url).send(request, stream=False, timeout=timeout, proxies={})
-        if len(response.content) > MAX_ANSWER_BYTES:
+        if self._given_session is None:
+            answer = self._connection().post(url, _HEADERS, body, timeout=timeout)
+        else:
+            answer = _over(self._given_session, url, body, timeout=timeout)
+        if len(answer.body) > MAX_ANSWER_BYTES:
             raise requests.exceptions.ContentDecodingError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
-        if response.headers.get("Content-Encoding", "identity") != "identity":
+        if answer.headers.get("content-encoding", "identity") != "identity":
             raise requests.exceptions.ContentDecodingError("a compressed answer, which was not asked for")
-        return response.status_code, response.content, response.headers.get("Date")
+        return answer.status, answer.body, answer.headers.get("date")
 
-    def _session(self) -> requests.Session:
-        if self._given_session is not None:
-            return self._given_session
+    def _connection(self) -> DeadlineConnection:
         # One for each thread and process: a connection shared over a fork would mix up two conversations.
         if getattr(self._local, "pid", None) != os.getpid():
-            session = requests.Session()
-            session.mount("http://", DeadlineAdapter())
-            session.mount("https://", DeadlineAdapter())
-            self._local.session, self._local.pid = _harden(session), os.getpid()
-        kept: requests.Session = self._local.session
+            self._local.connection, self._local.pid = DeadlineConnection(), os.getpid()
+        kept: DeadlineConnection = self._local.connection
         return kept
 
     def _may_retry(self) -> bool:
@@ -268,18 +263,34 @@ def _harden(session: requests.Session) -> requests.Session:
     return session
 
 
+def _over(session: requests.Session, url: str, body: bytes, *, timeout: tuple[float, float]) -> HttpAnswer:
+    # Straight to its transport: what a `Session` adds (cookies, redirects, authentication, proxies) is not wanted here.
+    request = requests.PreparedRequest()
+    request.method, request.url, request.body = "POST", url, body
+    request.headers = CaseInsensitiveDict(_HEADERS, **{"Content-Length": str(len(body))})
+    found = session.get_adapter(url).send(request, stream=False, timeout=timeout, proxies={})
+    return HttpAnswer(found.status_code, {name.lower(): value for name, value in found.headers.items()}, found.content)
+
+
 def _skew(date: str | None, asked_at: datetime, answered_at: datetime) -> float | None:
     """Return the seconds by which a `Date` header is surely ahead of our clock, negative behind; 0 is no proof of either.
 
     The header has whole seconds, and was written at some moment between the request and the end of the answer.
     """
-    try:
-        server = parsedate_to_datetime(date or "").astimezone(UTC)
-    except (ValueError, TypeError, OverflowError):
+    server = _moment(date or "")
+    if server is None:
         return None
     ahead = (server - answered_at).total_seconds()
     behind = (server + timedelta(seconds=1) - asked_at).total_seconds()
     return ahead if ahead > 0 else min(0.0, behind)
+
+
+@lru_cache(maxsize=16)
+def _moment(date: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _never_sent(error: BaseException) -> bool:

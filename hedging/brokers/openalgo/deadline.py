@@ -1,4 +1,4 @@
-"""A requests transport of one socket, with a deadline that a server that drips cannot stretch.
+"""One socket to one server, with a deadline that a server that drips cannot stretch.
 
 A socket's time-out starts anew with every byte. Here what is left of the whole exchange is counted down over sending and
 over every read of the answer, headers included. An order must know whether a byte of it may have left, and its path is
@@ -11,14 +11,13 @@ import contextlib
 import socket
 import ssl
 import time
-from functools import cache
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 import requests
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-from requests.adapters import BaseAdapter
-from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.wait import wait_for_read
 
@@ -26,26 +25,29 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """A chain of 2 x 201 strikes with Greeks is about 150 kB, a day of trades far below this."""
 _AT_ONCE = 65536
 _LEAST_SECONDS = 0.001
+_TELL_LENGTH = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class NotConnected(requests.ConnectionError):
     """There was no connection, TLS included: not one byte of the request left."""
 
 
-class DeadlineAdapter(BaseAdapter):
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A whole answer; the names of its `headers` are in lower case, and of several with one name the last is kept."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class DeadlineConnection:
     """One kept connection to one server: verified, without proxy, cookies, redirects or repeats; for one thread."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._kept: socket.socket | None = None
 
-    def send(  # type: ignore[override]
-        self,
-        request: requests.PreparedRequest,
-        *,
-        timeout: tuple[float, float],
-        **_: Any,
-    ) -> requests.Response:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: tuple[float, float]) -> HttpAnswer:
         """Send once and return the whole answer; `timeout`: seconds to connect, seconds in all.
 
         `NotConnected` says that nothing was sent; any other error (`requests.RequestException`, `OSError`) leaves that open.
@@ -53,25 +55,22 @@ class DeadlineAdapter(BaseAdapter):
         """
         connect_seconds, seconds = timeout
         ends = time.monotonic() + seconds
-        url = urlsplit(str(request.url))
-        head = _head(request, url)
-        sock = self._connected(url, connect_seconds)
+        where = _split(url)
+        head = _head(where, headers, len(body))
+        sock = self._connected(where, connect_seconds)
         if time.monotonic() >= ends:
             raise NotConnected("looking the name up and connecting took the whole deadline")
         answer = _Answer()
         try:
             sock.settimeout(_left(ends))
-            sock.sendall(head + _body(request))
+            sock.sendall(head + body)
             answer.read(sock, ends)
         except BaseException:
             self.close()
             raise
         if not answer.reusable:
             self.close()
-        response = requests.Response()
-        response.request, response.status_code, response._content = request, answer.status, bytes(answer.body)
-        response.headers = CaseInsensitiveDict(answer.headers)
-        return response
+        return HttpAnswer(answer.status, answer.headers, bytes(answer.body))
 
     def close(self) -> None:
         """Drop the connection."""
@@ -99,7 +98,7 @@ class _Answer:
 
     def __init__(self) -> None:
         self.status = 0
-        self.headers: list[tuple[str, str]] = []
+        self.headers: dict[str, str] = {}
         self.body = bytearray()
         self.reusable = False
         self._parser = HttpResponseParser(self)
@@ -139,8 +138,10 @@ class _Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._whole:
-            self.headers.append((name.decode("latin-1"), value.decode("latin-1")))
-            self._ends_with_connection &= name.lower() not in {b"content-length", b"transfer-encoding"}
+            known = name.lower()
+            self.headers[known.decode("latin-1")] = value.decode("latin-1")
+            if known in _TELL_LENGTH:
+                self._ends_with_connection = False
 
     def on_headers_complete(self) -> None:
         if not self._whole:
@@ -162,14 +163,12 @@ class _Answer:
         self.reusable = self._parser.should_keep_alive()
 
 
-def _head(request: requests.PreparedRequest, url: SplitResult) -> bytes:
-    lines = [f"{request.method} {url.path} HTTP/1.1", f"Host: {url.netloc}"]
-    lines += [f"{name}: {value}" for name, value in request.headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("ascii")
+_split = lru_cache(maxsize=64)(urlsplit)
 
 
-def _body(request: requests.PreparedRequest) -> bytes:
-    return request.body if isinstance(request.body, bytes) else b""
+def _head(url: SplitResult, headers: Mapping[str, str], length: int) -> bytes:
+    lines = [f"POST {url.path} HTTP/1.1", f"Host: {url.netloc}", *(f"{name}: {headers[name]}" for name in headers)]
+    return "\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode("ascii")
 
 
 def _connection_to(url: SplitResult, seconds: float) -> socket.socket:
