@@ -93,7 +93,7 @@ def _inserting(vendor: str, kinds: tuple[tuple[type[Model], bool], ...], change:
         source = f"VALUES ({', '.join(['%s'] * len(columns))})"
         if vendor == "postgresql":  # one value for a row: binding each column apart took longer than writing them
             source = f"SELECT {names} FROM json_populate_record(NULL::{table}, %s::json)"  # noqa: S608
-        parts.append(f"INSERT INTO {table} ({names}) {source} RETURNING id")  # noqa: S608 - tables of ours
+        parts.append(f"INSERT INTO {table} ({names}) {source} RETURNING id")
     if len(parts) == 1 and change is None:
         return parts[0].replace("RETURNING id", "RETURNING NULL, id")
     written = [f"r{number} AS ({part})" for number, part in enumerate(parts)]

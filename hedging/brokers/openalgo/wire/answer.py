@@ -5,6 +5,7 @@ Source: contract.md sections 1.1 and 1.2. Bodies may lack `status`, carry `messa
 
 from __future__ import annotations
 
+import codecs
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,7 +51,7 @@ class Answer:
 def parse_object(body: bytes) -> Json | None:
     """Return the body as a JSON object with exact decimals, `None` when it is anything else."""
     try:
-        value: object = json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse_constant)
+        value: object = _JSON.decode(body.removeprefix(codecs.BOM_UTF8).decode())
     except (ValueError, ArithmeticError, RecursionError):
         return None
     return cast("Json", value) if isinstance(value, dict) else None
@@ -122,3 +123,6 @@ def _mentions(message: str, words: tuple[str, ...]) -> bool:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)

@@ -51,11 +51,19 @@ def as_text(value: object, limit: int = 300) -> str:
     """Return any JSON value as one printable line of at most `limit` characters; null gives an empty line."""
     if value is None:
         return ""
+    return _line(value, limit) if type(value) is str else _one_line(str(value), limit)
+
+
+def _one_line(text: str, limit: int) -> str:
     # Null characters and lone surrogates would be refused by the database, line breaks would forge log lines.
-    clean = str(value)[: 4 * limit]
+    clean = text[: 4 * limit]
     if not clean.isprintable():
         clean = "".join(c if c.isprintable() else " " for c in clean)
     return " ".join(clean.split())[:limit]
+
+
+# The rows of a book come again with every read, all day.
+_line = lru_cache(maxsize=8192)(_one_line)
 
 
 def as_amount(value: object, name: str) -> Decimal:
@@ -78,10 +86,10 @@ def _amount_or_none(text: str) -> Decimal | None:
 
 def as_price(value: object, name: str) -> Decimal | None:
     """Return a price in rupees; 0, null and an empty string are `None`: OpenAlgo writes 0 for a missing price."""
-    if value is None or value == "":
-        return None
     if type(value) is Decimal and _SMALLEST_PRICE <= value <= LARGEST_AMOUNT:
         return value  # most prices of a chain and of the books
+    if value is None or value == "":
+        return None
     price = as_amount(value, name)
     if price < 0:
         raise UnreadableAnswer(f"{name} is negative: {price}")
@@ -160,15 +168,22 @@ def contract_or_none(symbol: object, exchange: object) -> Contract | None:
     A symbol that looks like one of our options and cannot be read, or sits on another exchange, is an error:
     to overlook a short would be worse than to read nothing.
     """
-    if not isinstance(symbol, str) or not _OURS.fullmatch(symbol.strip()):
+    contract = _contract_or_none(symbol) if isinstance(symbol, str) else None
+    if contract is None:
         return None
-    try:
-        contract = parse_symbol(symbol)
-    except UnknownSymbol as error:
-        raise UnreadableAnswer(str(error)) from None
     if str(exchange) != contract.exchange:
         raise UnreadableAnswer(f"{symbol} on exchange {_shown(exchange)}, not on {contract.exchange}")
     return contract
+
+
+@lru_cache(maxsize=8192)
+def _contract_or_none(symbol: str) -> Contract | None:
+    if not _OURS.fullmatch(symbol.strip()):
+        return None
+    try:
+        return parse_symbol(symbol)
+    except UnknownSymbol as error:
+        raise UnreadableAnswer(str(error)) from None
 
 
 def _plain(number: Decimal) -> str:
