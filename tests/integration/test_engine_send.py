@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from datetime import time, timedelta
+import time
+from datetime import time as hour
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +13,7 @@ from django.db import connection
 
 from hedging.brokers.base import BrokerUnavailable, OrderRequest, UnreadableAnswer
 from hedging.domain.instruments import Product, Side
-from hedging.domain.lifecycle import OrderStatus
+from hedging.domain.lifecycle import BooksRead, OrderStatus, Trade, step
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.engine.execution import send_order
@@ -203,7 +205,7 @@ def close(place: World) -> None:
 
 
 def evening(_: World) -> None:
-    TradingDay.objects.update(act_until=time(10, 12))
+    TradingDay.objects.update(act_until=hour(10, 12))
 
 
 def holiday(_: World) -> None:
@@ -435,3 +437,35 @@ def test_two_workers_with_the_same_slice_post_it_once():
     assert len(place.exchange.posts) == 1
     assert len(found) == 2
     assert slice_of(order.transaction).status == S.ACKED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fill_that_two_workers_see_at_once_is_booked_once(monkeypatch):
+    place = world()
+    tx = intent(place)
+    order = sent(place, tx)
+    seen = BooksRead(trades=(Trade(order.quantity, Decimal("4.00")),))
+    errors: list[Exception] = []
+
+    def dawdling(*words):
+        time.sleep(0.3)  # the other worker comes to the row meanwhile: it has to wait for what is written here
+        return step(*words)
+
+    def worker() -> None:
+        try:
+            apply_event(order_id=order.pk, event=seen, now=place.clock.now(), wall_now=place.wall.now())
+        except Exception as error:  # noqa: BLE001 - looked at below, in the test's thread
+            errors.append(error)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr("hedging.engine.orders.step", dawdling)
+    threads = [threading.Thread(target=worker) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert errors == []
+    assert [fill.quantity for fill in order.fills.all()] == [order.quantity]
+    tx.refresh_from_db()
+    assert (tx.is_live, tx.filled_quantity) == (False, order.quantity)

@@ -315,11 +315,19 @@ WIRE = (
 SHARED = (
     Mutant(
         invariant=1,
-        guard="two senders of a slice meet at its row's lock",
+        guard="of two senders of a slice one is first",
+        file="hedging/engine/orders.py",
+        old='where={"version": row.version}',
+        new="where={}",
+        tests=(f"{_SEND}test_two_workers_with_the_same_slice_post_it_once",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="two workers that see one fill meet at its row's lock",
         file="hedging/engine/orders.py",
         old=', locked=("", "transaction"))',
         new=")",
-        tests=(f"{_SEND}test_two_workers_with_the_same_slice_post_it_once",),
+        tests=(f"{_SEND}test_a_fill_that_two_workers_see_at_once_is_booked_once",),
     ),
     Mutant(
         invariant=1,
