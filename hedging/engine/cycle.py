@@ -62,7 +62,6 @@ def run_cycle(
     if recorded is None:
         return None
     _execute(recorded, ports)
-    expect_release(card=recorded.card, decision=decision, facts=facts, session=session)
     foretell(session=session, facts=facts, card=decision.card)
     breaker.note_cycle(
         account_id=account_id,
@@ -71,6 +70,7 @@ def run_cycle(
         now=now,
         wall_now=ports.wall(),
     )
+    expect_release(card=recorded.card, decision=decision, facts=facts, session=session)
     return recorded.card
 
 

@@ -91,7 +91,8 @@ _NAMING = {"id", "session_id", "kind", "subject"}
 def expect_release(*, card: HedgeDecision, decision: Decision, facts: CycleFacts, session: TradingSession) -> None:
     """Keep what a hedge action is to do to used margin of the book before it; nothing for a hold. One statement.
 
-    After the orders are on their way: it is for looking back only, and they are short of time.
+    After the orders are on their way: it is for looking back only, and they are short of time. Where a process ends in between
+    nothing was foretold of that action.
     """
     if isinstance(decision, Hold) or card.action == Action.HOLD:  # its claim may have been denied
         return

@@ -7,17 +7,17 @@ Whoever confirms the same again waits at the unique constraint and gets the firs
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from hedging.domain.decided import ByHand, Hold, LegOrder
+from hedging.domain.decided import ByHand, Decision, Hold, LegOrder
 from hedging.domain.guards import Gate
 from hedging.domain.manual import Preview, Quoted, Refusal, Wanted, WantedLeg
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.engine import audit, watchdog
-from hedging.engine.intents import record
+from hedging.engine.intents import Recorded, record
 from hedging.engine.jumps import expect_release
 from hedging.engine.manual import WORKERS, Look, card_of_look, look
 from hedging.engine.ticks import Rules
@@ -78,10 +78,11 @@ class ManualRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What one transaction came to: the stored answer, and the slices to send."""
+    """What one transaction came to: the stored answer, and the decision with its card and the slices to send."""
 
     request: ManualRequest
-    order_ids: tuple[int, ...] = field(default=())
+    decision: Decision
+    recorded: Recorded
 
 
 def answer_of(*, by: By, request: Request) -> Claimed | None:
@@ -117,8 +118,9 @@ def confirm(*, quoted: Quoted, by: By, request: Request, rules: Rules) -> Claime
             return known
         _check_unused(request)
         raise
-    for order_id in taken.order_ids:
+    for order_id in taken.recorded.order_ids:
         seen.ports.nudge_send(order_id)
+    expect_release(card=taken.recorded.card, decision=taken.decision, facts=seen.facts, session=seen.session)
     return _answer(taken.request, request, repeated=False)
 
 
@@ -175,16 +177,15 @@ def _take(seen: Look, quoted: Quoted, by: By, request: Request) -> _Taken:
     )
     if recorded is None:
         raise RuntimeError("a decision without a slot was taken for one that was made before")
-    card, order_ids = recorded.card, recorded.order_ids
-    expect_release(card=card, decision=decision, facts=seen.facts, session=seen.session)
-    row.accepted = bool(order_ids)
+    card = recorded.card
+    row.accepted = bool(recorded.order_ids)
     row.answer = _accepted(card) if row.accepted else _denied(card, refusal)
     row.save(update_fields=["accepted", "answer"])
     if row.accepted:
         _tell(card, seen, by)
     else:
         _audit_refusal(card, seen, by, row.answer)
-    return _Taken(row, order_ids)
+    return _Taken(row, decision, recorded)
 
 
 def _refusal(preview: Preview, quoted: Quoted) -> Refusal | None:

@@ -115,7 +115,10 @@ def apply_event(
         after, effects = step(before, event, now, timing or Timing())
         if after == before and not effects:
             return after.status, ()
-        apply_change(_store(row, after, wall_now, message=getattr(event, "message", "")))
+        try:
+            apply_change(_store(row, after, wall_now, message=getattr(event, "message", "")))
+        except Unchanged:
+            raise RuntimeError(f"order {row.pk} changed under its own row lock") from None
         for effect in effects:
             _perform(row, effect, now=now, wall_now=wall_now)
         fresh = after.trades[len(before.trades) :]

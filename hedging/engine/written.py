@@ -1,7 +1,7 @@
 """Written: insert rows and change one by statements that are composed once, as `one_row.py` reads them.
 
-PostgreSQL takes all rows of an insert in one statement. Values are bound as the ORM would bind them; signals are not sent,
-and nobody listens for those of the rows that are written here.
+PostgreSQL takes all rows of an insert in one statement, each as one value, and the change that they belong to with them.
+Signals are not sent, and nobody listens for those of the rows that are written here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -131,8 +133,18 @@ def _fields(model: type[Model], named: bool) -> tuple[Any, ...]:  # noqa: FBT001
 
 
 def _plain(value: Any) -> Any:
-    """Return a column's value as JSON that PostgreSQL reads as that column's type."""
-    return value if value is None or isinstance(value, str | int | list | dict) else str(value)
+    """Return a column's value as JSON that PostgreSQL reads as that column's type. Raises `TypeError` for any other value."""
+    if value is None or isinstance(value, str | int | list | dict):
+        return value
+    if isinstance(value, Decimal):
+        known = value.is_finite()
+    elif isinstance(value, datetime):
+        known = value.utcoffset() is not None
+    else:
+        known = isinstance(value, date | time)
+    if not known:
+        raise TypeError(f"{value!r} is not what a column is written from")
+    return str(value)
 
 
 def _stored(field: Any, value: Any, database: BaseDatabaseWrapper) -> Any:

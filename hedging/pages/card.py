@@ -57,7 +57,7 @@ def _release(row: DecisionRow) -> dict[str, Decimal | str | None] | None:
         session_id=row.session, kind=JumpKind.HEDGE.value, subject=str(row.card.id)
     ).first()
     if jump is None:
-        return {"foretold": None, "realized": None, "note": "not measured yet"}
+        return {"foretold": None, "realized": None, "note": "nothing was foretold"}
     return {
         "foretold": None if jump.forecast is None else -jump.forecast,
         "realized": None if jump.realized is None else -jump.realized,

@@ -281,6 +281,18 @@ def test_where_looking_the_name_up_takes_the_whole_deadline_nothing_is_sent(monk
     assert asked in ([], [b""])
 
 
+def test_no_proxy_is_taken_from_the_environment(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+
+    def serve(peer, _):
+        read_request(peer)
+        peer.sendall(head(len(GOOD)) + GOOD)
+
+    with Server(serve) as server:
+        assert broker_at(server.url).place(REQUEST).order_id == "11"
+
+
 def test_a_connection_that_ended_since_is_not_used_again():
     def serve_one(peer, _):
         read_request(peer)

@@ -437,6 +437,8 @@ def test_two_workers_with_the_same_slice_post_it_once():
     assert len(place.exchange.posts) == 1
     assert len(found) == 2
     assert slice_of(order.transaction).status == S.ACKED
+    lines = AuditEvent.objects.filter(subject_kind="hedgeorder", subject_id=order.pk).order_by("id")
+    assert [line.event for line in lines] == ["order_sending", "order_acked"]  # who came second left none
 
 
 @pytest.mark.django_db(transaction=True)

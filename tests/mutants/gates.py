@@ -176,10 +176,13 @@ CLAIMING = (
     ),
     Mutant(
         invariant=2,
-        guard="what does not fit under the cap takes its rows back",
+        guard="a change that was not made takes its rows back",
         file="hedging/engine/written.py",
         old="    if after is not None and changed is None:\n        raise Unchanged\n",
-        tests=(f"{_CLAIMS}test_the_cap_counts_what_is_spent_and_what_is_reserved",),
+        tests=(
+            f"{_CLAIMS}test_the_cap_counts_what_is_spent_and_what_is_reserved",
+            f"{_SENDS}test_two_workers_with_the_same_slice_post_it_once",
+        ),
     ),
     Mutant(
         invariant=2,

@@ -151,7 +151,7 @@ class OpenAlgoClient:
         try:
             status, content, date = self._exchange(f"{self._root}/api/v1/{endpoint}", body, seconds)
         except _TRANSPORT_ERRORS as error:
-            # Raised anew by the caller, outside of this handler: `error.request` holds the body, and so the key.
+            # Raised anew by the caller, outside of this handler: what led to the error holds the body, and so the key.
             return _Lost(before_sending=_never_sent(error), text=self.redact(_shown(error)))
         if len(self._key) >= _SHORTEST_SECRET:
             content = content.replace(self._key.encode(), b"***")

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
 import requests
@@ -55,7 +55,7 @@ class DeadlineConnection:
         """
         connect_seconds, seconds = timeout
         ends = time.monotonic() + seconds
-        where = _split(url)
+        where = urlsplit(url)
         head = _head(where, headers, len(body))
         sock = self._connected(where, connect_seconds)
         if time.monotonic() >= ends:
@@ -161,9 +161,6 @@ class _Answer:
             return
         self._whole = True
         self.reusable = self._parser.should_keep_alive()
-
-
-_split = lru_cache(maxsize=64)(urlsplit)
 
 
 def _head(url: SplitResult, headers: Mapping[str, str], length: int) -> bytes:

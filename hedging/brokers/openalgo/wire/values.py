@@ -51,19 +51,16 @@ def as_text(value: object, limit: int = 300) -> str:
     """Return any JSON value as one printable line of at most `limit` characters; null gives an empty line."""
     if value is None:
         return ""
-    return _line(value, limit) if type(value) is str else _one_line(str(value), limit)
+    return _one_line(str(value)[: 4 * limit], limit)
 
 
+@lru_cache(maxsize=8192)
 def _one_line(text: str, limit: int) -> str:
+    # The rows of a book come again with every read, all day.
     # Null characters and lone surrogates would be refused by the database, line breaks would forge log lines.
-    clean = text[: 4 * limit]
-    if not clean.isprintable():
-        clean = "".join(c if c.isprintable() else " " for c in clean)
-    return " ".join(clean.split())[:limit]
-
-
-# The rows of a book come again with every read, all day.
-_line = lru_cache(maxsize=8192)(_one_line)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())[:limit]
 
 
 def as_amount(value: object, name: str) -> Decimal:
@@ -168,22 +165,15 @@ def contract_or_none(symbol: object, exchange: object) -> Contract | None:
     A symbol that looks like one of our options and cannot be read, or sits on another exchange, is an error:
     to overlook a short would be worse than to read nothing.
     """
-    contract = _contract_or_none(symbol) if isinstance(symbol, str) else None
-    if contract is None:
+    if not isinstance(symbol, str) or not _OURS.fullmatch(symbol.strip()):
         return None
+    try:
+        contract = parse_symbol(symbol)
+    except UnknownSymbol as error:
+        raise UnreadableAnswer(str(error)) from None
     if str(exchange) != contract.exchange:
         raise UnreadableAnswer(f"{symbol} on exchange {_shown(exchange)}, not on {contract.exchange}")
     return contract
-
-
-@lru_cache(maxsize=8192)
-def _contract_or_none(symbol: str) -> Contract | None:
-    if not _OURS.fullmatch(symbol.strip()):
-        return None
-    try:
-        return parse_symbol(symbol)
-    except UnknownSymbol as error:
-        raise UnreadableAnswer(str(error)) from None
 
 
 def _plain(number: Decimal) -> str:
