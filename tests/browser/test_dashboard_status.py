@@ -56,8 +56,6 @@ def test_the_page_lives(open_page):
 
 def test_a_hedge_is_shown_within_three_seconds_of_its_fill(new_installation, browser, watch):
     world = new_installation()
-    # The fourth entry at 10:16:30 needs one, bought about 100 seconds before it. A market in a hurry runs on for minutes while it
-    # is stopped, so the stop comes early.
     world.go_to("10:09")
 
     def held():
@@ -66,8 +64,12 @@ def test_a_hedge_is_shown_within_three_seconds_of_its_fill(new_installation, bro
     page = browser.new_context(base_url=world.base_url).new_page()
     page.goto("/")
     before = held()
+    # By hand: whether the next entry needs one hangs on what a market in a hurry made the loop buy earlier.
+    board = world.read("/api/hedge/manual/board")
+    wings = [next(row["symbol"] for row in board[side] if row["in_band"]) for side in ("calls", "puts")]
+    world.manage("hedge", "buy", wings[0], "1", wings[1], "1", "--yes")
 
-    world.wait(lambda: held() != before, what="a hedge", seconds=540)
+    world.wait(lambda: held() != before, what="a hedge")
 
     symbol, quantity = next((symbol, units) for symbol, units in held().items() if before.get(symbol) != units)
     expect(page.locator("#hedges tbody tr", has_text=symbol)).to_contain_text(str(quantity), timeout=LATE)
