@@ -74,11 +74,16 @@ class Gatherer:
         """Why the broker's basket call last gave no answer that counts; "" when it did."""
 
     def book(self, *, now: datetime, books: Reconciled, pulse: Pulse) -> CycleFacts:
-        """Read funds and positions, and everything about the session that the database knows."""
+        """Read funds and positions, and everything about the session that the database knows.
+
+        The facts are of the moment after the books were read, not of `now`, when the cycle began: an entry that fell due in
+        between may be in the positions already, and one that is held must not be counted as coming too.
+        """
         session = self._session
         spec, hours = self._plan.spec, self._plan.hours
         funds = self._read("funds", self._reader.funds)
         positions = self._read("positions", self._reader.positions)
+        now = max(now, self._ports.clock.now())
         if funds is not None and self._is_stale(funds):
             funds = None
         used = free = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from hedging.brokers.base import BrokerError
 from hedging.domain.decision import Decision
 from hedging.domain.facts import CycleFacts
 from hedging.domain.guards import ACTIVE
@@ -16,6 +18,7 @@ from hedging.domain.imagined import LEAST_SCAN_PCT, MOST_SCAN_PCT, with_scan_ran
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.scenarios import Scenarios, scenario_losses
 from hedging.domain.strikes import StrikeTable, strike_table
+from hedging.engine.clock import VirtualClock
 from hedging.engine.depths import decide_at_depth
 from hedging.engine.gather import Gatherer
 from hedging.engine.one_reading import OneReading
@@ -118,9 +121,13 @@ class _Look:
         self._session = session
         self._rules = rules
         self._plan = rules.plan_for(session)
-        self._ports: Ports = rules.ports_for(session)
-        self._reader = OneReading(self._ports.broker)
-        self._now = self._ports.clock.now()
+        ports: Ports = rules.ports_for(session)
+        self._reader = OneReading(ports.broker)
+        with suppress(BrokerError):  # whoever asks again is told the same, and says so in the facts
+            self._reader.positions()
+        # All looks are of the moment after the one reading of the positions, as a cycle's facts are.
+        self._now = ports.clock.now()
+        self._ports = replace(ports, clock=VirtualClock(self._now))
         self._pulse = take_pulse(
             session_id=session.pk,
             account_id=session.account_id,

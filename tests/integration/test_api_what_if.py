@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import time
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -65,6 +65,16 @@ def test_however_many_decisions_are_made_the_broker_is_asked_each_thing_once(cli
     reads = Counter(place.exchange.calls)
     assert (reads["funds"], reads["positions"], reads["chain"]) == (1, 1, 1)
     assert set(reads) <= {"funds", "positions", "chain", "depth", "basket_margin"}
+
+
+def test_all_that_is_imagined_is_of_the_moment_after_the_one_reading_of_the_book(client, place):
+    place.exchange.before["positions"] = lambda: place.wait(20)
+    place.exchange.before["chain"] = lambda: place.wait(1)
+    began = place.clock.now()
+
+    told = asked(client, f"{LOWER}&reach_minutes=60")
+
+    assert datetime.fromisoformat(told["now"]) == began + timedelta(seconds=20)
 
 
 def test_the_scenarios_are_the_engines_in_all_three_shapes(client, place):

@@ -383,6 +383,21 @@ def test_what_was_bought_fills_and_the_need_is_met():
     assert reason(place, plan=plan) == Reason.HOLD_WITHIN_BUDGET
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(10, Reason.HOLD_NOTHING_DUE), (1, Reason.ADD_PROJECTION_OVER_TRIGGER)]
+)
+def test_an_entry_that_falls_due_while_the_books_are_read_is_not_counted_as_coming_too(seconds, expected):
+    place = world()
+    plan = entry_soon(place, minutes=0.6)
+    place.exchange.added_by_basket = margin(1100)
+
+    place.exchange.before["funds"] = lambda: place.wait(seconds)
+
+    assert reason(place, plan=plan) == expected  # 6 s before it, when the cycle begins
+
+    assert HedgeDecision.objects.get().at == place.clock.now()  # the card is of the moment that it knows
+
+
 def test_an_unknown_outcome_holds_further_buys():
     place = world()
     plan = entry_soon(place, minutes=2.08)
