@@ -44,7 +44,7 @@ from hedging.brokers.openalgo.limits import TokenBucket  # noqa: E402
 from hedging.chaos.page import write_part  # noqa: E402
 from hedging.domain import decision  # noqa: E402
 from hedging.engine import cycle  # noqa: E402
-from hedging.engine.clock import VirtualClock  # noqa: E402
+from hedging.engine.clock import DatabaseClock  # noqa: E402
 from hedging.engine.execution import send_order  # noqa: E402
 from hedging.engine.plan import DayPlan, plan_of  # noqa: E402
 from hedging.engine.ports import Ports  # noqa: E402
@@ -72,7 +72,7 @@ from its tick to the first bytes of its order; the solve and the waiting for ans
 process and minute: what a bare `requests.post` of the same body needs tells how fast the machine was.
 
 Nobody waits for a turn here: purchases follow each other faster than the server's rate of orders allows. Of our share about
-a quarter is the database (nine statements and two commits, half of it PostgreSQL's own time), a twelfth is HTTP (nine
+a quarter is the database (nine statements, the time once a second, and two commits, half of it PostgreSQL's own time), a twelfth is HTTP (nine
 requests), a seventh parsing the chain and the books; the rest is deciding, rows and audit lines, in many small parts. At
 150 ms a read the processor's caches are cold after each wait, so that the same code takes up to half as long again.
 """
@@ -130,6 +130,19 @@ def _serve(exchange: Exchange, told: Connection) -> None:
         with exchange.lock:
             exchange.advance_to(moment)
         told.send(exchange.strategist.entries_made)
+
+
+@dataclass(slots=True)
+class DayClock:
+    """Production's clock, asked as in production, whose answer is the simulator's moment."""
+
+    moment: datetime
+    database: DatabaseClock = field(default_factory=DatabaseClock)
+
+    def now(self) -> datetime:
+        """Return the simulator's moment."""
+        self.database.now()
+        return self.moment
 
 
 # --- one cycle --------------------------------------------------------------------------------------------------------------
@@ -204,7 +217,7 @@ class World:
         # Nobody waits for a rate limit here: many days' purchases in a minute are more orders than any limit lets through.
         for bucket in ("_read_bucket", "_order_bucket"):
             vars(self.broker._client)[bucket] = TokenBucket(rate_per_second=1e6, burst=1_000_000)
-        self.clock = VirtualClock(exchange.now)
+        self.clock = DayClock(exchange.now)
         self.cycles = 0
 
     def go_to(self, moment: datetime, *, delay: float = 0.0) -> None:

@@ -58,11 +58,11 @@ def reconcile(*, account_id: int, day: date, ports: Ports, watched: tuple[int, .
     `watched` are the ids of those slices where the caller knows them. No read is made while there are none, and none
     after the day itself: the books are about another one then.
     """
-    now = ports.clock.now()
     if watched is None:
-        watched = watched_orders(account_id=account_id, day=day, mode=_mode_of(ports), now=now)
+        watched = watched_orders(account_id=account_id, day=day, mode=_mode_of(ports), now=ports.clock.now())
     if not watched:
         return Reconciled(watched=0, books_read=True)
+    now = ports.clock.now()
     whole = HedgeOrder.objects.filter(pk__in=watched).select_related("transaction__session", "transaction__decision")
     rows = list(whole.order_by("id"))
     _give_up_on_dead_senders(rows, ports)
