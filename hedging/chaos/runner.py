@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -98,14 +100,22 @@ def _difference(rows: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) 
     return "nothing that can be named"
 
 
-def pool_of(store: Store, *, jobs: int) -> ProcessPoolExecutor:
-    """Return processes, each with a store of its own, that are ready for schedules after a few seconds."""
+@contextmanager
+def pool_of(store: Store, *, jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes, each with a store of its own, that are ready for schedules after a few seconds.
+
+    Whoever leaves early, by Ctrl-C or an error, waits for what has begun and for nothing else.
+    """
     # Spawned, not forked: a child must share neither a database connection nor a lock with us.
     context = get_context("spawn")
     places = context.Queue()
     for place in range(jobs):
         places.put(place)
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare, initargs=(store, places))
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare, initargs=(store, places))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _place = 0
@@ -123,6 +133,7 @@ def _prepare(store: Store, places: Any) -> None:
     global _place  # noqa: PLW0603 - one figure of this process, set once
     _place = places.get()
     logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the process that waits for us
     settings.AUTO_HEDGE_DRY_RUN, settings.AUTO_HEDGE_ENABLED = False, True
     if store.config is None:
         use_memory()

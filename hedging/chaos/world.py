@@ -16,13 +16,12 @@ from hedging.chaos.rows import Rows
 from hedging.chaos.script import Act, Deed, Script
 from hedging.chaos.store import Disasters
 from hedging.chaos.witness import Witness
-from hedging.domain.lifecycle import OrderStatus, Resolved
+from hedging.domain.lifecycle import OrderStatus
 from hedging.engine import states
 from hedging.engine.day_end import end_day
 from hedging.engine.intents import record
-from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
-from hedging.engine.reconcile import reconcile
+from hedging.engine.reconcile import ResolutionRefused, reconcile, resolve
 from hedging.engine.sessions import set_automation
 from hedging.models import CycleKind, HedgeOrder, Origin
 from sessions_app.models import TradingSession, TradingState
@@ -143,14 +142,11 @@ class World:
         """Let a person settle what is in review, by the broker's own screen."""
         for row in HedgeOrder.objects.filter(account_id=self.rows.account_id, status=OrderStatus.REVIEW.value):
             found = next((o.order_id for o in self.gateway.orders if o.owner == row.pk), None)
-            self.kernel.tally["a person settled a review"] += 1
-            apply_event(
-                order_id=row.pk,
-                event=Resolved(found),
-                now=self.kernel.now,
-                wall_now=self.gateway.wall(),
-                actor="a person",
-            )
+            try:
+                resolve(order_id=row.pk, broker_order_id=found, actor="a person", reason="the screen", ports=self.ports)
+                self.kernel.tally["a person settled a review"] += 1
+            except ResolutionRefused:  # a control has taken it for another order of ours
+                self.kernel.tally["a person was refused to settle a review"] += 1
             self.kernel.start(1, self._name("reconcile"), self.reconcile)
             self.kernel.run()
 

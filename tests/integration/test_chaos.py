@@ -1,6 +1,7 @@
 """The order protocol under seeded disasters: no breach with production's sender, many with each that sends again."""
 
 import json
+import time
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -40,6 +41,22 @@ def test_a_sender_that_sends_again_breaches_on_the_same_schedules(name):
 def test_twenty_schedules_end_in_the_same_tables_on_postgresql():
     seeds = range(1, 21)
     assert list(compare(seeds, stores=(MEMORY, on_postgres()), progress=lambda _: None)) == []
+
+
+@pytest.mark.slow
+def test_whoever_leaves_early_waits_for_what_has_begun_and_for_nothing_else():
+    waiting = []
+
+    def leave_early():
+        with pool_of(MEMORY, jobs=1) as pool:
+            waiting.extend(pool.submit(time.sleep, 0.1) for _ in range(1000))
+            waiting[0].result()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave_early()
+    assert all(one.done() for one in waiting)
+    assert waiting[-1].cancelled()
 
 
 def test_a_seed_tells_the_same_story_every_time():
