@@ -61,7 +61,8 @@ def _past_jumps(
         if before is None or after is None:  # the database refuses an `after` without a `before`
             continue
         entered = kind == JumpKind.ENTRY
-        shape = shape_of(((parse_symbol(leg[0]), leg[2]) for leg in legs), baskets=baskets) if entered else ()
+        # Without its legs an entry has no shape, and nothing that comes is like it.
+        shape = shape_of(((parse_symbol(leg[0]), leg[2]) for leg in legs or ()), baskets=baskets) if entered else ()
         past.append(
             PastJump(
                 what=subject if entered else "hedge",

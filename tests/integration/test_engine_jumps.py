@@ -408,6 +408,13 @@ def test_the_state_of_hedge_is_read_from_the_book_after_the_jump(wings, cover):
     assert found.cover is cover
 
 
+def test_a_jump_whose_book_was_not_kept_is_like_no_entry_and_stops_nothing():
+    place = world()
+    measured(place, 300_000, book={})
+    (found,) = past_jumps(session=place.session, measured=1)
+    assert (found.shape, found.cover, found.realized) == ((), Cover.BARE, 300_000)
+
+
 def test_three_measured_days_make_history_a_source_of_the_decision():
     place, plan = morning()
     for days in (7, 14, 21):

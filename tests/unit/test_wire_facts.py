@@ -15,7 +15,8 @@ from hedging.brokers.base import (
     UnreadableAnswer,
 )
 from hedging.brokers.openalgo import wire
-from hedging.brokers.openalgo.symbols import parse_symbol
+from hedging.brokers.openalgo.symbols import UnknownSymbol, parse_symbol
+from hedging.brokers.openalgo.wire import values
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from tests.contract.recorded import ASKED_AT, answer, body_of, made, recorded
 
@@ -465,3 +466,18 @@ def test_the_chain_is_asked_with_the_spelling_that_it_wants_and_within_its_bound
     for count in (0, 101):
         with pytest.raises(ValueError, match="1 to 100"):
             wire.chain_request(Index.NIFTY, EXPIRY, count)
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "refusal"),
+    [
+        ("9" * 100_000, lambda text: values.as_amount(text, "cash"), UnreadableAnswer),
+        (f"NIFTY01DEC26{'9' * 100_000}CE", parse_symbol, UnknownSymbol),
+        (f"NIFTY01DEC26{'9' * 10}CE", parse_symbol, UnknownSymbol),
+    ],
+)
+def test_a_number_without_end_is_refused_and_not_kept(text, read, refusal):
+    kept = [values._amount_or_none.cache_info().currsize, parse_symbol.cache_info().currsize]
+    with pytest.raises(refusal):
+        read(text)
+    assert [values._amount_or_none.cache_info().currsize, parse_symbol.cache_info().currsize] == kept

@@ -22,6 +22,7 @@ LARGEST_QUANTITY = 10**9
 _SMALLEST_PRICE = Decimal("1e-9")
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?([eE][+-]?[0-9]{1,2})?")
+_LONGEST_NUMBER = 64
 _ORDER_ID = re.compile(r"[!-~]{1,64}")
 _OURS = re.compile(rf"({'|'.join(Index.__members__)})\d{{2}}[A-Z].*(CE|PE)", re.IGNORECASE | re.DOTALL)
 _STATUS_WORDS = {
@@ -68,7 +69,7 @@ def as_amount(value: object, name: str) -> Decimal:
     # bool is an int for Python, and `true` is no amount.
     if isinstance(value, int | Decimal | str) and not isinstance(value, bool):
         text = str(value).strip() if not isinstance(value, Decimal) else _plain(value)
-        number = _amount_or_none(text)
+        number = _amount_or_none(text) if len(text) <= _LONGEST_NUMBER else None  # what is kept must be short
         if number is not None:
             return number
     raise UnreadableAnswer(f"{name} is {_shown(value)}, not a plausible number")
