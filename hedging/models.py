@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.timezone import localtime
 
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import LIVE, OrderStatus, outcome_words
@@ -81,7 +82,7 @@ class HedgeDecision(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.reason} at {self.at:%H:%M:%S}"
+        return f"{self.reason} at {localtime(self.at):%H:%M:%S}"
 
 
 class HedgeTransaction(models.Model):
@@ -421,7 +422,7 @@ class MarginJump(models.Model):
         indexes = [models.Index(fields=["session", "at"], name="jump_latest")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.subject} at {self.at:%H:%M:%S}"
+        return f"{self.kind} {self.subject} at {localtime(self.at):%H:%M:%S}"
 
     @property
     def realized(self) -> Decimal | None:
@@ -444,4 +445,4 @@ class Heartbeat(models.Model):
     wall_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"{self.name} {self.wall_at:%H:%M:%S}"
+        return f"{self.name} {localtime(self.wall_at):%H:%M:%S}"

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 
 from hedging.domain.calibration import Calibration as CalibrationFacts
 from hedging.domain.calibration import FoundBy, Scope
@@ -312,4 +313,4 @@ class MarginSnapshot(models.Model):
         indexes = [models.Index(fields=["session", "-at"], name="snapshot_latest")]
 
     def __str__(self) -> str:
-        return f"{self.at:%H:%M:%S} {self.utilization_pct}"
+        return f"{localtime(self.at):%H:%M:%S} {self.utilization_pct}"

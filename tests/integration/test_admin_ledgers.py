@@ -87,6 +87,13 @@ def test_decisions_answer_what_was_denied_today_and_what_acted(viewer):
     assert len(listed(viewer, "hedgedecision", asked="nothing that we know")) == 3
 
 
+def test_a_title_tells_the_time_of_the_market(viewer):
+    decision = make.HedgeDecisionFactory.create(session=days()[1], slot=None, at=make.ist(10, 12))
+    page = viewer.get(f"/admin/hedging/hedgedecision/{decision.pk}/change/").content.decode()
+    assert f"{decision.reason} at 10:12:00" in page
+    assert "04:42:00" not in page
+
+
 def test_transactions_answer_what_is_unresolved_denied_today_by_hand_and_live(viewer):
     yesterday, today = days()
     unknown = order(today, OrderStatus.UNKNOWN, symbol="A").transaction
