@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import Future
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -45,7 +46,7 @@ def test_twenty_schedules_end_in_the_same_tables_on_postgresql():
 
 @pytest.mark.slow
 def test_whoever_leaves_early_waits_for_what_has_begun_and_for_nothing_else():
-    waiting = []
+    waiting: list[Future[None]] = []
 
     def leave_early():
         with pool_of(MEMORY, jobs=1) as pool:
