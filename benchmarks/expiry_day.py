@@ -151,7 +151,7 @@ class ExpiryDay:
         used = requirement(lines=lines, market=market, parameters=MarginParameters()).total
         coming = self._coming(chain, now + timedelta(minutes=1.5))
         return CycleFacts(
-            now=now,
+            now=now, seen_at=now,
             session=SessionFacts(
                 index=self.index, expiry=self.day.date, dte=0, product=Product.NRML, budget=BUDGET, baseline=Decimal(0),
                 automation=True, trading_state="active", spent=Decimal(0), reserved=Decimal(0), last_action_at=None,

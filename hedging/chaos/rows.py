@@ -46,6 +46,7 @@ class Rows:
         session = TradingSession.objects.get(pk=self.session_id)
         return CycleFacts(
             now=now,
+            seen_at=now,
             session=SessionFacts(
                 index=Index.NIFTY,
                 expiry=session.expiry,

@@ -140,13 +140,16 @@ class World:
 
     def _look_at_the_screen(self) -> None:
         """Let a person settle what is in review, by the broker's own screen."""
-        for row in HedgeOrder.objects.filter(account_id=self.rows.account_id, status=OrderStatus.REVIEW.value):
+        asked: list[int] = []
+        in_review = HedgeOrder.objects.filter(account_id=self.rows.account_id, status=OrderStatus.REVIEW.value)
+        while (row := in_review.exclude(pk__in=asked).first()) is not None:
+            asked.append(row.pk)
             found = next((o.order_id for o in self.gateway.orders if o.owner == row.pk), None)
             try:
                 resolve(order_id=row.pk, broker_order_id=found, actor="a person", reason="the screen", ports=self.ports)
                 self.kernel.tally["a person settled a review"] += 1
-            except ResolutionRefused:  # a control has taken it for another order of ours
-                self.kernel.tally["a person was refused to settle a review"] += 1
+            except ResolutionRefused as refused:  # it was taken for another order of ours: only a control does that
+                self.kernel.escaped.append(("a person", refused))
             self.kernel.start(1, self._name("reconcile"), self.reconcile)
             self.kernel.run()
 

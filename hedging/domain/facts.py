@@ -84,6 +84,7 @@ class LaterEntry:
 class CycleFacts:
     """One cycle's knowledge. A reading that failed is `None`, and `unknown` says which and why.
 
+    `now` is when the cycle began, `seen_at` the moment after its books were read: an entry due by then may be in them.
     `coming` are entries due within the lookahead but for those (`waiting`, by name) that a scheduled exit comes before,
     `soon` those within the exit buffer, waiting ones too, `later` all entries still to come today. `just_due` tells that an
     entry fell due so recently that its orders may still be on the way, `just_exited` that one was to leave the book in the
@@ -97,6 +98,7 @@ class CycleFacts:
     """
 
     now: datetime
+    seen_at: datetime
     session: SessionFacts
     policy: HedgePolicy
     spec: ContractSpec

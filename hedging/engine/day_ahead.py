@@ -49,7 +49,7 @@ def day_card(*, gatherer: Gatherer, session: TradingSession, plan: DayPlan, fact
     Nothing of it touches the decision: a chain read only for this one that fails leaves the decision as it is.
     """
     mine = [e for e in plan.entries if (e.index, e.expiry) == (facts.session.index, facts.session.expiry)]
-    apart = [e.portfolio for e in plan.entries if e not in mine and e.entry_at > facts.now]
+    apart = [e.portfolio for e in plan.entries if e not in mine and e.entry_at > facts.seen_at]
     card: dict[str, Any] = {"at": facts.now.isoformat(), "not_of_this_session": apart, "unknown": "", "moments": []}
     try:
         priced, coming = gatherer.rest_of_day(facts)
@@ -165,7 +165,7 @@ def _standing(session: TradingSession, plan: DayPlan, facts: CycleFacts) -> list
     entered = [
         e
         for e in plan.entries
-        if e.entry_at <= facts.now and (e.index, e.expiry) == (facts.session.index, facts.session.expiry)
+        if e.entry_at <= facts.seen_at and (e.index, e.expiry) == (facts.session.index, facts.session.expiry)
     ]
     if not any(e.exit_at is not None and e.exit_at > facts.now for e in entered):
         return []

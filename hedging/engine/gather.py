@@ -76,26 +76,27 @@ class Gatherer:
     def book(self, *, now: datetime, books: Reconciled, pulse: Pulse) -> CycleFacts:
         """Read funds and positions, and everything about the session that the database knows.
 
-        The facts are of the moment after the books were read, not of `now`, when the cycle began: an entry that fell due in
-        between may be in the positions already, and one that is held must not be counted as coming too.
+        What must have settled by now is judged by `now`, when the cycle began. Which entries are still to come is judged by
+        the moment after the reading: one that fell due in between may be held already, and must not be counted twice.
         """
         session = self._session
         spec, hours = self._plan.spec, self._plan.hours
         funds = self._read("funds", self._reader.funds)
         positions = self._read("positions", self._reader.positions)
-        now = max(now, self._ports.clock.now())
+        seen_at = max(now, self._ports.clock.now())
         if funds is not None and self._is_stale(funds):
             funds = None
         used = free = None
         if funds is not None:
             free = self._meaning.free(funds)
             used = None if session.baseline is None else funds.utilised - session.baseline
-        later = tuple(e for e in self._plan.entries if e.entry_at > now)
+        later = tuple(e for e in self._plan.entries if e.entry_at > seen_at)
         standing = pulse.standing
         self._spots = pulse.spots
         live = _live_intents(session) if books.watched else ()
         return CycleFacts(
             now=now,
+            seen_at=seen_at,
             session=_session_facts(session, standing),
             policy=self._policy,
             spec=spec,
@@ -118,7 +119,7 @@ class Gatherer:
             later=tuple(
                 LaterEntry(e.portfolio, e.entry_at, self._units(e, spec)) for e in later if e.index == session.index
             ),
-            just_due=any(now - JUST_DUE <= e.entry_at <= now for e in self._plan.entries),
+            just_due=any(now - JUST_DUE <= e.entry_at <= seen_at for e in self._plan.entries),
             just_exited=any(
                 e.exit_at is not None and e.exit_at <= now < e.exit_at + JUST_EXITED for e in self._plan.entries
             ),
@@ -147,7 +148,7 @@ class Gatherer:
             soon = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.exit_buffer_minutes))
         except ValueError as error:
             return replace(facts, chain=chain, unknown=str(error))
-        exits = [e.exit_at for e in self._plan.entries if e.exit_at is not None and e.entry_at <= facts.now]
+        exits = [e.exit_at for e in self._plan.entries if e.exit_at is not None and e.entry_at <= facts.seen_at]
         waiting = {e.portfolio for e in due if waits_for_exit(e.at, exits, now=facts.now)}
         coming = tuple(entry for entry in due if entry.portfolio not in waiting)
         return replace(facts, chain=chain, coming=coming, soon=soon, waiting=tuple(sorted(waiting)))
@@ -200,7 +201,7 @@ class Gatherer:
         chain = priced.chain
         if chain is None:
             raise ValueError(priced.unknown or "the option chain could not be read")
-        ahead = [e for e in self._plan.entries if e.entry_at > facts.now and e.index == facts.session.index]
+        ahead = [e for e in self._plan.entries if e.entry_at > facts.seen_at and e.index == facts.session.index]
         mine = [e for e in ahead if e.expiry == facts.session.expiry]
         return priced, tuple(self._resolve_entry(priced, chain, entry) for entry in mine)
 
@@ -208,7 +209,7 @@ class Gatherer:
         return tuple(
             self._resolve_entry(facts, chain, e)
             for e in self._plan.entries
-            if facts.now < e.entry_at <= facts.now + within and e.index == facts.session.index
+            if facts.seen_at < e.entry_at <= facts.now + within and e.index == facts.session.index
         )
 
     def _resolve_entry(self, facts: CycleFacts, chain: Chain, entry: ScheduledEntry) -> ComingEntry:

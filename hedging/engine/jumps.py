@@ -239,7 +239,7 @@ def _due_beside(jump: MarginJump, facts: CycleFacts, plan: DayPlan) -> list[str]
     return [
         entry.portfolio
         for entry in plan.entries
-        if entry.index == jump.index and entry.portfolio != jump.subject and read_at < entry.entry_at <= facts.now
+        if entry.index == jump.index and entry.portfolio != jump.subject and read_at < entry.entry_at <= facts.seen_at
     ]
 
 

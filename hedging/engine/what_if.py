@@ -123,11 +123,12 @@ class _Look:
         self._plan = rules.plan_for(session)
         ports: Ports = rules.ports_for(session)
         self._reader = OneReading(ports.broker)
-        with suppress(BrokerError):  # whoever asks again is told the same, and says so in the facts
-            self._reader.positions()
-        # All looks are of the moment after the one reading of the positions, as a cycle's facts are.
         self._now = ports.clock.now()
-        self._ports = replace(ports, clock=VirtualClock(self._now))
+        for read in (self._reader.funds, self._reader.positions):
+            with suppress(BrokerError):  # whoever asks again is told the same, and says so in the facts
+                read()
+        # Every look is at this one reading: what falls due from now on is still to come in all of them.
+        self._ports = replace(ports, clock=VirtualClock(ports.clock.now()))
         self._pulse = take_pulse(
             session_id=session.pk,
             account_id=session.account_id,

@@ -166,6 +166,7 @@ def facts(place: World, **changes: Any) -> CycleFacts:
     hours = acting_hours(session.trading_day)
     known: dict[str, Any] = {
         "now": place.clock.now(),
+        "seen_at": place.clock.now(),
         "session": SessionFacts(
             index=Index(session.index),
             expiry=session.expiry,

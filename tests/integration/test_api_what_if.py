@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, time, timedelta
+from datetime import time
 from decimal import Decimal
 
 import pytest
@@ -67,16 +67,6 @@ def test_however_many_decisions_are_made_the_broker_is_asked_each_thing_once(cli
     assert set(reads) <= {"funds", "positions", "chain", "depth", "basket_margin"}
 
 
-def test_all_that_is_imagined_is_of_the_moment_after_the_one_reading_of_the_book(client, place):
-    place.exchange.before["positions"] = lambda: place.wait(20)
-    place.exchange.before["chain"] = lambda: place.wait(1)
-    began = place.clock.now()
-
-    told = asked(client, f"{LOWER}&reach_minutes=60")
-
-    assert datetime.fromisoformat(told["now"]) == began + timedelta(seconds=20)
-
-
 def test_the_scenarios_are_the_engines_in_all_three_shapes(client, place):
     told = asked(client, LOWER)["scenarios"]
 
@@ -127,6 +117,14 @@ def test_reaching_farther_projects_a_later_entry_and_does_not_change_what_the_lo
     assert far["scenarios"]["entries"] == ["ITJ_NF_EXP 7"]
     assert far["now_decided"] == near["now_decided"]
     assert far["policy"]["lookahead_minutes"] == near["policy"]["lookahead_minutes"]
+
+
+@pytest.mark.parametrize("read", ["funds", "positions"])
+def test_an_entry_that_falls_due_while_the_books_are_read_is_not_coming_in_any_look(client, place, read):
+    make.StrategyEntryFactory.create(portfolio="ITJ_NF_EXP 7", entry_time=time(11, 2), exit_time=None)
+    place.exchange.before[read] = lambda: place.wait((make.ist(11, 2) - place.clock.now()).total_seconds() + 1)
+
+    assert asked(client, "reach_minutes=60")["projection"] == []
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,18 @@ def test_there_is_no_baseline_before_the_open(moment, captured):
     assert (place.session.baseline is not None) is captured
 
 
+def test_a_reading_that_began_before_the_open_is_no_baseline_however_long_it_took():
+    place = world(baseline=None, baseline_at=None)
+    place.clock.moment = make.OPEN - timedelta(seconds=1)
+    place.exchange.before["positions"] = lambda: place.wait(2)
+    reason(place, after=0)
+    place.session.refresh_from_db()
+    assert place.session.baseline is None
+    reason(place)
+    place.session.refresh_from_db()
+    assert place.session.baseline is not None
+
+
 def test_started_after_the_first_short_the_baseline_stays_unknown_and_is_told_once():
     place = world(baseline=None, baseline_at=None)
     place.exchange.foreign[short()] = -65
@@ -394,8 +406,6 @@ def test_an_entry_that_falls_due_while_the_books_are_read_is_not_counted_as_comi
     place.exchange.before["funds"] = lambda: place.wait(seconds)
 
     assert reason(place, plan=plan) == expected  # 6 s before it, when the cycle begins
-
-    assert HedgeDecision.objects.get().at == place.clock.now()  # the card is of the moment that it knows
 
 
 def test_an_unknown_outcome_holds_further_buys():

@@ -55,7 +55,7 @@ def funds() -> Funds:
 
 def facts(**changes: Any) -> CycleFacts:
     known: dict[str, Any] = {
-        "now": NOW, "session": session(), "policy": HedgePolicy(), "spec": SPEC, "parameters": MarginParameters(),
+        "now": NOW, "seen_at": changes.get("now", NOW), "session": session(), "policy": HedgePolicy(), "spec": SPEC, "parameters": MarginParameters(),
         "charges": ChargeRates(), "profile": MarginProfile(premium_counted=True), "enabled": True, "window": WINDOW,
         "breaker_open": False, "reconciled": True, "funds": funds(), "used": Decimal(0),
         "free_margin": Decimal(1_000_000), "positions": (), "held": (), "in_flight": (), "coming": (), "soon": (),

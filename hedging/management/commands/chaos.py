@@ -49,9 +49,7 @@ class Command(BaseCommand):
             with _stores(postgres=options["compare"] or options["store"] == "postgres") as stores:
                 failed = self._run(options, stores)
         except KeyboardInterrupt:
-            raise CommandError(
-                "stopped before the end: nothing was judged, no page was written", returncode=130
-            ) from None
+            raise CommandError("stopped before the end: no verdict, no page", returncode=130) from None
         except LocalServerError as error:
             raise CommandError(str(error)) from None
         except OperationalError as error:
