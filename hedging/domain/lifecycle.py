@@ -179,12 +179,14 @@ class BooksRead:
     """Order book and trade book were both read successfully.
 
     `own` is the row of our order id (None when absent or not known yet); `lookalikes` are ids of rows with the same
-    contract, product, side, quantity and price that were not there before and belong to nobody else;
+    contract, product, side, quantity and price that were not there before and belong to nobody else, `nameless` ids of
+    rows that are alike but for the contract, which the broker has not written yet;
     `trades` are the trade rows of our order id. `superseded`: a later attempt at this slice has been made.
     """
 
     own: BookRow | None = None
     lookalikes: tuple[str, ...] = ()
+    nameless: tuple[str, ...] = ()
     trades: tuple[Trade, ...] = ()
     superseded: bool = False
 
@@ -384,12 +386,16 @@ def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) 
     if len(event.lookalikes) > 1:
         if order.status in {_S.LOST, _S.SENDING}:  # no edge to REVIEW from here: stop and let a person look
             return order, (StopBuying("several orders look like ours"),)
-        return _move(order, _S.REVIEW), (
-            Notify("order_review", f"several orders look like ours: {', '.join(event.lookalikes)}"),
-            StopBuying("an order needs review"),
-        )
+        return _to_review(order, f"several orders look like ours: {', '.join(event.lookalikes)}")
     if event.lookalikes:
         return _adopt(order, event.lookalikes[0])
+    since = order.sent_at or order.created_at
+    long_ago = now - since > timedelta(seconds=timing.lost_after)
+    if event.nameless:
+        # It may be ours, or another contract's at our price: neither a trace to follow nor a clean reading.
+        if order.status is _S.UNKNOWN and long_ago:
+            return _to_review(order, f"no symbol, and else like ours: {', '.join(event.nameless)}")
+        return order, ()
     if order.refused_by_reply and order.status is _S.SENDING:
         return _move(order, _S.REJECTED, refused_by_reply=False), (
             Notify("order_rejected"),
@@ -398,10 +404,13 @@ def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) 
     if order.status is not _S.UNKNOWN:
         return order, ()
     counted = replace(order, clean_reads=order.clean_reads + 1)
-    since = order.sent_at or order.created_at
-    if counted.clean_reads >= timing.lost_reads and now - since > timedelta(seconds=timing.lost_after):
+    if counted.clean_reads >= timing.lost_reads and long_ago:
         return _move(counted, _S.LOST), (Notify("order_lost"),)
     return counted, ()
+
+
+def _to_review(order: Slice, why: str) -> Outcome:
+    return _move(order, _S.REVIEW), (Notify("order_review", why), StopBuying("an order needs review"))
 
 
 def _follow(order: Slice, event: BooksRead, now: datetime, timing: Timing) -> Outcome:

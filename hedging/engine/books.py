@@ -18,7 +18,7 @@ _TERMINAL = {
 def evidence_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook) -> BooksRead:
     """Return what the books say about `order` as one protocol event. One query while its id is unknown, else none."""
     if order.broker_order_id is None:
-        return BooksRead(lookalikes=lookalikes_of(order, orders))
+        return looked_for(order, orders)
     own = next((row for row in orders.rows if row.order_id == order.broker_order_id), None)
     return BooksRead(
         own=None if own is None else _book_row(own),
@@ -26,18 +26,20 @@ def evidence_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook) -> Boo
     )
 
 
-def lookalikes_of(order: HedgeOrder, orders: OrderBook) -> tuple[str, ...]:
-    """Return ids of orders with our fingerprint that appeared after our pre-flight and belong to no other slice."""
+def looked_for(order: HedgeOrder, orders: OrderBook) -> BooksRead:
+    """Return which orders bear our fingerprint, appeared after our pre-flight and belong to no other slice.
+
+    A row whose symbol the broker has not written yet may be ours, or that of another contract at the same price.
+    """
     if order.limit_price is None:
-        return ()
+        return BooksRead()
     tx = order.transaction
     seen = set(order.seen_order_ids)
     alike = [
-        row.order_id
+        row
         for row in orders.rows
         if row.order_id not in seen
         and row.paper == (order.mode == Mode.DRY_RUN)  # a dry run shows the live book too, and owns nothing there
-        # A row without a symbol may be ours: the broker has not named it yet. Better one look too many than one too few.
         and (row.contract == tx.contract or not row.symbol)
         and row.product == tx.product
         and row.side.value == tx.side
@@ -45,12 +47,18 @@ def lookalikes_of(order: HedgeOrder, orders: OrderBook) -> tuple[str, ...]:
         and row.price == order.limit_price
     ]
     if not alike:
-        return ()
+        return BooksRead()
     claimed = HedgeOrder.objects.filter(
-        account_id=order.account_id, trading_day=order.trading_day, broker_order_id__in=alike
+        account_id=order.account_id,
+        trading_day=order.trading_day,
+        broker_order_id__in=[row.order_id for row in alike],
     ).values_list("broker_order_id", flat=True)
     taken = set(claimed)
-    return tuple(order_id for order_id in alike if order_id not in taken)
+    free = [row for row in alike if row.order_id not in taken]
+    return BooksRead(
+        lookalikes=tuple(row.order_id for row in free if row.symbol),
+        nameless=tuple(row.order_id for row in free if not row.symbol),
+    )
 
 
 def _book_row(row: OrderRow) -> BookRow:

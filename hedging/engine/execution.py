@@ -37,7 +37,7 @@ from hedging.domain.reasons import Reason
 from hedging.domain.sanity import absurdity
 from hedging.domain.snapshot import Depth, Position
 from hedging.engine import breaker
-from hedging.engine.books import lookalikes_of
+from hedging.engine.books import looked_for
 from hedging.engine.one_row import OneRow
 from hedging.engine.orders import apply_event
 from hedging.engine.path_rows import AtTheFence, at_the_fence, tick_and_own_prices
@@ -245,7 +245,7 @@ def _confirm_refusal(order: HedgeOrder, ports: Ports) -> OrderStatus:
         books = ports.broker.order_book()
     except BrokerError:
         return OrderStatus(order.status)
-    return _apply(order.pk, BooksRead(lookalikes=lookalikes_of(order, books)), ports)
+    return _apply(order.pk, looked_for(order, books), ports)
 
 
 def _apply(order_id: int, event: FenceClosed | Replied | BooksRead, ports: Ports) -> OrderStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
@@ -186,13 +187,29 @@ def test_the_order_of_another_slice_of_ours_is_never_adopted():
     first = intent(place)
     place.send(slice_of(first))
     place.exchange.replies = [fake.timed_out]
-    lost = intent(place, contract=PUT)
+    lost = intent(place)
     place.send(slice_of(lost))
-    # Both look alike in a book that does not name its symbols yet.
-    place.exchange.named = False
-    HedgeOrder.objects.filter(transaction=lost).update(seen_order_ids=[])
+    # As if both had gone out at once, and at the same price.
+    HedgeOrder.objects.filter(transaction=lost).update(seen_order_ids=[], limit_price=slice_of(first).limit_price)
     place.reconcile(after=5)
     assert slice_of(lost).status == S.UNKNOWN
+
+
+@pytest.mark.parametrize(("contract", "status"), [(CALL, S.FILLED), (PUT, S.UNKNOWN)])
+def test_a_row_without_a_symbol_is_adopted_when_it_has_ours_and_not_before(contract, status):
+    place = world()
+    place.exchange.replies = [fake.timed_out]
+    tx = intent(place)
+    place.send(slice_of(tx))
+    sent = place.exchange.posts[0]
+    place.exchange.named = False
+    place.exchange.accept(replace(sent, contract=contract))  # ours, or another contract's at the same price
+    place.reconcile(after=5)
+    assert slice_of(tx).status == S.UNKNOWN
+    place.exchange.named = True
+    place.reconcile(after=5)
+    place.reconcile(after=5)
+    assert slice_of(tx).status == status
 
 
 def test_two_orders_that_look_like_ours_need_a_person_and_stop_buying():

@@ -473,7 +473,7 @@ def test_the_chain_is_asked_with_the_spelling_that_it_wants_and_within_its_bound
     [
         ("9" * 100_000, lambda text: values.as_amount(text, "cash"), UnreadableAnswer),
         (f"NIFTY01DEC26{'9' * 100_000}CE", parse_symbol, UnknownSymbol),
-        (f"NIFTY01DEC26{'9' * 10}CE", parse_symbol, UnknownSymbol),
+        (f"NIFTY01DEC26{'9' * 41}CE", parse_symbol, UnknownSymbol),
     ],
 )
 def test_a_number_without_end_is_refused_and_not_kept(text, read, refusal):

@@ -14,7 +14,7 @@ from functools import lru_cache
 from hedging.domain.instruments import Contract, Index, Right
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_OPTION = re.compile(r"^([A-Z]+?)(\d{2})([A-Z]{3})(\d{2})(\d{1,9}(?:\.\d{1,9})?)(CE|PE)$")
+_OPTION = re.compile(r"^([A-Z]+?)(\d{2})([A-Z]{3})(\d{2})(\d{1,40}(?:\.\d{1,9})?)(CE|PE)$")
 _EXPIRY = re.compile(r"^(\d{2})-?([A-Z]{3})-?(\d{2})$")
 
 
