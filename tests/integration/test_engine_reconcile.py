@@ -186,6 +186,7 @@ def test_the_order_of_another_slice_of_ours_is_never_adopted():
     place = world()
     first = intent(place)
     place.send(slice_of(first))
+    place.reconcile(after=5)
     place.exchange.replies = [fake.timed_out]
     lost = intent(place)
     place.send(slice_of(lost))

@@ -25,8 +25,8 @@ MACHINE = (
         invariant=1,
         guard="lost only after three clean readings",
         file=_MACHINE,
-        old="counted.clean_reads >= timing.lost_reads and now - since",
-        new="now - since",
+        old="counted.clean_reads >= timing.lost_reads and long_ago",
+        new="long_ago",
         tests=(f"{_READINGS}test_lost_wants_three_clean_readings_and_more_than_150_seconds",),
     ),
     Mutant(
