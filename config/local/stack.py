@@ -88,14 +88,23 @@ class Stack:
         )
 
     def beat(self) -> Program:
-        """Run the scheduler of the database's entries."""
-        return self._python("beat", "-m", "celery", "-A", "config.celery", "beat", "--loglevel", "INFO", "--pidfile=")
+        """Run the scheduler of the database's entries.
+
+        It has nothing to lose, and is killed outright: on SIGTERM Celery saves in the signal's handler, which waits for
+        ever where the signal came in the middle of a query, since that holds the connection's lock.
+        """
+        return self._python(
+            "beat",
+            *("-m", "celery", "-A", "config.celery", "beat", "--loglevel", "INFO", "--pidfile="),
+            stop_signal=signal.SIGKILL,
+        )
 
     def _python(
         self,
         name: str,
         *words: str,
         environment: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
         prepare: Callable[[], None] = lambda: None,
         ready: Callable[[], bool] = lambda: True,
     ) -> Program:
@@ -106,7 +115,7 @@ class Stack:
             family=self.places.var / "lock" / "children",
             cwd=self.base,
             environment={**_FRUGAL, **(environment or {})},
-            stop_signal=signal.SIGTERM,
+            stop_signal=stop_signal,
             stop_seconds=15.0,
             prepare=prepare,
             ready=ready,
