@@ -90,8 +90,8 @@ class Stack:
     def beat(self) -> Program:
         """Run the scheduler of the database's entries.
 
-        It has nothing to lose, and is killed outright: on SIGTERM Celery saves in the signal's handler, which waits for
-        ever where the signal came in the middle of a query, since that holds the connection's lock.
+        It has nothing to lose, and is killed outright: on SIGTERM Celery saves from within the signal's handler. One beat was
+        seen waiting for a lock for ever after that; what the signal interrupts may well hold one, as a query does.
         """
         return self._python(
             "beat",
