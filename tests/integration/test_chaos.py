@@ -76,6 +76,12 @@ def test_the_command_reports_figures_as_its_last_line_and_writes_its_page(tmp_pa
     assert "**5 schedules, 0 with a breach**" in page.read_text(encoding="utf-8")
 
 
+def test_few_schedules_are_run_by_each_control_too(capsys):
+    call_command("chaos", schedules=3, seed=1, jobs=1, json=True)
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [control["schedules"] for control in figures["negative_controls"].values()] == [3, 3, 3]
+
+
 def test_the_command_explains_one_schedule_step_by_step(capsys):
     call_command("chaos", schedules=1, seed=11, explain=True, control="retry_three_times")
     told = capsys.readouterr().out

@@ -23,6 +23,8 @@ from hedging.management.database import database_at_hand, prepare_database
 
 BAR = 30
 SHOWN = 20
+JUDGED = 300
+"""A control that breaches in 56 of 100 schedules is below a half in one of eight runs of 100, in one of fifty of 300."""
 
 
 class Command(BaseCommand):
@@ -35,7 +37,9 @@ class Command(BaseCommand):
         parser.add_argument("--store", choices=("memory", "postgres"), default="memory", help="where the rows live")
         parser.add_argument("--control", choices=sorted(CONTROLS), help="send as this control does, which must fail")
         parser.add_argument(
-            "--controls", type=int, help="how many schedules each control runs (default: a tenth, at most 1000)"
+            "--controls",
+            type=int,
+            help=f"how many schedules each control runs (default: a tenth, {JUDGED} to 1000, no more than --schedules)",
         )
         parser.add_argument("--explain", action="store_true", help="tell one schedule step by step")
         parser.add_argument("--compare", action="store_true", help="compare the end state in memory and on PostgreSQL")
@@ -91,7 +95,7 @@ class Command(BaseCommand):
     def _controls(self, options: dict[str, Any], pool: ProcessPoolExecutor, seeds: range) -> dict[str, Findings]:
         count = options["controls"]
         if count is None:
-            count = min(1000, max(1, len(seeds) // 10))
+            count = min(1000, len(seeds), max(JUDGED, len(seeds) // 10))
         return {
             name: run_many(
                 range(seeds.start, seeds.start + count), pool=pool, control=name, progress=self._bar(count, name)
@@ -156,7 +160,7 @@ def _failed(found: Findings, controls: dict[str, Findings]) -> str:
     weak = [
         name
         for name, control in controls.items()
-        if control.schedules >= 100 and control.breached <= CONTROLS[name].must_breach * control.schedules
+        if control.schedules >= JUDGED and control.breached <= CONTROLS[name].must_breach * control.schedules
     ]
     return f"these controls breach too seldom, so the zeros prove little: {', '.join(weak)}" if weak else ""
 
