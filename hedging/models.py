@@ -185,6 +185,7 @@ class HedgeOrder(models.Model):
     claimed_end = models.CharField(max_length=16, blank=True)
     claimed_end_at = models.DateTimeField(null=True, blank=True)
     refused_by_reply = models.BooleanField(default=False)
+    cancel_asked = models.BooleanField(default=False, db_default=False)
     message = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField()
     touched_wall = models.DateTimeField()

@@ -13,6 +13,7 @@ from hedging.engine.clock import wall_now
 from hedging.engine.hours import trading_day_of
 from hedging.engine.preflight import gate, runs
 from hedging.engine.preflight.asking import Around
+from hedging.engine.reconcile import end_earlier_days
 from hedging.engine.sessions import effective_mode
 from sessions_app.models import Account, Mode, PreflightRun
 
@@ -43,6 +44,7 @@ def run_due(*, now: datetime, wall_now: datetime) -> dict[str, str]:
 def run_for(account: Account, *, now: datetime, asked_by: str) -> PreflightRun:
     """Run the pre-flight of one account now, on its open session of the day if there is one."""
     day = trading_day_of(now)
+    end_earlier_days(account_id=account.pk, day=day, now=now, wall_now=wall_now())
     where, key = settings.OPENALGO_BASE_URL, settings.OPENALGO_API_KEY
     live = effective_mode(account) == Mode.LIVE
     return runs.run(

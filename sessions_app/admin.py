@@ -22,13 +22,17 @@ else:  # Django's own class takes no type parameter at run time
 
 @admin.register(Account)
 class AccountAdmin(_AccountAdmin):
-    """Broker accounts and what their broker's numbers contain."""
+    """Broker accounts and what their broker's numbers contain. A mode is switched where its session follows: not here."""
 
     needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN}
     list_display = ["name", "mode", "product", "basket_scope", "free_margin", "premium_counted"]
     list_filter = ["mode", "product"]
     search_fields = ["name"]
     ordering = ["name", "id"]
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: Account | None = None) -> list[str]:
+        """Keep the mode of an account that exists: a switch wants a reason, and today's session to follow."""
+        return [] if obj is None else ["mode"]
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Account | None = None) -> bool:
         """Refuse: the audit trail names the account for years."""

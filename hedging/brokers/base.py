@@ -114,6 +114,7 @@ class PlaceReply:
 
     `needs_book_check` marks a REJECTED that wants one clean book reading before it is believed. `infrastructure` tells that
     the server or the way to it failed (refused, timeout, 5xx): that, and nothing else, is what a circuit breaker counts.
+    `unread` marks a REJECTED that came before the server looked at the order: too many requests, the key, the address.
     """
 
     outcome: ReplyClass
@@ -121,6 +122,7 @@ class PlaceReply:
     message: str = ""
     needs_book_check: bool = False
     infrastructure: bool = False
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

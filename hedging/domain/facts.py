@@ -94,7 +94,8 @@ class CycleFacts:
     `depths` are the ladders of strikes that were chosen, `None` where one could not be read; `needed_until` is the last
     exit of the timetable, `None` when it is at expiry. `needed_later` are the lots of our wings on each side that the rest
     of the day needs by its timeline, `None` where that was not drawn. `cleared` tells that the pre-flight lets us act, and
-    `preflight` what it said; `still_seconds` how long the index price has not moved.
+    `preflight` what it said; `live_closed` what keeps the orders of a live session here, "" for nothing; `still_seconds` how
+    long the index price has not moved.
     """
 
     now: datetime
@@ -133,6 +134,7 @@ class CycleFacts:
     exit_breaker_open: bool = False
     cleared: bool = True
     preflight: str = ""
+    live_closed: str = ""
     still_seconds: float = 0.0
 
     @property

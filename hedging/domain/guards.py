@@ -54,6 +54,12 @@ def _preflight(facts: CycleFacts) -> Gate:
     return Gate("pre-flight", facts.cleared, facts.preflight or "in order", Reason.HOLD_PREFLIGHT)
 
 
+def _live(facts: CycleFacts) -> Gate:
+    return Gate(
+        "live", not facts.live_closed, facts.live_closed or "nothing keeps orders here", Reason.HOLD_LIVE_CLOSED
+    )
+
+
 def _hours(facts: CycleFacts) -> Gate:
     window = facts.window
     if window is None:
@@ -147,6 +153,7 @@ def _cap(facts: CycleFacts) -> Gate:
 KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
     _lid,
     _toggle,
+    _live,
     _trading_state,
     _preflight,
     _hours,
@@ -164,7 +171,7 @@ ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _coold
 UNWINDING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight_beside_sale, _exit_breaker, _cooldown)
 """Gates before a sale that nothing hurries; it costs nothing of the cap."""
 
-SELLING: tuple[Callable[[CycleFacts], Gate], ...] = (_lid, _toggle, _hours, _reconciled)
+SELLING: tuple[Callable[[CycleFacts], Gate], ...] = (_lid, _toggle, _live, _hours, _reconciled)
 """Gates before a sale that the clock asks for; unknown margin does not keep what must go."""
 
 

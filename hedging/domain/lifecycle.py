@@ -102,7 +102,8 @@ class Trade:
 class Slice:
     """One freeze-sized order of an intent, as far as we know it. Quantities in units, prices in rupees.
 
-    `clean_reads` counts order books, successfully read since the outcome became unknown, without a trace of it.
+    `clean_reads` counts order books, successfully read since the outcome became unknown, without a trace of it; of an order
+    with an id, those without its row long after it was sent. `cancel_asked`: we wanted the rest of it back.
     `claimed_end` is a terminal status that the book showed once, at `claimed_end_at`: it wants a second look.
     `refused_by_reply` marks a SENDING slice whose POST was answered with a refusal that one clean book must confirm.
     """
@@ -121,6 +122,7 @@ class Slice:
     claimed_end: OrderStatus | None = None
     claimed_end_at: datetime | None = None
     refused_by_reply: bool = False
+    cancel_asked: bool = False
 
     @property
     def filled_quantity(self) -> int:
@@ -160,13 +162,17 @@ class FenceClosed:
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """The POST was answered, or surely was not. `outcome` is one of the states that follow SENDING."""
+    """The POST was answered, or surely was not. `outcome` is one of the states that follow SENDING.
+
+    `unread`: the server refused before it looked at the order (too many requests, the key), so nothing is wrong with it.
+    """
 
     outcome: OrderStatus
     order_id: str | None = None
     wants_clean_book: bool = False
     message: str = ""
     mode_mismatch: bool = False
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +185,18 @@ class BooksRead:
     """Order book and trade book were both read successfully.
 
     `own` is the row of our order id (None when absent or not known yet); `lookalikes` are ids of rows with the same
-    contract, product, side, quantity and price that were not there before and belong to nobody else, `nameless` ids of
-    rows that are alike but for the contract, which the broker has not written yet;
-    `trades` are the trade rows of our order id. `superseded`: a later attempt at this slice has been made.
+    contract, product, side, quantity and price that were not there before and belong to nobody else, `doubtful` ids of
+    rows that are alike but for a symbol that the broker has not written yet, or a price that may be their average;
+    `trades` are the trade rows of our order id. `superseded`: a later attempt at this slice has been made. `read_at` is the
+    market time at which the reading began, `None` for now: it may be applied seconds later.
     """
 
     own: BookRow | None = None
     lookalikes: tuple[str, ...] = ()
-    nameless: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
     trades: tuple[Trade, ...] = ()
     superseded: bool = False
+    read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +211,9 @@ class CancelRefused:
 
 @dataclass(frozen=True, slots=True)
 class DayEnded:
-    """The market is closed and the final books were read: what still works has lapsed."""
+    """The market is closed: what still works has lapsed. `books_read`: the final books were, else fills may be missing."""
+
+    books_read: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +347,8 @@ def _replied(order: Slice, event: Replied, _now: datetime, _: Timing) -> Outcome
         return replace(order, refused_by_reply=True), ()
     effects: tuple[Effect, ...] = ()
     if outcome is _S.REJECTED:
-        effects = (Notify("order_rejected", event.message), Quarantine(event.message))
+        quarantine = () if event.unread else (Quarantine(event.message),)
+        effects = (Notify("order_rejected", event.message), *quarantine)
     elif outcome is _S.QUEUED_UPSTREAM or event.mode_mismatch:
         effects = (Notify("mode_mismatch", event.message), StopTrading("MODE_MISMATCH"))
     elif outcome is _S.UNKNOWN:
@@ -360,7 +371,7 @@ def _replied_late(order: Slice, event: Replied, outcome: OrderStatus) -> Outcome
 def _adopt(order: Slice, order_id: str) -> Outcome:
     if order.order_id is not None:
         raise IllegalTransition(f"order {order.order_id} may not become order {order_id}")
-    adopted = _move(order, _S.ACKED, order_id=order_id, refused_by_reply=False)
+    adopted = _move(order, _S.ACKED, order_id=order_id, refused_by_reply=False, clean_reads=0)
     effects: tuple[Effect, ...] = (Notify("order_adopted", order_id),)
     if order.status is _S.LOST:
         effects = (*effects, StopBuying("an order believed lost has surfaced"))
@@ -389,12 +400,13 @@ def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) 
         return _to_review(order, f"several orders look like ours: {', '.join(event.lookalikes)}")
     if event.lookalikes:
         return _adopt(order, event.lookalikes[0])
-    since = order.sent_at or order.created_at
-    long_ago = now - since > timedelta(seconds=timing.lost_after)
-    if event.nameless:
-        # It may be ours, or another contract's at our price: neither a trace to follow nor a clean reading.
+    long_ago = _is_long_ago(order, now, timing)
+    if event.doubtful:
+        # It may be ours, or another's: neither a trace to follow nor a clean reading.
         if order.status is _S.UNKNOWN and long_ago:
-            return _to_review(order, f"no symbol, and else like ours: {', '.join(event.nameless)}")
+            return _to_review(
+                order, f"without a symbol or at another price, else like ours: {', '.join(event.doubtful)}"
+            )
         return order, ()
     if order.refused_by_reply and order.status is _S.SENDING:
         return _move(order, _S.REJECTED, refused_by_reply=False), (
@@ -435,10 +447,20 @@ def _follow(order: Slice, event: BooksRead, now: datetime, timing: Timing) -> Ou
         return _move(known, _S.PARTIAL), tuple(effects)
     if order.status not in AT_BROKER:
         return known, tuple(effects)
-    return _second_look(known, event.own, now, timing, effects)
+    if event.own is None and order.clean_reads < timing.lost_reads and _is_long_ago(order, now, timing):
+        # The broker gave it an id and never showed it: nothing here will move until a person has looked.
+        known = replace(known, clean_reads=order.clean_reads + 1)
+        if known.clean_reads == timing.lost_reads:
+            effects.append(Notify("order_invisible", f"no order {order.order_id} in the order book"))
+    return _second_look(known, event.own, event.read_at or now, timing, effects)
+
+
+def _is_long_ago(order: Slice, now: datetime, timing: Timing) -> bool:
+    return now - (order.sent_at or order.created_at) > timedelta(seconds=timing.lost_after)
 
 
 def _second_look(order: Slice, row: BookRow | None, now: datetime, timing: Timing, effects: list[Effect]) -> Outcome:
+    """Believe an end that two readings tell, `now` being when the later one began."""
     end = row.terminal if row is not None else None
     if end is None or end is _S.FILLED:  # "complete" without the trades proves nothing
         return replace(order, claimed_end=None, claimed_end_at=None), tuple(effects)
@@ -468,7 +490,7 @@ def _new_trades(known: tuple[Trade, ...], read: tuple[Trade, ...]) -> tuple[Trad
 def _cancel_requested(order: Slice, _event: CancelRequested, _now: datetime, _: Timing) -> Outcome:
     if order.status not in {_S.ACKED, _S.PARTIAL} or order.order_id is None:
         return order, ()
-    return _move(order, _S.CANCEL_PENDING), (SendCancel(order.order_id),)
+    return _move(order, _S.CANCEL_PENDING, cancel_asked=True), (SendCancel(order.order_id),)
 
 
 def _cancel_refused(order: Slice, _event: CancelRefused, _now: datetime, _: Timing) -> Outcome:
@@ -477,9 +499,10 @@ def _cancel_refused(order: Slice, _event: CancelRefused, _now: datetime, _: Timi
     return _move(order, _S.PARTIAL if order.filled_quantity else _S.ACKED), ()
 
 
-def _day_ended(order: Slice, _event: DayEnded, _now: datetime, _: Timing) -> Outcome:
+def _day_ended(order: Slice, event: DayEnded, _now: datetime, _: Timing) -> Outcome:
     if order.status in AT_BROKER:
-        return _move(order, _S.EXPIRED), ()
+        unseen = () if event.books_read else (Notify("order_unseen", f"order {order.order_id} at the broker"),)
+        return _move(order, _S.EXPIRED), unseen
     if order.status is _S.QUEUED_UPSTREAM:
         return _move(order, _S.LOST), (Notify("order_lost", "never approved"),)
     if order.status is _S.NEW:

@@ -53,9 +53,10 @@ def _standing(ground: Ground, side: Side) -> Iterator[Check]:
     yield _check(
         "trading state", detail, Reason.DENY_TRADING_STATE, fix, passed=ground.allowed, figures={"trading_state": state}
     )
-    lid = "AUTO_HEDGE_DRY_RUN=true forbids live orders" if ground.live_forbidden else "the environment lets it go"
-    fix = "set AUTO_HEDGE_DRY_RUN=false and restart, or open the session in dry run"
-    yield _check("live lid", lid, Reason.DENY_LIVE_NOT_ALLOWED, fix, passed=not ground.live_forbidden)
+    closed = facts.live_closed
+    lid = f"{closed} forbids live orders" if closed else "nothing keeps it here"
+    fix = "set AUTO_HEDGE_DRY_RUN=false and restart, or take the session to dry run on the Session tab"
+    yield _check("live lid", lid, Reason.DENY_LIVE_NOT_ALLOWED, fix, passed=not closed)
     said = facts.preflight or "none of today yet"
     fix = "run the pre-flight and mend what it names"
     yield _check("pre-flight", said, Reason.DENY_PREFLIGHT, fix, passed=ground.may_go, figures={"preflight": said})

@@ -30,15 +30,13 @@ class Ground:
     """What a manual order is judged on: a cycle's facts, its legs' ladders among them, and what shared rows allow.
 
     `held` are net units by our own fills in the session's product, less what is being sold. `allowed`: trading state and
-    session let an order of this side go; `live_forbidden`: the environment's lid forbids a live order; `may_go`: the
-    pre-flight lets it go; `broken_until`: its breaker is open, wall time. `promised` are the legs of the preview that is
-    being confirmed, empty before.
+    session let an order of this side go; `may_go`: the pre-flight lets it go; `broken_until`: its breaker is open, wall
+    time. `promised` are the legs of the preview that is being confirmed, empty before.
     """
 
     facts: CycleFacts
     is_open: bool
     allowed: bool
-    live_forbidden: bool
     may_go: bool
     broken_until: datetime | None
     held: Mapping[Contract, int]

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     HOLD_UNREACHABLE = "HOLD_UNREACHABLE"
     HOLD_NOT_RECONCILED = "HOLD_NOT_RECONCILED"
     HOLD_PREFLIGHT = "HOLD_PREFLIGHT"
+    HOLD_LIVE_CLOSED = "HOLD_LIVE_CLOSED"
     HOLD_MARKET_STILL = "HOLD_MARKET_STILL"
     ADD_PROJECTION_OVER_TRIGGER = "ADD_PROJECTION_OVER_TRIGGER"
     ADD_FREE_MARGIN_SHORT = "ADD_FREE_MARGIN_SHORT"
@@ -85,6 +86,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_UNREACHABLE: "No purchasable set brings margin under any aim; the floor is on the card.",
     Reason.HOLD_NOT_RECONCILED: "Nothing is decided at start-up until the books have been reconciled.",
     Reason.HOLD_PREFLIGHT: "Today's pre-flight was red, or has not been run: nothing is automatic until one is not red.",
+    Reason.HOLD_LIVE_CLOSED: "The session is live where no live order may leave: take it to dry run, or open what is closed.",
     Reason.HOLD_MARKET_STILL: "The calendar says open and the index price stands still: nothing is done on such a market.",
     Reason.ADD_PROJECTION_OVER_TRIGGER: "The projection passes the trigger: the cheapest sufficient hedge is bought.",
     Reason.ADD_FREE_MARGIN_SHORT: "The broker's free margin would not cover the next entry: a hedge is bought.",
@@ -112,7 +114,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DENY_PRICE_MOVED: "The price left the allowed buffer before the order was sent.",
     Reason.DENY_SHORT_CONTRACT: "The account is short in this contract: a buy would close the short.",
     Reason.DENY_REPLACEMENT_UNFILLED: "The hedge that was to replace this one was not bought whole, so this one stays.",
-    Reason.DENY_LIVE_NOT_ALLOWED: "AUTO_HEDGE_DRY_RUN is true: a live session may not send orders.",
+    Reason.DENY_LIVE_NOT_ALLOWED: "The session is live where no live order may leave: AUTO_HEDGE_DRY_RUN is true, or the account is in dry run.",
     Reason.DENY_PREFLIGHT: "No pre-flight of today lets this order go.",
     Reason.DENY_ABSURD_QUOTE: "The price is far from the one that was decided on, or bid and ask are far apart.",
     Reason.DENY_OTHER_PRODUCT: "The shorts have another product than the hedge: it would release nothing.",

@@ -20,12 +20,21 @@ _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
     Reason.HOLD_NO_BASELINE: ("data_unknown", Severity.WARNING),
     Reason.HOLD_NOT_RECONCILED: ("data_unknown", Severity.CRITICAL),
     Reason.HOLD_MARKET_STILL: ("data_unknown", Severity.CRITICAL),
+    Reason.HOLD_LIVE_CLOSED: ("live_closed", Severity.CRITICAL),
     Reason.HOLD_UNREACHABLE: ("entry_unreachable", Severity.CRITICAL),
     Reason.ADD_LEAST_UTILIZATION: ("entry_unreachable", Severity.CRITICAL),
     Reason.HOLD_NO_CANDIDATE_IN_BAND: ("no_candidate", Severity.CRITICAL),
     Reason.HOLD_COST_CAP: ("cost_cap", Severity.CRITICAL),
     Reason.DENY_COST_CAP: ("cost_cap", Severity.CRITICAL),
 }
+
+_BLIND = (
+    Reason.HOLD_DATA_UNKNOWN,
+    Reason.HOLD_NOT_RECONCILED,
+    Reason.HOLD_MARKET_STILL,
+    Reason.HOLD_NO_BASELINE,
+)
+"""What leaves margin unwatched: told too where automation is off or halted, since a gate before these closed first."""
 
 
 MISSED_PCT = Decimal(5)
@@ -57,8 +66,8 @@ def tell_failure(*, session: TradingSession, what: str, error: Exception, now: d
 
 def about(card: HedgeDecision, *, wall_now: datetime) -> None:
     """Queue the alert that a card deserves, in the card's own transaction, unless the card before it already said the same."""
-    worth = _WORTH_TELLING.get(Reason(card.reason))
-    if worth is None:
+    reason = _reason_to_tell(card)
+    if reason is None:
         return
     before = (
         HedgeDecision.objects.filter(session_id=card.session_id, pk__lt=card.pk)
@@ -66,9 +75,9 @@ def about(card: HedgeDecision, *, wall_now: datetime) -> None:
         .order_by("-pk")
         .first()
     )
-    if before is not None and before.reason == card.reason:
+    if before is not None and _reason_to_tell(before) is reason:
         return
-    kind, severity = worth
+    kind, severity = _WORTH_TELLING[reason]
     entries = ", ".join(entry["portfolio"] for entry in card.facts.get("projection", []))
     facts = {
         key: card.facts[key] for key in ("projected_pct", "floor_pct", "binding", "unknown") if card.facts.get(key)
@@ -76,14 +85,25 @@ def about(card: HedgeDecision, *, wall_now: datetime) -> None:
     queue_alert(
         kind=kind,
         severity=severity,
-        title=REASON_TEXT[Reason(card.reason)],
+        title=REASON_TEXT[reason],
         happened_at=card.at,
         wall_now=wall_now,
-        facts=facts | {"mode": card.mode, "reason": card.reason, "entries": entries},
+        facts=facts | {"mode": card.mode, "reason": reason.value, "entries": entries},
         subject_kind="hedgedecision",
         subject_id=card.pk,
         account_id=card.session.account_id,
     )
+
+
+def _reason_to_tell(card: HedgeDecision) -> Reason | None:
+    """Return what of a card an operator must know: its own reason, or that margin is not known behind a gate closed before."""
+    reason = Reason(card.reason)
+    if reason in _WORTH_TELLING:
+        return reason
+    closed = {gate["reason"] for gate in card.gates if not gate["passed"]}
+    if Reason.HOLD_OUT_OF_HOURS in closed:
+        return None
+    return next((blind for blind in _BLIND if blind in closed), None)
 
 
 def about_forecast(jump: MarginJump, *, session: TradingSession, wall_now: datetime) -> None:

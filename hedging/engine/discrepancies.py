@@ -118,7 +118,7 @@ def examine(
             row = next(row for row in rows if row.pk == difference.order)
             apply_event(
                 order_id=row.pk,
-                event=evidence_for(row, orders, trades),
+                event=evidence_for(row, orders, trades, read_at=now),
                 now=now,
                 wall_now=ports.wall(),
                 actor="reconcile",

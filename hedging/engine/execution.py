@@ -163,8 +163,17 @@ def _shorts_have_another_product(tx: HedgeTransaction, positions: tuple[Position
 
 
 def _still_selling(order: HedgeOrder, trades: TradeBook) -> int:
-    """Return the units that other slices of the same sale may still take out of the position."""
-    others = HedgeOrder.objects.live().filter(transaction_id=order.transaction_id).exclude(pk=order.pk)
+    """Return the units that other orders of ours may still take out of the position: of this sale, or of one believed over."""
+    tx = order.transaction
+    sales = HedgeOrder.objects.live().filter(
+        account_id=order.account_id,
+        trading_day=order.trading_day,
+        mode=order.mode,
+        transaction__symbol=tx.symbol,
+        transaction__product=tx.product,
+        transaction__side=Side.SELL.value,
+    )
+    others = sales.exclude(pk=order.pk)
     pending = 0
     for other in others.exclude(status=OrderStatus.NEW.value):
         sold = sum(row.quantity for row in trades.rows if row.order_id == other.broker_order_id)
@@ -234,6 +243,7 @@ def _replied(reply: PlaceReply) -> Replied:
         order_id=reply.order_id,
         wants_clean_book=reply.needs_book_check,
         message=reply.message,
+        unread=reply.unread,
         mode_mismatch=reply.outcome is ReplyClass.MODE_MISMATCH,
     )
 

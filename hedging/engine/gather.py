@@ -28,6 +28,7 @@ from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
 from hedging.engine.pulse import Pulse
 from hedging.engine.reconcile import Reconciled
+from hedging.engine.sessions import live_closed
 from hedging.engine.standing import Standing
 from hedging.models import HedgeTransaction
 from hedging.selectors import holdings
@@ -128,6 +129,7 @@ class Gatherer:
             unknown=self._unknown,
             cleared=gate.is_cleared(session),
             preflight=gate.words(session),
+            live_closed=live_closed(session),
         )
 
     def prices(self, facts: CycleFacts) -> CycleFacts:

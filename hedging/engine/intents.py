@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 
@@ -229,6 +230,8 @@ def _check_session(
 ) -> None:
     if origin is Origin.AUTO and not by_clock and not session.automation:
         raise Denied(Reason.DENY_AUTOMATION_OFF)
+    if session.mode == Mode.LIVE and settings.AUTO_HEDGE_DRY_RUN:
+        raise Denied(Reason.DENY_LIVE_NOT_ALLOWED)
     _check_preflight(session, legs, origin, by_clock=by_clock)
     if facts.window is None or not facts.window.act_from <= facts.now < facts.window.act_until:
         raise Denied(Reason.DENY_OUT_OF_HOURS)

@@ -12,8 +12,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
 from hedging.brokers.base import MarginLeg
 from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.cards import card_of
@@ -179,7 +177,6 @@ def _ground(
         facts=facts,
         is_open=pulse.standing.is_open,
         allowed=pulse.standing.allows(side),
-        live_forbidden=live and bool(settings.AUTO_HEDGE_DRY_RUN),
         may_go=not live or gate.may_go_live(session, side),
         broken_until=pulse.standing.open_until(kind_of(side)),
         held=held,

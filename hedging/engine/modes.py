@@ -56,12 +56,15 @@ def switch_mode(
     """
     with transaction.atomic():
         account = Account.objects.select_for_update().get(pk=account.pk)
+        switched = account.mode != to
         account.mode = to
         if effective_mode(account) != to:
             raise SessionRefused(
                 "LID_CLOSED", "Live is closed by the environment: set AUTO_HEDGE_DRY_RUN=false and restart."
             )
         account.save(update_fields=["mode"])
+        if switched:
+            _record_account(account, now=now, wall_now=wall_now, actor=actor, reason=reason)
         left = TradingSession.objects.select_for_update(of=("self",)).filter(account=account, closed_at=None).first()
         if left is None or left.mode == to:
             return left
@@ -133,6 +136,19 @@ def _take_up(left: TradingSession, to: Mode, *, now: datetime) -> TradingSession
         setattr(row, name, value)
     row.save(update_fields=[*of_the_day, "closed_at", "summary"])
     return row
+
+
+def _record_account(account: Account, *, now: datetime, wall_now: datetime, actor: str, reason: str) -> None:
+    audit.append(
+        account_id=account.pk,
+        session_id=None,
+        at=now,
+        wall_at=wall_now,
+        actor=actor,
+        event="account_mode_switched",
+        subject=account,
+        facts={"mode": account.mode, "reason": reason},
+    )
 
 
 def _record(session: TradingSession, event: str, *, now: datetime, wall_now: datetime, actor: str, reason: str) -> None:

@@ -58,6 +58,11 @@ _ALERTS: dict[str, tuple[str, Severity]] = {
     "order_adopted": ("Found at the broker", Severity.INFO),
     "mode_mismatch": ("OpenAlgo is in another mode", Severity.CRITICAL),
     "late_fill": ("Filled late", Severity.CRITICAL),
+    "order_invisible": ("The broker gave it an id and does not show it: look at its screen", Severity.CRITICAL),
+    "order_unseen": (
+        "Its day ended before the last books were read: compare the broker's statement",
+        Severity.CRITICAL,
+    ),
     "order_mistaken": ("The broker's answer names another order than the one we follow", Severity.CRITICAL),
 }
 
@@ -82,6 +87,7 @@ def slice_of(row: HedgeOrder, fills: list[Fill]) -> Slice:
         claimed_end=OrderStatus(row.claimed_end) if row.claimed_end else None,
         claimed_end_at=row.claimed_end_at,
         refused_by_reply=row.refused_by_reply,
+        cancel_asked=row.cancel_asked,
     )
 
 
@@ -202,6 +208,7 @@ def _store(row: HedgeOrder, after: Slice, wall_now: datetime, *, message: str) -
         "claimed_end": after.claimed_end.value if after.claimed_end else "",
         "claimed_end_at": after.claimed_end_at,
         "refused_by_reply": after.refused_by_reply,
+        "cancel_asked": after.cancel_asked,
         "message": (message or row.message)[:300],
         "touched_wall": wall_now,
         "version": row.version + 1,
@@ -382,7 +389,9 @@ def _try_again(
         attempts = [other for other in orders if other.slice == order.slice]
         done = sum(fill.quantity for fill in fills if fill.order_id in {other.pk for other in attempts})
         rest = attempts[0].quantity - done
-        if order.status == OrderStatus.CANCELLED and rest > 0 and order.attempt <= policy_chases:
+        # Whoever else took it back, a person or the exchange, is not overruled.
+        ours = order.status == OrderStatus.CANCELLED and order.cancel_asked
+        if ours and rest > 0 and order.attempt <= policy_chases:
             attempt = HedgeOrder.objects.create(
                 transaction=tx,
                 account_id=order.account_id,

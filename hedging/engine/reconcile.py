@@ -74,22 +74,38 @@ def reconcile(*, account_id: int, day: date, ports: Ports, watched: tuple[int, .
     waiting = [row for row in rows if _books_tell_of(row)]
     books_read = True
     if waiting:
+        read_at = ports.clock.now()
         try:
             orders, trades = ports.broker.order_book(), ports.broker.trade_book()
         except BrokerError as error:
             log.warning("the books could not be read: %s", error)
             books_read = False
+            _cancel_what_is_halted(waiting, ports)
         else:
             hours = acting_hours(day)
             day_over = hours is not None and now > hours.closes + timedelta(minutes=1)
             halted = halted_everywhere()
             for row in waiting:
                 try:
-                    _bring_up_to_date(row, evidence_for(row, orders, trades), ports, day_over=day_over, halted=halted)
+                    evidence = evidence_for(row, orders, trades, read_at=read_at)
+                    _bring_up_to_date(row, evidence, ports, day_over=day_over, halted=halted)
                 except IllegalTransition:  # of one order: the others are brought up to date all the same
                     log.exception("order %s: the books say what the protocol forbids", row.pk)
     _sweep(account_id=account_id, day=day, ports=ports)
     return Reconciled(watched=len(rows), books_read=books_read)
+
+
+def end_earlier_days(*, account_id: int, day: date, now: datetime, wall_now: datetime) -> None:
+    """Let what is live from days before `day`, in either mode, end as far as it surely has: no order outlives its day.
+
+    The books of those days are gone, so what filled meanwhile is not known: an alert says so for each. Orders of which
+    nobody knows whether they came stay for a person.
+    """
+    for row in HedgeOrder.objects.live().filter(account_id=account_id, trading_day__lt=day).order_by("id"):
+        gone = row.status == OrderStatus.SENDING and wall_now - row.touched_wall > SENDER_DEADLINE
+        event = SenderGone() if gone else DayEnded(books_read=False)
+        with suppress(IllegalTransition):  # somebody else has just settled it
+            apply_event(order_id=row.pk, event=event, now=now, wall_now=wall_now, actor="reconcile")
 
 
 class ResolutionRefused(Exception):
@@ -160,6 +176,15 @@ def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day
         _advance(row, DayEnded(), ports)
     elif _wants_cancel(row, ports.clock.now(), halted=halted):
         _advance(row, CancelRequested(), ports)
+
+
+def _cancel_what_is_halted(rows: list[HedgeOrder], ports: Ports) -> None:
+    """Ask for the cancels of a halt although the books cannot be read: their ids are known, and a cancel needs no more."""
+    halted = halted_everywhere()
+    for row in rows:
+        if halted or row.transaction.session.trading_state == TradingState.HALTED:
+            with suppress(IllegalTransition):  # it has just ended
+                _advance(row, CancelRequested(), ports)
 
 
 def _cancel_was_lost(row: HedgeOrder, evidence: BooksRead, wall_now: datetime) -> bool:

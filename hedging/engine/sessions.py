@@ -248,6 +248,13 @@ def effective_mode(account: Account) -> Mode:
     return Mode.DRY_RUN if settings.AUTO_HEDGE_DRY_RUN else Mode(account.mode)
 
 
+def live_closed(session: TradingSession) -> str:
+    """Return what keeps the orders of a live session from leaving, for people; "" where nothing does, or it is on paper."""
+    if session.mode != Mode.LIVE or effective_mode(session.account) == Mode.LIVE:
+        return ""
+    return "AUTO_HEDGE_DRY_RUN=true" if settings.AUTO_HEDGE_DRY_RUN else "the account's mode is dry run"
+
+
 def _refuse_closed(row: TradingSession) -> None:
     if not row.is_open:
         raise SessionRefused("SESSION_CLOSED", f"The session of {row.trading_day} is closed: open today's first.")

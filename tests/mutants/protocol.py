@@ -49,8 +49,8 @@ MACHINE = (
         invariant=1,
         guard="a row that has no symbol yet is no clean reading",
         file=_MACHINE,
-        old="    if event.nameless:\n",
-        new="    if len(event.nameless) > 99:\n",
+        old="    if event.doubtful:\n",
+        new="    if len(event.doubtful) > 99:\n",
         tests=(f"{_READINGS}test_a_refusal_is_not_believed_while_a_row_has_no_symbol_yet",),
     ),
     Mutant(

@@ -157,7 +157,7 @@ events = st.one_of(
         BooksRead,
         own=st.sampled_from([None, *(row(end) for end in (None, S.FILLED, S.REJECTED, S.CANCELLED, S.EXPIRED))]),
         lookalikes=st.sampled_from([(), (ID,), (ID, "other")]),
-        nameless=st.sampled_from([(), ("no name",)]),
+        doubtful=st.sampled_from([(), ("no name",)]),
         trades=trade_rows,
     ),
 )

@@ -189,19 +189,19 @@ def test_two_lookalikes_need_a_person_and_stop_buying():
 @pytest.mark.parametrize("status", [S.UNKNOWN, S.QUEUED_UPSTREAM, S.LOST])
 def test_a_row_that_has_no_symbol_yet_is_neither_adopted_nor_a_clean_reading(status):
     before = order(status)
-    assert step(before, BooksRead(nameless=(ID,)), at(30)) == (before, ())
-    assert step(before, BooksRead(lookalikes=(ID,), nameless=("other",)), at(30))[0].order_id == ID
+    assert step(before, BooksRead(doubtful=(ID,)), at(30)) == (before, ())
+    assert step(before, BooksRead(lookalikes=(ID,), doubtful=("other",)), at(30))[0].order_id == ID
 
 
 def test_a_refusal_is_not_believed_while_a_row_has_no_symbol_yet():
     refused, _ = step(order(S.SENDING), Replied(S.REJECTED, wants_clean_book=True), at(1))
-    assert step(refused, BooksRead(nameless=(ID,)), at(2)) == (refused, ())
+    assert step(refused, BooksRead(doubtful=(ID,)), at(2)) == (refused, ())
     assert step(refused, CLEAN, at(5))[0].status is S.REJECTED
 
 
 @pytest.mark.parametrize(("second", "status"), [(150, S.UNKNOWN), (151, S.REVIEW)])
 def test_a_row_that_never_gets_its_symbol_needs_a_person(second, status):
-    known, effects = step(order(S.UNKNOWN), BooksRead(nameless=(ID,)), at(second))
+    known, effects = step(order(S.UNKNOWN), BooksRead(doubtful=(ID,)), at(second))
     assert (known.status, known.order_id) == (status, None)
     assert kinds(effects) == (["order_review"] if status is S.REVIEW else [])
 

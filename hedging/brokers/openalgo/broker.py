@@ -27,7 +27,11 @@ from hedging.domain.snapshot import BasketMargin, Chain, Depth, Funds, Position
 
 
 class OpenAlgoReader:
-    """A `MarketReader` over one OpenAlgo server. It has no method that writes, and its client has none either."""
+    """A `MarketReader` over one OpenAlgo server. It has no method that writes, and its client has none either.
+
+    An empty book is believed only beside funds that can be read: some of OpenAlgo's adapters turn a failure of their broker
+    (a session that has ended, say) into an empty list with status success, and it is the funds that are then `{}`.
+    """
 
     def __init__(self, client: OpenAlgoClient) -> None:
         self._client = client
@@ -48,15 +52,24 @@ class OpenAlgoReader:
 
     def position_rows(self) -> wire.PositionRows:
         """Return the same with the number of open rows of other instruments that were left out."""
-        return wire.parse_positions(self._client.read("positionbook"))
+        found = wire.parse_positions(self._client.read("positionbook"))
+        if not found.positions and not found.foreign:
+            self.funds()
+        return found
 
     def order_book(self) -> OrderBook:
         """Return today's orders of the whole account."""
-        return wire.parse_order_book(self._client.read("orderbook"))
+        book = wire.parse_order_book(self._client.read("orderbook"))
+        if not book.rows:
+            self.funds()
+        return book
 
     def trade_book(self) -> TradeBook:
         """Return today's trades of the whole account."""
-        return wire.parse_trade_book(self._client.read("tradebook"))
+        book = wire.parse_trade_book(self._client.read("tradebook"))
+        if not book.rows:
+            self.funds()
+        return book
 
     def spot(self, index: Index) -> Decimal:
         """Return the index's last price."""

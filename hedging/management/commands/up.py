@@ -19,6 +19,8 @@ from config.local.supervisor import Supervisor, claimed
 from config.preflight import check_openalgo, check_redis
 from config.schema import create_database, why_unreachable
 from config.servers import SIMULATOR
+from hedging.engine.sessions import live_closed
+from sessions_app.models import TradingSession
 
 
 class Command(BaseCommand):
@@ -109,6 +111,7 @@ class Command(BaseCommand):
             paper = "No order is sent: fills are on paper"
             orders = paper if settings.AUTO_HEDGE_DRY_RUN else "Orders are real, once the pre-flight is green"
             lines.append(f"The account behind {settings.OPENALGO_BASE_URL} is watched at the real clock. {orders}.")
+            lines += _kept_from_going_live()
         if not settings.AUTO_HEDGE_ENABLED:
             lines.append("Automation is off: set AUTO_HEDGE_ENABLED=true and start again to let it hedge.")
         lines.append(f"Ctrl-C stops everything in order. Logs: {settings.PLACES.logs}")
@@ -117,6 +120,18 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _kept_from_going_live() -> list[str]:
+    """Return a line for each open session that is live while no live order may leave."""
+    sessions = list(TradingSession.objects.open().select_related("account"))
+    connections.close_all()  # this process only waits from here on
+    return [
+        f"{session} is live, and no live order may leave ({live_closed(session)}): nothing is decided in it. To go on on "
+        "paper: Go to dry run on the Session tab, or `manage.py mode dry_run --reason '…'`."
+        for session in sessions
+        if live_closed(session)
+    ]
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -67,6 +67,7 @@ class _Rule:
     outcome: ReplyClass
     needs_book_check: bool = False
     infrastructure: bool = False
+    unread: bool = False
 
 
 _U, _R = ReplyClass.UNKNOWN, ReplyClass.REJECTED
@@ -90,9 +91,9 @@ PLACE_RULES: tuple[_Rule, ...] = (
     _Rule(lambda r: not r.client_error or r.status == 408 or "orderid" in r.fields, _U),
     _Rule(lambda r: r.says(*_TIMEOUT_WORDS), _U, infrastructure=True),
     # OpenAlgo's own 429 has no `status`, and its own 404 a `path`; with other bodies they are the broker's.
-    _Rule(lambda r: r.status == 429 and "status" not in r.fields, _R),
-    _Rule(lambda r: r.status in {401, 403} and r.says(*BAD_KEY_WORDS), _R),
-    _Rule(lambda r: r.status == 404 and "path" in r.fields, _R),
+    _Rule(lambda r: r.status == 429 and "status" not in r.fields, _R, unread=True),
+    _Rule(lambda r: r.status in {401, 403} and r.says(*BAD_KEY_WORDS), _R, unread=True),
+    _Rule(lambda r: r.status == 404 and "path" in r.fields, _R, unread=True),
     _Rule(
         lambda r: (
             r.status == 400
@@ -120,7 +121,7 @@ def classify_place(answer: Answer) -> PlaceReply:
     else:
         return PlaceReply(_U, message=message)
     order_id = reply.order_id if rule.outcome is ReplyClass.ACKED else None
-    return PlaceReply(rule.outcome, order_id, message, rule.needs_book_check, rule.infrastructure)
+    return PlaceReply(rule.outcome, order_id, message, rule.needs_book_check, rule.infrastructure, rule.unread)
 
 
 def classify_cancel(answer: Answer) -> CancelReply:
