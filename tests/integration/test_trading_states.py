@@ -295,14 +295,18 @@ def test_every_order_that_did_leave_was_let_through_before_the_halt_was_committe
     place = world()
     looked: list[bool] = []
     committed = threading.Event()
-    real_fence = execution._fence
+    real_fence, real_look, here = execution._fence, execution.at_the_fence, threading.local()
+
+    def look(order):
+        here.late = committed.is_set()  # before the look: whoever starts to look after the commit must find the halt
+        return real_look(order)
 
     def fence(*about, **known):
-        late = committed.is_set()  # before the look: whoever starts to look after the commit must find the halt
         closed = real_fence(*about, **known)
-        looked.append(late and closed is None)
+        looked.append(here.late and closed is None)
         return closed
 
+    monkeypatch.setattr(execution, "at_the_fence", look)
     monkeypatch.setattr(execution, "_fence", fence)
     tx = intent(place, contract=PUT, quantity=65 * 6)
     tx.orders.all().delete()
