@@ -95,9 +95,8 @@ def deliver_alerts() -> None:
 
 @shared_task(name="hedging.tasks.heartbeat")
 def heartbeat() -> None:
-    """Write the sign of life of the queue io, and tell when the margin checks give none."""
+    """Write the sign of life of the queue io."""
     _live(watchdog.IO)
-    watchdog.bark(now=market_clock().now(), wall_now=wall_now())
 
 
 @shared_task(name="hedging.tasks.heartbeat_orders")

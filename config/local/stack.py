@@ -1,4 +1,4 @@
-"""The project's own processes: simulator, web, workers, beat; how each is run and how it shows that it answers."""
+"""The project's own processes: simulator, web, workers, beat, watchdog; how each is run and how it shows that it answers."""
 
 from __future__ import annotations
 
@@ -98,6 +98,10 @@ class Stack:
             *("-m", "celery", "-A", "config.celery", "beat", "--loglevel", "INFO", "--pidfile="),
             stop_signal=signal.SIGKILL,
         )
+
+    def watchdog(self) -> Program:
+        """Run the process that tells when the others have fallen silent; the supervisor sees only those that end."""
+        return self._python("watchdog", "manage.py", "watchdog", stop_signal=signal.SIGKILL)
 
     def _python(
         self,

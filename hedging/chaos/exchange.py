@@ -53,6 +53,11 @@ class Order:
         return sum(trade.quantity for trade in self.trades)
 
     @property
+    def average(self) -> Decimal:
+        """Return the average price of what was traded, to the paisa."""
+        return (sum((t.quantity * t.price for t in self.trades), Decimal(0)) / self.filled).quantize(Decimal("0.01"))
+
+    @property
     def rest(self) -> int:
         """Return the units that may still trade."""
         return self.request.quantity - self.filled if self.status is BrokerStatus.WORKING else 0

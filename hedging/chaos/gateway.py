@@ -113,7 +113,8 @@ class Gateway(Exchange):
                     self.kernel.tally["order book: a row with its neighbour's status"] += 1
                     self.kernel.tell(f"the book shows {order.order_id} as {rows[-1].status}, which is its neighbour's")
                 status = rows[-1].status
-            rows.append(_row(order, status, named=not (self.script.nameless and in_transit)))
+            price = order.average if self.script.averages and order.trades else order.request.limit_price
+            rows.append(_row(order, status, price=price, named=not (self.script.nameless and in_transit)))
         book = OrderBook(tuple(rows), read_at=self.wall())
         self._travel("the order book's answer travels")
         return book
@@ -186,7 +187,7 @@ class Gateway(Exchange):
             self.kernel.pause(self.kernel.random.uniform(0.1, 4.0), where)
 
 
-def _row(order: Order, status: BrokerStatus, *, named: bool) -> OrderRow:
+def _row(order: Order, status: BrokerStatus, *, price: Decimal, named: bool) -> OrderRow:
     request = order.request
     return OrderRow(
         order_id=order.order_id,
@@ -195,7 +196,7 @@ def _row(order: Order, status: BrokerStatus, *, named: bool) -> OrderRow:
         product=request.product.value,
         side=request.side,
         quantity=request.quantity,
-        price=request.limit_price,
+        price=price,
         status=status,
         status_text=status.value,
         timestamp_text="",

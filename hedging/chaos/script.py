@@ -56,7 +56,8 @@ class Script:
     """One schedule, before it runs. Rates are chances for each point, read, nudge or row.
 
     `held_lots` of the first wing were bought in the morning. `leaks`: rows in transit show their neighbour's status, and
-    there is a neighbour; `nameless`: they lack a symbol; `thin`: orders fill in parts.
+    there is a neighbour; `nameless`: they lack a symbol; `thin`: orders fill in parts;
+    `averages`: the book shows the average price of what an order has traded, and no limit any more.
     """
 
     seed: int
@@ -73,6 +74,7 @@ class Script:
     leaks: bool
     nameless: bool
     thin: bool
+    averages: bool
     held_lots: int
 
 
@@ -107,6 +109,7 @@ def script_of(seed: int, *, place: int = 0) -> Script:
         leaks=dice.random() < 0.5,
         nameless=dice.random() < 0.1,
         thin=dice.random() < 0.4,
+        averages=dice.random() < 0.25,
         held_lots=held_lots,
     )
 

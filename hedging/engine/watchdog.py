@@ -1,4 +1,4 @@
-"""Watchdog: tell the operator when the margin checks have stopped, from a worker that still lives."""
+"""Watchdog: tell the operator when workers have fallen silent, from a process that needs neither beat nor Redis."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ ORDERS, EXITS, BOOKS, IO = "orders", "exits", "books", "io"  # each written by a
 BEAT = "beat"  # written by every heartbeat: nobody but beat sends one
 ALL = (HEDGE, ORDERS, EXITS, BOOKS, IO, BEAT)
 SILENCE = timedelta(seconds=75)  # wall time
+_UNWATCHED = "No margin check for more than 75 seconds: margin is not watched"
 _QUIET = timedelta(minutes=10)  # wall time in which the same silence is not told again
 
 
@@ -33,24 +34,26 @@ def is_alive(*, name: str, wall_now: datetime) -> bool:
 
 
 def bark(*, now: datetime, wall_now: datetime) -> bool:
-    """Queue an alert if a session is open in market hours and no margin check ran for 75 seconds; return whether it did."""
+    """Queue an alert if a session is open in market hours and a queue gave no sign of life for 75 seconds; return whether it did."""
     day = trading_day_of(now)
     if not TradingSession.objects.open().filter(trading_day=day).exists():
         return False
     hours = acting_hours(day)
     if hours is None or not hours.act_from <= now < hours.act_until:
         return False
-    last = Heartbeat.objects.filter(name=HEDGE).values_list("wall_at", flat=True).first()
-    if last is not None and wall_now - last <= SILENCE:
+    seen = dict(Heartbeat.objects.filter(name__in=ALL).values_list("name", "wall_at"))
+    silent = [name for name in ALL if name not in seen or wall_now - seen[name] > SILENCE]
+    if not silent:
         return False
-    if Alert.objects.filter(kind="worker_silent", next_attempt_at__gt=wall_now - _QUIET).exists():
+    title = _UNWATCHED if HEDGE in silent else f"No sign of life for more than 75 seconds: {', '.join(silent)}"
+    if Alert.objects.filter(kind="worker_silent", title=title, next_attempt_at__gt=wall_now - _QUIET).exists():
         return False
     queue_alert(
         kind="worker_silent",
         severity=Severity.CRITICAL,
-        title="No margin check for more than 75 seconds: margin is not watched",
+        title=title,
         happened_at=now,
         wall_now=wall_now,
-        facts={} if last is None else {"last": last.isoformat()},
+        facts={name: seen[name].isoformat() if name in seen else "never" for name in silent},
     )
     return True

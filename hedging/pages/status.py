@@ -105,7 +105,9 @@ def automation_words(status: Status) -> str:
         return "off: AUTO_HEDGE_ENABLED is false"
     if not session.enabled:
         return "off: the session's toggle"
-    return "on" if session.automatic else f"held: {session.trading_state.upper()}"
+    if session.automatic:
+        return "on"
+    return f"held: {session.held_by}" if session.trading_state == "active" else f"held: {session.trading_state.upper()}"
 
 
 def summary_rows(summary: Mapping[str, object]) -> tuple[tuple[str, str], ...]:

@@ -15,7 +15,10 @@ from schedule.entries import ScheduledEntry
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """A session as it stands. `automatic` is what is in force: lid, toggle and trading state together."""
+    """A session as it stands. `automatic` is what is in force: lid, toggle, trading state and `held_by` together.
+
+    `held_by` says what keeps its orders here although it is switched on: a pre-flight, or live that is closed; "" for nothing.
+    """
 
     id: int
     account: str
@@ -31,6 +34,7 @@ class SessionFacts:
     enabled: bool
     lid_open: bool
     automatic: bool
+    held_by: str
     baskets: int
     budget: Decimal
     baseline: Decimal | None

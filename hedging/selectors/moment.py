@@ -16,6 +16,8 @@ from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.engine.hours import trading_day_of
 from hedging.engine.one_row import OneRow
+from hedging.engine.preflight import gate
+from hedging.engine.sessions import live_closed
 from hedging.engine.standing import Standing, halt_file_exists, standing_of
 from hedging.models import CycleKind, Fill, Heartbeat, HedgeDecision, HedgeOrder, HedgeTransaction
 from hedging.selectors.books import books
@@ -122,7 +124,8 @@ def session_facts(session: TradingSession, standing: Standing | None = None) -> 
     """
     known = standing or standing_of(session.pk)
     policy = policy_of(session, settings.HEDGE_POLICY)
-    lid_open = bool(settings.AUTO_HEDGE_ENABLED)
+    lid_open, held_by = bool(settings.AUTO_HEDGE_ENABLED), _held_by(session)
+    switched_on = lid_open and session.automation and session.is_open
     return SessionFacts(
         id=session.pk,
         account=session.account.name,
@@ -137,7 +140,8 @@ def session_facts(session: TradingSession, standing: Standing | None = None) -> 
         state_reason=known.reason,
         enabled=session.automation,
         lid_open=lid_open,
-        automatic=lid_open and session.automation and session.is_open and known.state == TradingState.ACTIVE,
+        automatic=switched_on and known.state == TradingState.ACTIVE and not held_by,
+        held_by=held_by,
         baskets=session.baskets,
         budget=session.budget,
         baseline=session.baseline,
@@ -150,6 +154,13 @@ def session_facts(session: TradingSession, standing: Standing | None = None) -> 
         opened_at=session.opened_at,
         closed_at=session.closed_at,
     )
+
+
+def _held_by(session: TradingSession) -> str:
+    closed = live_closed(session)
+    if closed:
+        return f"live is closed: {closed}"
+    return "" if gate.is_cleared(session) else f"pre-flight: {gate.words(session)}"
 
 
 def installation_facts(standing: Standing) -> Installation:

@@ -45,6 +45,13 @@ class Resting:
     def rest(self) -> int:
         return self.request.quantity - sum(quantity for quantity, _ in self.trades)
 
+    @property
+    def average(self) -> Decimal:
+        units = sum(quantity for quantity, _ in self.trades)
+        return (sum((quantity * price for quantity, price in self.trades), Decimal(0)) / units).quantize(
+            Decimal("0.01")
+        )
+
 
 Misbehaviour = Callable[["FakeExchange", OrderRequest], PlaceReply]
 
@@ -87,7 +94,8 @@ class FakeExchange:
     """A `Broker` over one order book. Buys take the ladder's asks, sells its bids; what does not match rests.
 
     `replies` are misbehaviours for the next orders, first come first served; `failing` maps a read to the error that it
-    raises; `before` maps a method to something that happens just before it answers; a book without `named` has no symbols yet.
+    raises; `before` maps a method to something that happens just before it answers; a book without `named` has no symbols yet;
+    one with `averages` shows the average price of what has traded, as some brokers do.
     """
 
     paper = False
@@ -106,6 +114,7 @@ class FakeExchange:
         self.lose_cancels = 0
         self.hide_trades = False
         self.named = True
+        self.averages = False
         self.used = Decimal(0)
         self.cash = Decimal(2_000_000)
         self.added_by_basket: Callable[[Sequence[MarginLeg]], Decimal] = lambda _: Decimal(0)
@@ -186,7 +195,10 @@ class FakeExchange:
 
     def order_book(self) -> OrderBook:
         self._called("order_book")
-        return OrderBook(tuple(_order_row(order, named=self.named) for order in self.orders.values()), self.wall())
+        return OrderBook(
+            tuple(_order_row(order, named=self.named, averages=self.averages) for order in self.orders.values()),
+            self.wall(),
+        )
 
     def trade_book(self) -> TradeBook:
         self._called("trade_book")
@@ -248,7 +260,7 @@ class FakeExchange:
         return ServerStatus("fake", analyze_mode=False)
 
 
-def _order_row(order: Resting, *, named: bool) -> OrderRow:
+def _order_row(order: Resting, *, named: bool, averages: bool) -> OrderRow:
     status = order.shown or order.status
     return OrderRow(
         order_id=order.order_id,
@@ -257,7 +269,7 @@ def _order_row(order: Resting, *, named: bool) -> OrderRow:
         product=order.request.product.value,
         side=order.request.side,
         quantity=order.request.quantity,
-        price=order.request.limit_price,
+        price=order.average if averages and order.trades else order.request.limit_price,
         status=status,
         status_text=status.value,
         timestamp_text="",

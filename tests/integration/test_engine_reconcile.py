@@ -18,7 +18,7 @@ from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.engine.discrepancies import follow_up
 from hedging.engine.orders import apply_event
-from hedging.engine.reconcile import reconcile
+from hedging.engine.reconcile import end_earlier_days, reconcile, resolve
 from hedging.management.commands import reconcile as command
 from hedging.models import AuditEvent, Fill, HedgeOrder, HedgeTransaction
 from hedging.selectors import holdings
@@ -784,3 +784,126 @@ def test_holdings_are_the_sum_of_fills():
     (held,) = holdings(account_id=place.session.account_id, mode="live", day=make.TUESDAY)
     assert (held.contract, held.quantity) == (CALL, 260)
     assert place.exchange.net(CALL) == 260
+
+
+# --- books that tell it otherwise -------------------------------------------------------------------------------------
+
+
+def test_a_fill_at_a_better_price_that_the_book_shows_as_the_price_is_not_given_up():
+    place = world()
+    place.exchange.averages = True
+    tx = intent(place)
+    place.exchange.replies = [fake.placed_but_timed_out]
+    place.send(slice_of(tx))
+    assert place.exchange.only().average < (slice_of(tx).limit_price or 0)
+    for _ in range(4):
+        place.reconcile(after=30)
+    assert slice_of(tx).status == S.UNKNOWN
+    place.reconcile(after=60)
+    assert slice_of(tx).status == S.REVIEW
+    resolve(
+        order_id=slice_of(tx).pk,
+        broker_order_id=place.exchange.only().order_id,
+        actor="a person",
+        reason="the broker's screen",
+        ports=place.ports,
+    )
+    place.reconcile(after=6)
+    assert (slice_of(tx).status, slice_of(tx).fills.get().price) == (S.FILLED, Decimal("4.00"))
+
+
+def test_an_order_of_another_that_rests_at_another_price_hides_nothing():
+    place = world()
+    place.exchange.averages = True
+    tx = intent(place)
+    place.exchange.replies = [fake.timed_out]
+    place.send(slice_of(tx))
+    order = slice_of(tx)
+    place.exchange.quote(CALL, None, None)
+    place.exchange.accept(OrderRequest(tx.contract, Product.NRML, Side.BUY, order.quantity, Decimal("3.00")))
+    for _ in range(6):
+        place.reconcile(after=30)
+    assert slice_of(tx).status == S.LOST
+
+
+def test_what_somebody_else_cancelled_is_not_offered_again():
+    place = world()
+    tx = resting(place)
+    place.reconcile(after=1)
+    place.exchange.only().status = BrokerStatus.CANCELLED
+    for _ in range(3):
+        place.reconcile(after=4)
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, tx.is_live, len(place.exchange.posts)) == (S.CANCELLED, False, 1)
+    assert place.exchange.cancels == []
+
+
+def test_a_trade_price_with_more_places_than_a_fill_keeps_is_one_fill():
+    place = world()
+    tx = intent(place)
+    place.exchange.replies = [rest]
+    place.send(slice_of(tx))
+    place.exchange.fill(place.exchange.only(), 65, "3.0333")
+    for _ in range(3):
+        place.reconcile(after=3)
+    assert list(Fill.objects.values_list("quantity", "price")) == [(65, Decimal("3.03"))]
+    assert slice_of(tx).status == S.PARTIAL
+
+
+def test_a_halt_cancels_what_works_although_the_books_cannot_be_read():
+    place = world()
+    tx = resting(place)
+    place.reconcile(after=1)
+    place.exchange.failing["order_book"] = BrokerUnavailable("500")
+    place.reconcile(after=1)
+    assert place.exchange.cancels == []
+    TradingSession.objects.update(trading_state=TradingState.HALTED)
+    place.reconcile(after=1)
+    place.reconcile(after=1)
+    assert len(place.exchange.cancels) == 1
+    assert slice_of(tx).status == S.CANCEL_PENDING
+
+
+def test_a_sale_counts_another_of_the_same_hedge_that_was_believed_over():
+    place = world()
+    hold(place, 130)
+    place.exchange.quote(CALL, "3.90", "4.00")
+    lost = intent(place, side=Side.SELL, is_live=False)
+    HedgeOrder.objects.filter(transaction=lost).update(
+        status=S.ACKED, broker_order_id="SURFACED", sent_at=place.clock.now()
+    )
+    tx = intent(place, side=Side.SELL)
+    place.send(slice_of(tx))
+    assert slice_of(tx).status == S.LAPSED
+    assert place.exchange.posts == []
+    HedgeOrder.objects.filter(transaction=lost).update(status=S.CANCELLED)
+    another = intent(place, side=Side.SELL)
+    place.send(slice_of(another))
+    assert len(place.exchange.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "then"),
+    [
+        (S.NEW, S.LAPSED), (S.SENDING, S.UNKNOWN), (S.ACKED, S.EXPIRED), (S.PARTIAL, S.EXPIRED),
+        (S.CANCEL_PENDING, S.EXPIRED), (S.QUEUED_UPSTREAM, S.LOST), (S.UNKNOWN, S.UNKNOWN), (S.REVIEW, S.REVIEW),
+    ],
+)  # fmt: skip
+def test_what_an_earlier_day_left_behind_ends_as_far_as_it_surely_has(status, then):
+    place = world()
+    tx = intent(place)
+    at_broker = {S.ACKED, S.PARTIAL, S.CANCEL_PENDING}
+    broker_id = "B0001" if status in at_broker else None
+    HedgeOrder.objects.update(
+        status=status, broker_order_id=broker_id, limit_price=Decimal("4.15"), sent_at=place.clock.now()
+    )
+    place.wait(86_400)
+    day = place.session.trading_day + timedelta(days=1)
+    for ended in (place.session.trading_day, day):
+        end_earlier_days(
+            account_id=place.session.account_id, day=ended, now=place.clock.now(), wall_now=place.wall.now()
+        )
+        assert slice_of(tx).status == (then if ended == day else status)
+    assert ("order_unseen" in place.alerts()) is (status in at_broker)
+    place.session.refresh_from_db()
+    assert (place.session.reserved == 0) is (then not in {S.UNKNOWN, S.REVIEW})

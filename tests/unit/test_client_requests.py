@@ -32,6 +32,7 @@ from hedging.brokers.base import (
     OutcomeUnknown,
     RateLimited,
     ReplyClass,
+    UnreadableAnswer,
 )
 from hedging.brokers.openalgo.broker import OpenAlgoBroker, OpenAlgoReader
 from hedging.brokers.openalgo.client import READ_ENDPOINTS, OpenAlgoClient, OpenAlgoOrderClient
@@ -368,3 +369,25 @@ def test_a_reader_and_its_client_have_no_way_to_write():
         assert not [
             name for name in dir(cls) if any(word in name for word in ("place", "cancel", "write", "post", "modify"))
         ]
+
+
+# Empty books
+
+
+@pytest.mark.parametrize(
+    ("call", "endpoint", "empty"),
+    [
+        ("positions", "positionbook", []),
+        ("trade_book", "tradebook", []),
+        ("order_book", "orderbook", {"orders": [], "statistics": {}}),
+    ],
+)
+def test_an_empty_book_is_believed_only_beside_funds_that_can_be_read(call, endpoint, empty):
+    """Some adapters answer success and nothing where their broker failed, and `{}` for its funds."""
+    nothing = made(200, {"status": "success", "data": empty})
+    client, adapter = client_over({endpoint: nothing, "funds": GOOD_FUNDS}, OpenAlgoClient)
+    getattr(OpenAlgoReader(client), call)()
+    assert len(adapter.sent) == 2
+    masked, _ = client_over({endpoint: nothing, "funds": made(200, {"status": "success", "data": {}})}, OpenAlgoClient)
+    with pytest.raises(UnreadableAnswer, match="funds"):
+        getattr(OpenAlgoReader(masked), call)()

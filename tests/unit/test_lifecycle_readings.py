@@ -206,6 +206,24 @@ def test_a_row_that_never_gets_its_symbol_needs_a_person(second, status):
     assert kinds(effects) == (["order_review"] if status is S.REVIEW else [])
 
 
+def test_two_readings_of_one_moment_are_one_however_late_the_second_is_applied():
+    once = step(order(S.ACKED), BooksRead(own=row(S.CANCELLED), read_at=at(10)), at(10.3))[0]
+    again = step(once, BooksRead(own=row(S.CANCELLED), read_at=at(9.9)), at(16))[0]
+    assert (again.status, again.claimed_end_at) == (S.ACKED, at(10))
+    assert step(again, BooksRead(own=row(S.CANCELLED), read_at=at(15)), at(16))[0].status is S.CANCELLED
+
+
+def test_an_order_with_an_id_that_no_book_shows_is_told_once():
+    known, told = order(S.ACKED, cancel_asked=True), []
+    for second in (140, 151, 160, 170, 180, 190):
+        known, effects = step(known, CLEAN, at(second))
+        told += [(second, *kinds(effects))] if kinds(effects) else []
+    assert told == [(170, "order_invisible")]
+    assert (known.status, known.clean_reads) == (S.ACKED, 3)
+    shown = step(order(S.ACKED, clean_reads=2), BooksRead(own=row(None)), at(200))
+    assert kinds(shown[1]) == []
+
+
 def test_what_surfaces_after_it_was_given_up_is_adopted_and_stops_buying():
     known, effects = step(order(S.LOST), BooksRead(lookalikes=(ID,)), at(600))
     assert (known.status, known.order_id) == (S.ACKED, ID)
@@ -402,3 +420,17 @@ def test_the_slice_remembers_when_it_was_sent_and_what_was_there_before():
     assert (known.sent_at, known.limit_price, known.seen_order_ids) == (at(3), PRICE, frozenset({"a", "b"}))
     assert known.created_at == T0
     assert isinstance(known.status, OrderStatus)
+
+
+def test_a_refusal_without_a_look_at_the_order_blames_no_contract():
+    for unread, quarantined in ((True, 0), (False, 1)):
+        rejected, effects = step(order(S.SENDING), Replied(S.REJECTED, message="429", unread=unread), at(1))
+        assert rejected.status is S.REJECTED
+        assert sum(isinstance(effect, Quarantine) for effect in effects) == quarantined
+
+
+@pytest.mark.parametrize("status", [S.ACKED, S.PARTIAL, S.CANCEL_PENDING])
+def test_an_order_whose_day_ended_unseen_ends_and_is_told(status):
+    known, effects = step(order(status), DayEnded(books_read=False), at(80_000))
+    assert (known.status, kinds(effects)) == (S.EXPIRED, ["order_unseen"])
+    assert kinds(step(order(status), DayEnded(), at(80_000))[1]) == []

@@ -182,3 +182,18 @@ def test_a_mode_that_nobody_knows_is_neither_a_reading_nor_an_order_nor_a_cancel
         wire.parse_ping(made(200, body))
     assert wire.classify_place(made(200, body)).outcome is ReplyClass.UNKNOWN
     assert wire.classify_cancel(made(200, body)).accepted is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "unread"),
+    [
+        (429, {"error": "Rate limit exceeded"}, True),
+        (403, {"status": "error", "message": "Invalid openalgo apikey"}, True),
+        (404, {"path": "/api/v1/placeorder"}, True),
+        (400, {"status": "error", "message": {"quantity": ["must be positive"]}}, False),
+        (400, {"status": "error", "message": "margin exceeds"}, False),
+    ],
+)
+def test_only_what_refuses_before_it_looks_at_the_order_blames_nothing_in_it(status, body, unread):
+    reply = wire.classify_place(made(status, body))
+    assert (reply.outcome, reply.unread) == (ReplyClass.REJECTED, unread)

@@ -24,6 +24,7 @@ class SessionOutput(Output):
     enabled = serializers.BooleanField()
     lid_open = serializers.BooleanField()
     automatic = serializers.BooleanField()
+    held_by = serializers.CharField(allow_blank=True)
     baskets = serializers.IntegerField()
     budget = Rupees()
     baseline = Rupees()

@@ -39,7 +39,7 @@ def _head(found: Status) -> str:
     state = session.trading_state.upper() + (f": {session.state_reason}" if session.state_reason else "")
     switch = "on" if session.enabled else "off"
     lid = "" if session.lid_open else " (AUTO_HEDGE_ENABLED=false)"
-    acting = "acting" if session.automatic else "not acting"
+    acting = "acting" if session.automatic else "not acting" + (f": {session.held_by}" if session.held_by else "")
     decision = found.decision
     return pairs(
         (

@@ -72,7 +72,7 @@ class Command(BaseCommand):
         self._prepare_database()
         if settings.WORLD == SIMULATOR:
             supervisor.start(stack.simulator())
-        supervisor.start(stack.web(), *stack.workers(), stack.beat())
+        supervisor.start(stack.web(), *stack.workers(), stack.beat(), stack.watchdog())
         if settings.WORLD == SIMULATOR:
             stack.let_the_market_go()
         self._announce()
