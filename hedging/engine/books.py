@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import Decimal
 
@@ -27,7 +28,7 @@ def evidence_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook, *, rea
     `read_at` is the market time before which nothing in them was written: when the first of them was asked for.
     """
     if order.broker_order_id is None:
-        return looked_for(order, orders, traded=frozenset(row.order_id for row in trades.rows))
+        return looked_for(order, orders, trades)
     own = next((row for row in orders.rows if row.order_id == order.broker_order_id), None)
     return BooksRead(
         own=None if own is None else _book_row(own),
@@ -41,45 +42,56 @@ def evidence_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook, *, rea
     )
 
 
-def looked_for(order: HedgeOrder, orders: OrderBook, *, traded: frozenset[str] = frozenset()) -> BooksRead:
+def looked_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook) -> BooksRead:
     """Return which orders bear our fingerprint, appeared after our pre-flight and belong to no other slice.
 
-    Two kinds of rows may be ours and may be another's: one whose symbol the broker has not written yet, and one that has
-    filled (its id is in `traded`, or it says so) at a better price than our limit, since some brokers show the average there.
+    Some may be ours and may be another's: rows whose symbol the broker has not written yet, and, since some brokers show the
+    average once an order has traded, rows at a better price than our limit, and filled ones at our limit where no other row
+    proves that this book keeps limits. While a refusal is to be believed, every row at a better price may be ours: its status
+    may be a neighbour's, and its trades not be shown yet.
     """
     if order.limit_price is None:
         return BooksRead()
-    tx = order.transaction
-    seen = set(order.seen_order_ids)
-    alike = [
-        row
-        for row in orders.rows
-        if row.order_id not in seen
-        and row.paper == (order.mode == Mode.DRY_RUN)  # a dry run shows the live book too, and owns nothing there
-        and (row.contract == tx.contract or not row.symbol)
-        and row.product == tx.product
-        and row.side.value == tx.side
-        and row.quantity == order.quantity
-        and (row.price == order.limit_price or (row.symbol and _filled_within(row, order.limit_price, traded)))
-    ]
-    if not alike:
+    tx, limit = order.transaction, order.limit_price
+    averages = _averages(trades)
+    # A market order has no price there, whichever of the two it is.
+    keeps_limits = any(row.price not in {0, averages.get(row.order_id, row.price)} for row in orders.rows)
+    certain: list[str] = []
+    doubtful: list[str] = []
+    for row in orders.rows:
+        if (
+            row.order_id in order.seen_order_ids
+            or row.paper != (order.mode == Mode.DRY_RUN)  # a dry run shows the live book too, and owns nothing there
+            or (row.symbol and row.contract != tx.contract)
+            or row.product != tx.product
+            or row.side.value != tx.side
+            or row.quantity != order.quantity
+        ):
+            continue
+        filled = row.status is BrokerStatus.COMPLETE or row.order_id in averages
+        if row.price == limit:
+            (certain if row.symbol and (keeps_limits or not filled) else doubtful).append(row.order_id)
+        elif row.symbol and (limit - row.price) * row.side.sign > 0 and (filled or order.status == OrderStatus.SENDING):
+            doubtful.append(row.order_id)
+    if not certain and not doubtful:
         return BooksRead()
     claimed = HedgeOrder.objects.filter(
-        account_id=order.account_id,
-        trading_day=order.trading_day,
-        broker_order_id__in=[row.order_id for row in alike],
-    ).values_list("broker_order_id", flat=True)
-    taken = set(claimed)
-    free = [row for row in alike if row.order_id not in taken]
+        account_id=order.account_id, trading_day=order.trading_day, broker_order_id__in=[*certain, *doubtful]
+    )
+    taken = set(claimed.values_list("broker_order_id", flat=True))
     return BooksRead(
-        lookalikes=tuple(row.order_id for row in free if row.symbol and row.price == order.limit_price),
-        doubtful=tuple(row.order_id for row in free if not row.symbol or row.price != order.limit_price),
+        lookalikes=tuple(name for name in certain if name not in taken),
+        doubtful=tuple(name for name in doubtful if name not in taken),
     )
 
 
-def _filled_within(row: OrderRow, limit: Decimal, traded: frozenset[str]) -> bool:
-    filled = row.status is BrokerStatus.COMPLETE or row.order_id in traded
-    return filled and (limit - row.price) * row.side.sign > 0
+def _averages(trades: TradeBook) -> dict[str, Decimal]:
+    """Return the average price of what each order has traded, to the paisa."""
+    units, money = Counter[str](), defaultdict[str, Decimal](Decimal)
+    for row in trades.rows:
+        units[row.order_id] += row.quantity
+        money[row.order_id] += row.quantity * row.price
+    return {name: (money[name] / count).quantize(PAISA) for name, count in units.items()}
 
 
 def _book_row(row: OrderRow) -> BookRow:

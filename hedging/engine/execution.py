@@ -249,13 +249,13 @@ def _replied(reply: PlaceReply) -> Replied:
 
 
 def _confirm_refusal(order: HedgeOrder, ports: Ports) -> OrderStatus:
-    """Read the book once: a refusal is believed only when no order like ours is in it. Otherwise reconcile looks on."""
+    """Read the books once: a refusal is believed only when no order like ours is in them. Otherwise reconcile looks on."""
     order.refresh_from_db()
     try:
-        books = ports.broker.order_book()
+        orders, trades = ports.broker.order_book(), ports.broker.trade_book()
     except BrokerError:
         return OrderStatus(order.status)
-    return _apply(order.pk, looked_for(order, books), ports)
+    return _apply(order.pk, looked_for(order, orders, trades), ports)
 
 
 def _apply(order_id: int, event: FenceClosed | Replied | BooksRead, ports: Ports) -> OrderStatus:

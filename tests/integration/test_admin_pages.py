@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from notifications.models import Alert
 from schedule.models import ChargeRates, ContractSpec, MarginParameters, StrategyEntry, TradingDay
-from sessions_app.models import Account, Calibration, MarginSnapshot, TradingSession
+from sessions_app.models import Account, Calibration, MarginSnapshot, Mode, TradingSession
 from tests.factories import (
     AccountFactory,
     AlertFactory,
@@ -88,3 +88,18 @@ def test_entries_are_switched_off_and_on_together(admin_client: Client):
     for action, active in (("switch_off", False), ("switch_on", True)):
         admin_client.post(page(StrategyEntry, "changelist"), {"action": action, "_selected_action": chosen})
         assert set(StrategyEntry.objects.values_list("active", flat=True)) == {active}
+
+
+def test_the_mode_of_an_account_is_not_typed_over(admin_client: Client):
+    account = AccountFactory.create(mode=Mode.LIVE)
+    address = page(Account, "change", account.pk)
+    assert 'name="mode"' not in admin_client.get(address).content.decode()
+    form = admin_client.get(address).context["adminform"].form
+    sent = {name: "" if value is None else value for name, value in form.initial.items()} | {
+        "mode": "dry_run",
+        "name": "renamed",
+    }
+    assert admin_client.post(address, sent).status_code == 302
+    account.refresh_from_db()
+    assert (account.mode, account.name) == (Mode.LIVE, "renamed")
+    assert 'name="mode"' in admin_client.get(page(Account, "add")).content.decode()

@@ -113,6 +113,23 @@ def test_a_reading_that_fails_holds_and_is_told_once(read, error):
     assert not place.exchange.posts
 
 
+@pytest.mark.parametrize(
+    "columns", [{"automation": False}, {"trading_state": TradingState.HALTED}, {"trading_state": TradingState.REDUCING}]
+)
+def test_margin_that_nobody_knows_is_told_although_nothing_would_be_bought(columns):
+    place = world()
+    TradingSession.objects.update(**columns)
+    place.session.refresh_from_db()
+    for _ in range(2):
+        reason(place)
+    assert place.alerts() == []
+    place.exchange.failing["funds"] = UnreadableAnswer("funds: an empty answer")
+    for _ in range(3):
+        assert reason(place) in {Reason.HOLD_AUTOMATION_OFF, Reason.HOLD_TRADING_STATE, Reason.HOLD_DATA_UNKNOWN}
+    assert place.alerts() == ["data_unknown"]
+    assert Alert.objects.get().facts["reason"] == Reason.HOLD_DATA_UNKNOWN
+
+
 def test_a_failure_that_comes_back_is_told_again():
     place = world()
     for _ in range(2):

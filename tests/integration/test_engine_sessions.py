@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from django.db import OperationalError
 
 from hedging.engine import watchdog
 from hedging.engine.alerts import tell_failure
+from hedging.engine.clock import VirtualClock, wall_now
 from hedging.engine.sessions import SessionRefused, open_session
+from hedging.management.commands import watchdog as command
+from hedging.models import Heartbeat
 from notifications.models import Alert
 from schedule.calendar import at_ist
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
@@ -81,9 +85,47 @@ def test_a_failing_tick_is_told_once_in_ten_minutes(minutes, told):
 )
 def test_the_watchdog_barks_in_market_hours_after_seventy_five_silent_seconds(at, silent_seconds, told):
     make.TradingSessionFactory(trading_day=date(2026, 12, 1))
-    watchdog.beat(name=watchdog.HEDGE, wall_now=NOW - timedelta(seconds=silent_seconds))
+    for name in watchdog.ALL:
+        watchdog.beat(name=name, wall_now=NOW - timedelta(seconds=silent_seconds if name == watchdog.HEDGE else 0))
     assert watchdog.bark(now=at_ist(date(2026, 12, 1), at), wall_now=NOW) is told
     assert Alert.objects.filter(kind="worker_silent").exists() is told
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_the_watchdog_names_each_queue_that_fell_silent():
+    now = at_ist(date(2026, 12, 1), time(10, 0))
+    make.TradingSessionFactory(trading_day=date(2026, 12, 1))
+    for name in watchdog.ALL:
+        watchdog.beat(name=name, wall_now=NOW)
+    watchdog.beat(name=watchdog.EXITS, wall_now=NOW - timedelta(seconds=76))
+    assert watchdog.bark(now=now, wall_now=NOW)
+    alert = Alert.objects.get(kind="worker_silent")
+    assert alert.title == "No sign of life for more than 75 seconds: exits"
+    assert list(alert.facts) == ["exits"]
+    Heartbeat.objects.filter(name=watchdog.HEDGE).delete()
+    assert watchdog.bark(now=now, wall_now=NOW)  # another silence, and a worse one, is not kept back by the first
+    assert Alert.objects.latest("id").facts["hedge"] == "never"
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_the_watchdog_delivers_what_a_silent_worker_leaves_lying(monkeypatch, caplog):
+    monkeypatch.setattr(command, "market_clock", lambda: VirtualClock(at_ist(date(2026, 12, 1), time(10, 0))))
+    make.TradingSessionFactory(trading_day=date(2026, 12, 1))
+    command.look()
+    assert Alert.objects.get(kind="worker_silent").delivered_at is not None
+    assert "margin is not watched" in caplog.text
+    make.AlertFactory.create(next_attempt_at=wall_now() - timedelta(seconds=1))
+    watchdog.beat(name=watchdog.IO, wall_now=wall_now())
+    command.look()
+    assert Alert.objects.filter(delivered_at=None).count() == 1  # the worker lives: it is its work
+
+
+def test_a_watchdog_that_cannot_look_looks_again(monkeypatch):
+    def gone():
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(watchdog, "bark", lambda **_: gone())
+    command.look()
 
 
 @pytest.mark.usefixtures("_seeded")

@@ -418,6 +418,11 @@ def test_without_an_open_session_only_the_account_is_switched():
     )
     account.refresh_from_db()
     assert account.mode == Mode.DRY_RUN
+    line = AuditEvent.objects.get(event="account_mode_switched")
+    assert (line.account_id, line.actor) == (account.pk, "operator")
+    assert line.facts == {"mode": "dry_run", "reason": "trying"}
+    switch_mode(account=account, to=Mode.DRY_RUN, now=NOW, wall_now=NOW, actor="operator", reason="again")
+    assert AuditEvent.objects.filter(event="account_mode_switched").count() == 1
 
 
 def test_nothing_is_switched_while_an_order_may_still_fill():

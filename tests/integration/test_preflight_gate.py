@@ -14,7 +14,8 @@ from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
 from hedging.engine.intents import record
 from hedging.models import AuditEvent, CycleKind, HedgeOrder, Origin
-from sessions_app.models import Mode, TradingSession
+from hedging.selectors import session_facts
+from sessions_app.models import Account, Mode, TradingSession
 from tests import factories as make
 from tests.integration.engine_world import CALL, PUT, World, add, facts, hold, intent, leg, slice_of, unwind, world
 from tests.integration.test_engine_cycle import entry_soon, margin, reason
@@ -171,3 +172,58 @@ def test_a_cycle_holds_until_the_pre_flight_is_green_and_then_its_order_goes_out
     place.follow()
     assert place.exchange.posts
     assert set(HedgeOrder.objects.values_list("mode", flat=True)) == {Mode.LIVE}
+
+
+# --- live that is closed ------------------------------------------------------------------------------------------------
+
+
+def close_the_lid(settings):
+    settings.AUTO_HEDGE_DRY_RUN = True
+
+
+def take_the_account_to_dry_run(_):
+    Account.objects.update(mode=Mode.DRY_RUN)
+
+
+@pytest.mark.parametrize("closed_by", [close_the_lid, take_the_account_to_dry_run])
+def test_a_live_session_that_may_not_go_live_decides_nothing_and_is_told_once(closed_by, settings):
+    place = world()
+    standing(place, GREEN)
+    hold(place, 130)
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(1100)
+    closed_by(settings)
+    place.session.account.refresh_from_db()
+    for _ in range(3):
+        assert reason(place, plan=plan) == Reason.HOLD_LIVE_CLOSED
+    assert place.alerts() == ["live_closed"]
+    assert not HedgeOrder.objects.exclude(status=OrderStatus.FILLED).exists()
+
+
+def test_a_live_claim_under_the_lid_is_refused(settings):
+    place = world()
+    standing(place, GREEN)
+    settings.AUTO_HEDGE_DRY_RUN = True
+    assert claimed(place, add(leg())) == Reason.DENY_LIVE_NOT_ALLOWED
+    assert not HedgeOrder.objects.exists()
+    place.session.refresh_from_db()
+    assert place.session.reserved == 0
+    assert place.session.last_action_at is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "lid", "columns", "held_by"),
+    [
+        (Mode.LIVE, False, GREEN, ""),
+        (Mode.LIVE, True, GREEN, "live is closed: AUTO_HEDGE_DRY_RUN=true"),
+        (Mode.DRY_RUN, True, GREEN, ""),
+        (Mode.DRY_RUN, True, RED, "pre-flight: the last one was red: /preflight/ says what to mend"),
+        (Mode.LIVE, False, NONE, "pre-flight: none of today yet"),
+    ],
+)
+def test_whoever_looks_at_the_session_sees_what_holds_it(mode, lid, columns, held_by, settings):
+    place = world(mode=mode)
+    standing(place, columns)
+    settings.AUTO_HEDGE_DRY_RUN = lid
+    seen = session_facts(place.session)
+    assert (seen.held_by, seen.automatic) == (held_by, not held_by)

@@ -16,7 +16,7 @@ from config.local.places import places_of
 from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
-from hedging.engine import clock, execution, states, ticks
+from hedging.engine import clock, execution, path_rows, states, ticks
 from hedging.engine.intents import record
 from hedging.engine.orders import apply_event
 from hedging.engine.plan import plan_of
@@ -295,7 +295,7 @@ def test_every_order_that_did_leave_was_let_through_before_the_halt_was_committe
     place = world()
     looked: list[bool] = []
     committed = threading.Event()
-    real_fence, real_look, here = execution._fence, execution.at_the_fence, threading.local()
+    real_fence, real_look, here = execution._fence, path_rows.at_the_fence, threading.local()
 
     def look(order):
         here.late = committed.is_set()  # before the look: whoever starts to look after the commit must find the halt
