@@ -265,7 +265,10 @@ def _difference(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Mome
     if net == held:
         return
     if books.paper:
-        # Nobody else can touch paper: whatever is beside our holdings is the account's own book.
+        if line.product is Product.MIS and 0 <= net < held:
+            yield line.found(Kind.SQUARED_OFF, held - net, "no intraday holding outlives its day on paper either")
+            return
+        # Nobody else can touch paper: whatever else is beside our holdings is the account's own book.
         yield line.found(Kind.FOREIGN_POSITION, net - held)
         return
     lost = tuple(_lost_found(line, own))

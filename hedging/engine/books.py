@@ -52,7 +52,7 @@ def looked_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook) -> Books
     """
     if order.limit_price is None:
         return BooksRead()
-    tx, limit = order.transaction, order.limit_price
+    tx, limit, seen = order.transaction, order.limit_price, set(order.seen_order_ids)
     averages = _averages(trades)
     # A market order has no price there, whichever of the two it is.
     keeps_limits = any(row.price not in {0, averages.get(row.order_id, row.price)} for row in orders.rows)
@@ -60,7 +60,7 @@ def looked_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook) -> Books
     doubtful: list[str] = []
     for row in orders.rows:
         if (
-            row.order_id in order.seen_order_ids
+            row.order_id in seen
             or row.paper != (order.mode == Mode.DRY_RUN)  # a dry run shows the live book too, and owns nothing there
             or (row.symbol and row.contract != tx.contract)
             or row.product != tx.product

@@ -54,7 +54,7 @@ _ALERTS: dict[str, tuple[str, Severity]] = {
     "order_denied": ("Stopped before sending", Severity.WARNING),
     "intent_lapsed": ("Not sent", Severity.WARNING),
     "order_lost": ("No trace at the broker", Severity.WARNING),
-    "order_review": ("Needs a person: several orders look like ours", Severity.CRITICAL),
+    "order_review": ("Needs a person: which order is ours is not certain", Severity.CRITICAL),
     "order_adopted": ("Found at the broker", Severity.INFO),
     "mode_mismatch": ("OpenAlgo is in another mode", Severity.CRITICAL),
     "late_fill": ("Filled late", Severity.CRITICAL),

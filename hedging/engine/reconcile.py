@@ -102,8 +102,7 @@ def end_earlier_days(*, account_id: int, day: date, now: datetime, wall_now: dat
     nobody knows whether they came stay for a person.
     """
     for row in HedgeOrder.objects.live().filter(account_id=account_id, trading_day__lt=day).order_by("id"):
-        gone = row.status == OrderStatus.SENDING and wall_now - row.touched_wall > SENDER_DEADLINE
-        event = SenderGone() if gone else DayEnded(books_read=False)
+        event = SenderGone() if _is_given_up(row, wall_now) else DayEnded(books_read=False)
         with suppress(IllegalTransition):  # somebody else has just settled it
             apply_event(order_id=row.pk, event=event, now=now, wall_now=wall_now, actor="reconcile")
 
@@ -197,9 +196,13 @@ def _give_up_on_dead_senders(rows: list[HedgeOrder], ports: Ports) -> None:
     """Declare unknown what a sender left behind in SENDING when it died."""
     wall_now = ports.wall()
     for row in rows:
-        if row.status == OrderStatus.SENDING and wall_now - row.touched_wall > SENDER_DEADLINE:
+        if _is_given_up(row, wall_now):
             _advance(row, SenderGone(), ports)
             row.refresh_from_db()
+
+
+def _is_given_up(row: HedgeOrder, wall_now: datetime) -> bool:
+    return row.status == OrderStatus.SENDING and wall_now - row.touched_wall > SENDER_DEADLINE
 
 
 def _sweep(*, account_id: int, day: date, ports: Ports) -> None:

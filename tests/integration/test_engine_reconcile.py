@@ -812,6 +812,46 @@ def test_a_fill_at_a_better_price_that_the_book_shows_as_the_price_is_not_given_
     assert (slice_of(tx).status, slice_of(tx).fills.get().price) == (S.FILLED, Decimal("4.00"))
 
 
+def test_a_refusal_waits_for_a_row_whose_status_may_be_a_neighbours():
+    place = world()
+    place.exchange.averages = place.exchange.hide_trades = True
+    tx = intent(place)
+    place.exchange.replies = [fake.refused_but_placed]
+    place.exchange.before["order_book"] = lambda: [
+        setattr(order, "shown", BrokerStatus.REJECTED) for order in place.exchange.orders.values()
+    ]
+    place.send(slice_of(tx))
+    assert place.exchange.only().trades
+    assert slice_of(tx).status == S.SENDING
+    place.exchange.before.clear()
+    place.exchange.only().shown, place.exchange.hide_trades = None, False
+    place.reconcile(after=50)  # its sender is given up by now
+    place.reconcile(after=110)
+    assert slice_of(tx).status == S.REVIEW
+
+
+def test_an_average_that_happens_to_be_our_price_is_not_adopted():
+    place = world()
+    place.exchange.averages = True
+    tx = intent(place)
+    place.exchange.replies = [fake.timed_out]
+    place.send(slice_of(tx))
+    order = slice_of(tx)
+    assert order.limit_price is not None
+    other = place.exchange.accept(
+        OrderRequest(tx.contract, Product.NRML, Side.BUY, order.quantity, order.limit_price + 1)
+    )
+    other.trades[:] = [(order.quantity, order.limit_price)]
+    place.reconcile(after=30)
+    assert slice_of(tx).status == S.UNKNOWN
+    place.exchange.averages = False  # a row that shows its limit, whatever it traded at, proves that all do
+    other.request = OrderRequest(tx.contract, Product.NRML, Side.BUY, order.quantity, order.limit_price)
+    proof = place.exchange.accept(OrderRequest(PUT, Product.NRML, Side.BUY, 65, Decimal("5.00")))
+    assert proof.average < proof.request.limit_price
+    place.reconcile(after=30)
+    assert slice_of(tx).broker_order_id == other.order_id
+
+
 def test_an_order_of_another_that_rests_at_another_price_hides_nothing():
     place = world()
     place.exchange.averages = True

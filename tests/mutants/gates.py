@@ -292,6 +292,23 @@ SENDING = (
         tests=(f"{_SENDS}test_a_live_order_is_not_sent_under_the_dry_run_lid",),
     ),
     Mutant(
+        invariant=7,
+        guard="the claim: no live order under the dry-run lid",
+        file="hedging/engine/intents.py",
+        old="    if session.mode == Mode.LIVE and settings.AUTO_HEDGE_DRY_RUN:\n        raise Denied(Reason.DENY_LIVE_NOT_ALLOWED)\n",
+        tests=("integration/test_preflight_gate.py::test_a_live_claim_under_the_lid_is_refused",),
+    ),
+    Mutant(
+        invariant=7,
+        guard="nothing is decided in a live session that may not go live",
+        file="hedging/domain/guards.py",
+        old="not facts.live_closed, facts.live_closed or",
+        new="True, facts.live_closed or",
+        tests=(
+            "integration/test_preflight_gate.py::test_a_live_session_that_may_not_go_live_decides_nothing_and_is_told_once",
+        ),
+    ),
+    Mutant(
         invariant=13,
         guard="the fence: the pre-flight is asked again",
         file=_SEND,

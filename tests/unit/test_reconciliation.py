@@ -199,6 +199,14 @@ def test_on_paper_nobody_can_sell_our_hedge_so_a_difference_is_the_accounts_own_
 
 
 @pytest.mark.parametrize(
+    ("net", "expected"),
+    [(65, [(Kind.SQUARED_OFF, 65)]), (None, [(Kind.SQUARED_OFF, 130)]), (-65, [(Kind.FOREIGN_POSITION, -195)])],
+)
+def test_an_intraday_hedge_that_the_paper_exchange_sold_is_taken_off(net, expected):
+    assert judged(130, books(net, paper=True, product=Product.MIS), product=Product.MIS) == expected
+
+
+@pytest.mark.parametrize(
     ("now", "expected"),
     [
         (CLOSE - timedelta(seconds=1), []),
