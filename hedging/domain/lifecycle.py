@@ -398,16 +398,15 @@ def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) 
         if order.status in {_S.LOST, _S.SENDING}:  # no edge to REVIEW from here: stop and let a person look
             return order, (StopBuying("several orders look like ours"),)
         return _to_review(order, f"several orders look like ours: {', '.join(event.lookalikes)}")
-    if event.lookalikes:
-        return _adopt(order, event.lookalikes[0])
     long_ago = _is_long_ago(order, now, timing)
     if event.doubtful:
-        # It may be ours, or another's: neither a trace to follow nor a clean reading.
-        if order.status is _S.UNKNOWN and long_ago:
-            return _to_review(
-                order, f"without a symbol or at another price, else like ours: {', '.join(event.doubtful)}"
-            )
+        # One of these may be ours, or another's: no trace to follow, not even beside a row that bears our fingerprint.
+        if order.status in {_S.UNKNOWN, _S.QUEUED_UPSTREAM} and long_ago:
+            rows = ", ".join((*event.lookalikes, *event.doubtful))
+            return _to_review(order, f"like ours but for symbol or price: {rows}")
         return order, ()
+    if event.lookalikes:
+        return _adopt(order, event.lookalikes[0])
     if order.refused_by_reply and order.status is _S.SENDING:
         return _move(order, _S.REJECTED, refused_by_reply=False), (
             Notify("order_rejected"),

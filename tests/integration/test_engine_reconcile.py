@@ -817,9 +817,12 @@ def test_a_refusal_waits_for_a_row_whose_status_may_be_a_neighbours():
     place.exchange.averages = place.exchange.hide_trades = True
     tx = intent(place)
     place.exchange.replies = [fake.refused_but_placed]
-    place.exchange.before["order_book"] = lambda: [
-        setattr(order, "shown", BrokerStatus.REJECTED) for order in place.exchange.orders.values()
-    ]
+
+    def leak() -> None:
+        for order in place.exchange.orders.values():
+            order.shown = BrokerStatus.REJECTED
+
+    place.exchange.before["order_book"] = leak
     place.send(slice_of(tx))
     assert place.exchange.only().trades
     assert slice_of(tx).status == S.SENDING

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time as time_module
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError
 
 from hedging.engine import watchdog
@@ -118,6 +120,22 @@ def test_the_watchdog_delivers_what_a_silent_worker_leaves_lying(monkeypatch, ca
     watchdog.beat(name=watchdog.IO, wall_now=wall_now())
     command.look()
     assert Alert.objects.filter(delivered_at=None).count() == 1  # the worker lives: it is its work
+
+
+def test_the_watchdog_lets_everybody_wake_up_first_and_then_looks_every_half_minute(monkeypatch):
+    waits: list[float] = []
+    looks: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time_module, "sleep", sleep)
+    monkeypatch.setattr(command, "look", lambda: looks.append(len(waits)))
+    with pytest.raises(KeyboardInterrupt):
+        call_command("watchdog")
+    assert (waits, looks) == ([75, 30, 30, 30], [1, 2, 3])
 
 
 def test_a_watchdog_that_cannot_look_looks_again(monkeypatch):

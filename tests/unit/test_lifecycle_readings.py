@@ -190,7 +190,8 @@ def test_two_lookalikes_need_a_person_and_stop_buying():
 def test_a_row_that_has_no_symbol_yet_is_neither_adopted_nor_a_clean_reading(status):
     before = order(status)
     assert step(before, BooksRead(doubtful=(ID,)), at(30)) == (before, ())
-    assert step(before, BooksRead(lookalikes=(ID,), doubtful=("other",)), at(30))[0].order_id == ID
+    assert step(before, BooksRead(lookalikes=(ID,), doubtful=("other",)), at(30)) == (before, ())
+    assert step(before, BooksRead(lookalikes=(ID,)), at(30))[0].order_id == ID
 
 
 def test_a_refusal_is_not_believed_while_a_row_has_no_symbol_yet():
@@ -199,11 +200,14 @@ def test_a_refusal_is_not_believed_while_a_row_has_no_symbol_yet():
     assert step(refused, CLEAN, at(5))[0].status is S.REJECTED
 
 
-@pytest.mark.parametrize(("second", "status"), [(150, S.UNKNOWN), (151, S.REVIEW)])
-def test_a_row_that_never_gets_its_symbol_needs_a_person(second, status):
-    known, effects = step(order(S.UNKNOWN), BooksRead(doubtful=(ID,)), at(second))
-    assert (known.status, known.order_id) == (status, None)
-    assert kinds(effects) == (["order_review"] if status is S.REVIEW else [])
+@pytest.mark.parametrize("before", [S.UNKNOWN, S.QUEUED_UPSTREAM])
+@pytest.mark.parametrize("beside", [(), ("other",)])
+def test_a_row_that_never_gets_its_symbol_needs_a_person(before, beside):
+    books = BooksRead(doubtful=(ID,), lookalikes=beside)
+    assert step(order(before), books, at(150)) == (order(before), ())
+    known, effects = step(order(before), books, at(151))
+    assert (known.status, known.order_id) == (S.REVIEW, None)
+    assert kinds(effects) == ["order_review"]
 
 
 def test_two_readings_of_one_moment_are_one_however_late_the_second_is_applied():
