@@ -116,12 +116,12 @@ def _fills(
     told: set[tuple[str, str, int | None]],
 ) -> None:
     by_id = {order.broker_order_id: order for order in orders if order.broker_order_id}
-    waiting = {order.pk: order for order in orders if OrderStatus(order.status) in _MAY_STAY}
+    rows = {order.pk: order for order in orders if OrderStatus(order.status) in _MAY_STAY | {OrderStatus.LOST}}
     for order in mine:
         row = by_id.get(order.order_id)
         true = sorted((trade.quantity, trade.price) for trade in order.trades)
         if row is None:
-            held = waiting.get(order.owner or 0)
+            held = rows.get(order.owner or 0)
             if true and (held is None or not _was_told(held, told)):
                 witness.breach("fills", f"{order.order_id} filled {order.filled} and is in no row of ours")
             continue
@@ -136,7 +136,8 @@ def _fills(
 
 
 def _was_told(row: HedgeOrder, told: set[tuple[str, str, int | None]]) -> bool:
-    kinds = {"order_unknown", "order_review", "mode_mismatch"}
+    # Of an order that was given up since, that its fate was unknown is no news: a person must have been sent to look.
+    kinds = {"order_review"} if row.status == OrderStatus.LOST else {"order_unknown", "order_review", "mode_mismatch"}
     return any((kind, "hedgeorder", row.pk) in told for kind in kinds)
 
 

@@ -400,11 +400,7 @@ def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) 
         return _to_review(order, f"several orders look like ours: {', '.join(event.lookalikes)}")
     long_ago = _is_long_ago(order, now, timing)
     if event.doubtful:
-        # One of these may be ours, or another's: no trace to follow, not even beside a row that bears our fingerprint.
-        if order.status in {_S.UNKNOWN, _S.QUEUED_UPSTREAM} and long_ago:
-            rows = ", ".join((*event.lookalikes, *event.doubtful))
-            return _to_review(order, f"like ours but for symbol or price: {rows}")
-        return order, ()
+        return _wait_for_certainty(order, event, long_ago=long_ago)
     if event.lookalikes:
         return _adopt(order, event.lookalikes[0])
     if order.refused_by_reply and order.status is _S.SENDING:
@@ -418,6 +414,16 @@ def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) 
     if counted.clean_reads >= timing.lost_reads and long_ago:
         return _move(counted, _S.LOST), (Notify("order_lost"),)
     return counted, ()
+
+
+def _wait_for_certainty(order: Slice, event: BooksRead, *, long_ago: bool) -> Outcome:
+    """Neither follow nor count a reading with rows that may be ours and may be another's, even beside our fingerprint."""
+    why = f"like ours but for symbol or price: {', '.join((*event.lookalikes, *event.doubtful))}"
+    if order.status in {_S.UNKNOWN, _S.QUEUED_UPSTREAM} and long_ago:
+        return _to_review(order, why)
+    if order.status is _S.LOST and order.clean_reads:  # told once: no reading counts as clean from here on
+        return replace(order, clean_reads=0), (Notify("order_review", why), StopBuying("a lost order may be there"))
+    return order, ()
 
 
 def _to_review(order: Slice, why: str) -> Outcome:

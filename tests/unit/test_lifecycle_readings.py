@@ -186,6 +186,14 @@ def test_two_lookalikes_need_a_person_and_stop_buying():
     assert after(known, (900, CLEAN), (1800, BooksRead(lookalikes=(ID,)))).status is S.REVIEW
 
 
+def test_a_row_that_may_be_an_order_given_up_is_a_persons_to_judge_and_told_once():
+    known, effects = step(order(S.LOST, clean_reads=3), BooksRead(doubtful=(ID,)), at(900))
+    assert (known.status, kinds(effects)) == (S.LOST, ["order_review"])
+    assert any(isinstance(effect, StopBuying) for effect in effects)
+    assert step(known, BooksRead(doubtful=(ID,)), at(905)) == (known, ())
+    assert step(known, Resolved(ID, "the broker's screen"), at(910))[0].status is S.ACKED
+
+
 @pytest.mark.parametrize("status", [S.UNKNOWN, S.QUEUED_UPSTREAM, S.LOST])
 def test_a_row_that_has_no_symbol_yet_is_neither_adopted_nor_a_clean_reading(status):
     before = order(status)
