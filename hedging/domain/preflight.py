@@ -106,9 +106,9 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "session",
-        "A session of today is open, with a budget, in the mode that account and environment say.",
+        "A session of today is open, with a budget, in the mode that account and environment say; no other account is live here.",
         State.RED,
-        "Open today's session in admin, or by POST /api/hedge/session.",
+        "Open today's session in admin, or by POST /api/hedge/session; close another account's, or give it an installation of its own.",
     ),
     Check(
         "calendar",

@@ -135,6 +135,10 @@ def wrong_key(place):
     place.key = "fedcba9876543210"
 
 
+def another_account_live(place):
+    make.TradingSessionFactory.create(account=make.AccountFactory.create(mode=Mode.LIVE), mode=Mode.LIVE)
+
+
 def no_session(place):
     TradingSession.objects.update(closed_at=ist(8, 0))
 
@@ -210,6 +214,7 @@ FAILING = [
     ("broker_session", State.RED, fault("funds:broker_raises")),
     ("session", State.RED, no_session),
     ("session", State.RED, session_of_other_mode),
+    ("session", State.RED, another_account_live),
     ("calendar", State.RED, closed_here),
     ("calendar", State.RED, year_unknown),
     ("calendar", State.RED, expiry_differs),

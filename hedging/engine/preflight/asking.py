@@ -250,6 +250,11 @@ def _session(around: Around) -> Finding:
     wanted = effective_mode(around.account)
     if session.mode != wanted:
         return Finding(holds=False, detail=f"the session is {session.mode}, account and environment say {wanted.value}")
+    beside = TradingSession.objects.open().filter(mode=Mode.LIVE).exclude(account=around.account)
+    if session.mode == Mode.LIVE and beside.exists():
+        names = ", ".join(beside.values_list("account__name", flat=True))
+        # One server is one broker account: two caps, two cooldowns, and two ledgers would go by the same positions.
+        return Finding(holds=False, detail=f"live through this server already: {names}")
     return Finding(holds=session.budget > 0, detail=f"{session}, budget ₹{session.budget}")
 
 
