@@ -71,7 +71,7 @@ def looked_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook) -> Books
         filled = row.status is BrokerStatus.COMPLETE or row.order_id in averages
         if row.price == limit:
             (certain if row.symbol and (keeps_limits or not filled) else doubtful).append(row.order_id)
-        elif row.symbol and (limit - row.price) * row.side.sign > 0 and (filled or order.status == OrderStatus.SENDING):
+        elif (limit - row.price) * row.side.sign > 0 and (filled or order.status == OrderStatus.SENDING):
             doubtful.append(row.order_id)
     if not certain and not doubtful:
         return BooksRead()

@@ -812,8 +812,10 @@ def test_a_fill_at_a_better_price_that_the_book_shows_as_the_price_is_not_given_
     assert (slice_of(tx).status, slice_of(tx).fills.get().price) == (S.FILLED, Decimal("4.00"))
 
 
-def test_a_refusal_waits_for_a_row_whose_status_may_be_a_neighbours():
+@pytest.mark.parametrize("named", [True, False])
+def test_a_refusal_waits_for_a_row_whose_status_may_be_a_neighbours(named):
     place = world()
+    place.exchange.named = named
     place.exchange.averages = place.exchange.hide_trades = True
     tx = intent(place)
     place.exchange.replies = [fake.refused_but_placed]
