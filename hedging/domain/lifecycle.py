@@ -349,17 +349,31 @@ def _replied(order: Slice, event: Replied, _now: datetime, _: Timing) -> Outcome
     if outcome is _S.REJECTED:
         quarantine = () if event.unread else (Quarantine(event.message),)
         effects = (Notify("order_rejected", event.message), *quarantine)
-    elif outcome is _S.QUEUED_UPSTREAM or event.mode_mismatch:
-        effects = (Notify("mode_mismatch", event.message), StopTrading("MODE_MISMATCH"))
+    elif _is_of_another_mode(event):
+        effects = _stopped(event)
     elif outcome is _S.UNKNOWN:
         effects = (Notify("order_unknown", event.message),)
     return _move(order, outcome, order_id=event.order_id), effects
 
 
+def _is_of_another_mode(event: Replied) -> bool:
+    return event.outcome is _S.QUEUED_UPSTREAM or event.mode_mismatch
+
+
+def _stopped(event: Replied) -> tuple[Effect, ...]:
+    return Notify("mode_mismatch", event.message), StopTrading("MODE_MISMATCH")
+
+
 def _replied_late(order: Slice, event: Replied, outcome: OrderStatus) -> Outcome:
-    """Take a reply that came after its sender had been given up: only an order id is news, the books decide the rest."""
+    """Take a reply that came after its sender had been given up: an order id and the server's mode are news, no more."""
     if order.status is _S.NEW:
         raise IllegalTransition("a reply to an order that was never sent")
+    if _is_of_another_mode(event):
+        if event.outcome is _S.QUEUED_UPSTREAM and order.status is _S.UNKNOWN:
+            # Somebody may approve it hours later: no number of clean books may make it lost.
+            reviewed, effects = _to_review(order, "it waits in OpenAlgo for an approval")
+            return reviewed, (*_stopped(event), *effects)
+        return order, _stopped(event)
     if outcome is not _S.ACKED or event.order_id == order.order_id:
         return order, ()
     if order.order_id is not None:

@@ -285,11 +285,30 @@ def test_placed_without_an_id_is_unknown():
 
 
 @pytest.mark.parametrize("reply", [Replied(S.UNKNOWN, mode_mismatch=True), Replied(S.QUEUED_UPSTREAM)])
-def test_an_answer_from_another_mode_stops_buying(reply):
+def test_an_answer_from_another_mode_halts(reply):
     known, effects = step(order(S.SENDING), reply, at(1))
     assert known.status is reply.outcome
     assert kinds(effects) == ["mode_mismatch"]
     assert StopTrading("MODE_MISMATCH") in effects
+
+
+@pytest.mark.parametrize("status", [S.UNKNOWN, S.LOST, S.REVIEW, S.ACKED, S.CANCELLED])
+def test_an_answer_from_another_mode_halts_although_its_sender_was_given_up(status):
+    given_up = order(status)
+    known, effects = step(given_up, Replied(S.UNKNOWN, mode_mismatch=True), at(50))
+    assert known == given_up
+    assert kinds(effects) == ["mode_mismatch"]
+    assert StopTrading("MODE_MISMATCH") in effects
+
+
+def test_what_waits_for_an_approval_is_never_lost_though_the_answer_came_late():
+    known, effects = step(order(S.UNKNOWN), Replied(S.QUEUED_UPSTREAM), at(50))
+    assert known.status is S.REVIEW
+    assert kinds(effects) == ["mode_mismatch", "order_review"]
+    assert StopTrading("MODE_MISMATCH") in effects
+    for second in range(200, 230, 5):
+        known, _ = step(known, BooksRead(), at(second))
+    assert known.status is S.REVIEW
 
 
 def test_a_reply_after_the_sender_was_given_up_brings_the_id_and_nothing_else():
