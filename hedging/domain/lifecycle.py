@@ -38,6 +38,7 @@ class OrderStatus(StrEnum):
 
 
 _S = OrderStatus
+PAISA = Decimal("0.01")
 
 EDGES: dict[OrderStatus, frozenset[OrderStatus]] = {
     _S.NEW: frozenset({_S.SENDING, _S.DENIED, _S.LAPSED}),
@@ -409,9 +410,12 @@ def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) 
     if order.status not in awaiting and not order.refused_by_reply:
         return order, ()
     if len(event.lookalikes) > 1:
-        if order.status in {_S.LOST, _S.SENDING}:  # no edge to REVIEW from here: stop and let a person look
-            return order, (StopBuying("several orders look like ours"),)
-        return _to_review(order, f"several orders look like ours: {', '.join(event.lookalikes)}")
+        why = f"several orders look like ours: {', '.join(event.lookalikes)}"
+        if order.status is _S.LOST:
+            return _told_of_lost(order, why)
+        if order.status is _S.SENDING:  # no edge to REVIEW from here: stop, it is given up soon
+            return order, (StopBuying(why),)
+        return _to_review(order, why)
     long_ago = _is_long_ago(order, now, timing)
     if event.doubtful:
         return _wait_for_certainty(order, event, long_ago=long_ago)
@@ -435,9 +439,14 @@ def _wait_for_certainty(order: Slice, event: BooksRead, *, long_ago: bool) -> Ou
     why = f"like ours but for symbol or price: {', '.join((*event.lookalikes, *event.doubtful))}"
     if order.status in {_S.UNKNOWN, _S.QUEUED_UPSTREAM} and long_ago:
         return _to_review(order, why)
-    if order.status is _S.LOST and order.clean_reads:  # told once: no reading counts as clean from here on
-        return replace(order, clean_reads=0), (Notify("order_review", why), StopBuying("a lost order may be there"))
-    return order, ()
+    return _told_of_lost(order, why) if order.status is _S.LOST else (order, ())
+
+
+def _told_of_lost(order: Slice, why: str) -> Outcome:
+    """Tell once, and no reading counts as clean from here on: whoever resumes afterwards has looked."""
+    if not order.clean_reads:
+        return order, ()
+    return replace(order, clean_reads=0), (Notify("order_review", why), StopBuying("a lost order may be there"))
 
 
 def _to_review(order: Slice, why: str) -> Outcome:
@@ -495,7 +504,12 @@ def _second_look(order: Slice, row: BookRow | None, now: datetime, timing: Timin
 
 
 def _new_trades(known: tuple[Trade, ...], read: tuple[Trade, ...]) -> tuple[Trade, ...]:
-    """Return the rows of `read` beyond `known`, as a multiset: trade rows carry no id, but only ever grow in number."""
+    """Return the rows of `read` beyond `known`, as a multiset: trade rows carry no id, and most books only add to them.
+
+    Where known rows are gone and others there, the book has corrected or joined them, or is not whole. Then what it holds in
+    all beyond what was known is one row, if it is more: a later, whole reading brings what is missing, and nothing is
+    counted twice.
+    """
     rest = list(known)
     fresh = []
     for trade in read:
@@ -503,7 +517,21 @@ def _new_trades(known: tuple[Trade, ...], read: tuple[Trade, ...]) -> tuple[Trad
             rest.remove(trade)
         else:
             fresh.append(trade)
-    return tuple(fresh)
+    if not rest:
+        return tuple(fresh)
+    more = _units(read) - _units(known)
+    if not fresh or more <= 0:
+        return ()
+    price = ((_money(read) - _money(known)) / more).quantize(PAISA)
+    return (Trade(more, price if price > 0 else fresh[-1].price),)
+
+
+def _units(trades: tuple[Trade, ...]) -> int:
+    return sum(trade.quantity for trade in trades)
+
+
+def _money(trades: tuple[Trade, ...]) -> Decimal:
+    return sum((trade.quantity * trade.price for trade in trades), Decimal(0))
 
 
 def _cancel_requested(order: Slice, _event: CancelRequested, _now: datetime, _: Timing) -> Outcome:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from hedging.brokers.base import BrokerStatus, OrderBook, OrderRow, TradeBook
-from hedging.domain.lifecycle import BookRow, BooksRead, OrderStatus, Trade
+from hedging.domain.lifecycle import PAISA, BookRow, BooksRead, OrderStatus, Trade
 from hedging.models import HedgeOrder
 from sessions_app.models import Mode
 
@@ -17,9 +18,6 @@ _TERMINAL = {
     BrokerStatus.CANCELLED: OrderStatus.CANCELLED,
     BrokerStatus.EXPIRED: OrderStatus.EXPIRED,
 }
-
-
-PAISA = Decimal("0.01")
 
 
 def evidence_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook, *, read_at: datetime) -> BooksRead:
@@ -83,6 +81,12 @@ def looked_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook) -> Books
         lookalikes=tuple(name for name in certain if name not in taken),
         doubtful=tuple(name for name in doubtful if name not in taken),
     )
+
+
+def with_successor(order: HedgeOrder, evidence: BooksRead) -> BooksRead:
+    """Return the evidence about an order that is over, saying whether its slice has been tried again. One query."""
+    later = HedgeOrder.objects.filter(transaction_id=order.transaction_id, slice=order.slice, attempt__gt=order.attempt)
+    return replace(evidence, superseded=later.exists())
 
 
 def _averages(trades: TradeBook) -> dict[str, Decimal]:

@@ -38,7 +38,7 @@ from hedging.domain.reconciliation import (
 )
 from hedging.domain.snapshot import Position
 from hedging.engine import audit
-from hedging.engine.books import evidence_for
+from hedging.engine.books import evidence_for, with_successor
 from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
@@ -118,7 +118,7 @@ def examine(
             row = next(row for row in rows if row.pk == difference.order)
             apply_event(
                 order_id=row.pk,
-                event=evidence_for(row, orders, trades, read_at=now),
+                event=with_successor(row, evidence_for(row, orders, trades, read_at=now)),
                 now=now,
                 wall_now=ports.wall(),
                 actor="reconcile",

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.db.models import F, QuerySet
 
 from hedging.brokers.base import (
@@ -75,13 +76,20 @@ def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
         return OrderStatus(order.status)
     if _waits_for_buys(order.transaction) or _waits_for_slices(order):
         return OrderStatus.NEW
+    status = _send(order, ports)
+    if order.quantity < order.transaction.quantity:
+        _nudge_waiting_slices(order, ports)
+    return status
+
+
+def _send(order: HedgeOrder, ports: Ports) -> OrderStatus:
     event, quoted_at = _preflight(order, ports)
     try:
         status, effects = apply_event(
-            order_id=order_id, event=event, now=ports.clock.now(), wall_now=ports.wall(), known=order
+            order_id=order.pk, event=event, now=ports.clock.now(), wall_now=ports.wall(), known=order
         )
     except IllegalTransition:  # another worker took it first: the row is the truth
-        return OrderStatus(HedgeOrder.objects.values_list("status", flat=True).get(pk=order_id))
+        return OrderStatus(HedgeOrder.objects.values_list("status", flat=True).get(pk=order.pk))
     if not any(isinstance(effect, Post) for effect in effects) or not isinstance(event, PreflightPassed):
         return status
     return _post(order, event.limit_price, quoted_at, ports)
@@ -93,11 +101,22 @@ def _waits_for_buys(tx: HedgeTransaction) -> bool:
 
 
 def _waits_for_slices(order: HedgeOrder) -> bool:
-    """Return whether an earlier slice of the same sale is still on its way: what is left to sell is known after it."""
-    if order.transaction.side != Side.SELL or order.slice == 1:
+    """Return whether an earlier slice of the same intent has no price yet, which this one may not have too.
+
+    One of a sale waits until the earlier one is answered: what is left to sell is known after it.
+    """
+    if order.slice == 1:
         return False
+    sale = order.transaction.side == Side.SELL
+    on_its_way = [OrderStatus.NEW.value, OrderStatus.SENDING.value] if sale else [OrderStatus.NEW.value]
     earlier = HedgeOrder.objects.filter(transaction_id=order.transaction_id, slice__lt=order.slice)
-    return earlier.filter(status__in=[OrderStatus.NEW.value, OrderStatus.SENDING.value]).exists()
+    return earlier.filter(status__in=on_its_way).exists()
+
+
+def _nudge_waiting_slices(order: HedgeOrder, ports: Ports) -> None:
+    later = HedgeOrder.objects.filter(transaction_id=order.transaction_id, slice__gt=order.slice)
+    for waiting in later.filter(status=OrderStatus.NEW.value).order_by("slice").values_list("pk", flat=True)[:1]:
+        ports.nudge_send(waiting)
 
 
 def _buys_of(tx: HedgeTransaction) -> QuerySet[HedgeTransaction]:
@@ -230,11 +249,20 @@ def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, ports: P
             limit_price=limit_price,
         )
     )
-    status = _apply(order.pk, _replied(reply), ports)
+    status = _take_reply(order, _replied(reply), ports)
     _note_for_breaker(order, ports, failed=reply.infrastructure)
     if reply.outcome is ReplyClass.REJECTED and reply.needs_book_check:
         status = _confirm_refusal(order, ports)
     return status
+
+
+def _take_reply(order: HedgeOrder, event: Replied, ports: Ports) -> OrderStatus:
+    try:
+        return _apply(order.pk, event, ports)
+    except IntegrityError:
+        # The id is one that we follow for another order of ours already: no proof of anything, and the books go on deciding.
+        taken = f"the reply names {event.order_id}, which is another order of ours"
+        return _apply(order.pk, Replied(OrderStatus.UNKNOWN, message=taken), ports)
 
 
 def _replied(reply: PlaceReply) -> Replied:

@@ -325,5 +325,9 @@ def _held(
             selling[tx.contract] = selling.get(tx.contract, 0) + tx.quantity - tx.filled_quantity
     find = holdings if ledger is None else partial(holdings_as_of, ledger)
     rows = find(account_id=session.account_id, mode=session.mode, day=session.trading_day)
-    wings = [OwnWing(row.contract, row.quantity - selling.get(row.contract, 0)) for row in rows]
+    wings = [
+        OwnWing(row.contract, row.quantity - selling.get(row.contract, 0))
+        for row in rows
+        if row.product == session.account.product
+    ]
     return tuple(wing for wing in wings if wing.quantity > 0)

@@ -20,7 +20,7 @@ from django.db.models import Model
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.decision import Decision, Hold, LegOrder
 from hedging.domain.facts import CycleFacts
-from hedging.domain.instruments import Side
+from hedging.domain.instruments import Product, Side
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.domain.worst_case import worst_cost as worst_cost_of
@@ -174,7 +174,7 @@ def _claim(
     _check_session(session, legs, facts, origin, by_clock=by_clock)
     if ground.is_live:
         raise Denied(Reason.DENY_LIVE_INTENT)
-    _check_held(session, legs)
+    _check_held(session, legs, facts.session.product)
     reserve, beyond = _reserve(session, legs, facts)
     [card.pk], intents, orders = ground.ids
     ids, order_ids, rows = iter(orders), [], []
@@ -254,13 +254,14 @@ def _check_preflight(session: TradingSession, legs: Sequence[LegOrder], origin: 
         raise Denied(Reason.DENY_PREFLIGHT, gate.words(session))
 
 
-def _check_held(session: TradingSession, legs: Sequence[LegOrder]) -> None:
-    """Refuse a sale beyond what our own fills hold; sells in flight are excluded by the live-intent rule."""
+def _check_held(session: TradingSession, legs: Sequence[LegOrder], product: Product) -> None:
+    """Refuse a sale beyond what our own fills hold in this product; sells in flight are excluded by the live-intent rule."""
     if all(leg.side is Side.BUY for leg in legs):
         return  # holdings are the dearest question of a claim
     held = {
         row.contract: row.quantity
         for row in holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
+        if row.product is product
     }
     for leg in legs:
         if leg.side is Side.SELL and leg.quantity > held.get(leg.contract, 0):

@@ -17,7 +17,7 @@ from django.db.models import Model
 from hedging.engine.hours import hours_at
 from hedging.engine.standing import STANDING, Standing, standing_from
 from hedging.engine.written import Change, ids_drawn
-from hedging.models import HedgeOrder, HedgeTransaction
+from hedging.models import Fill, HedgeOrder, HedgeTransaction
 from schedule.calendar import SessionHours
 from schedule.models import ContractSpec, TradingDay
 from sessions_app.models import TradingSession
@@ -50,12 +50,16 @@ _PRICES = f"""
                  AND o.limit_price IS NOT NULL) own ON true
 """  # noqa: S608 - names of our own tables; every value is a parameter
 
-# Invariants 1, 5, 6, 10 and 16 once more, right before the socket: is the slice still ours to send, has an earlier attempt
-# filled meanwhile, is the market open, and does every trading state allow it.
+# Invariants 1, 5, 6, 10 and 16 once more, right before the socket: is the slice still ours to send, has an earlier attempt at
+# it filled meanwhile (the first one wanted most), is the market open, and does every trading state allow it.
 _FENCE = f"""
-    SELECT o.status, t.filled_quantity, t.quantity, d.opens_at, d.closes_at, d.act_from, d.act_until, standing.*
+    SELECT o.status,
+           (SELECT coalesce(sum(f.quantity), 0) FROM {Fill._meta.db_table} f JOIN {_ORDERS} tried ON tried.id = f.order_id
+            WHERE tried.transaction_id = o.transaction_id AND tried.slice = o.slice),
+           (SELECT max(tried.quantity) FROM {_ORDERS} tried
+            WHERE tried.transaction_id = o.transaction_id AND tried.slice = o.slice),
+           d.opens_at, d.closes_at, d.act_from, d.act_until, standing.*
     FROM {_ORDERS} o
-    JOIN {_INTENTS} t ON t.id = o.transaction_id
     LEFT JOIN {TradingDay._meta.db_table} d ON d.day = o.trading_day AND d.is_open
     CROSS JOIN ({STANDING}) standing
     WHERE o.id = %s
@@ -73,7 +77,7 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class AtTheFence:
-    """What the rows say right before a POST. `filled` and `wanted` are units of the whole intent; no `hours`: closed."""
+    """What the rows say right before a POST. `filled` and `wanted` are units of all attempts at the slice; no `hours`: closed."""
 
     status: str
     filled: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -26,7 +26,7 @@ from hedging.domain.lifecycle import (
     Timing,
 )
 from hedging.domain.reasons import Reason
-from hedging.engine.books import evidence_for
+from hedging.engine.books import evidence_for, with_successor
 from hedging.engine.execution import perform
 from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.orders import apply_event
@@ -144,9 +144,13 @@ def _refuse_unlike(row: HedgeOrder, broker_order_id: str, ports: Ports) -> None:
     if found is None:
         raise ResolutionRefused(f"{broker_order_id} is not in today's order book.")
     tx = row.transaction
-    if (found.contract, found.side.value, found.quantity) != (tx.contract, tx.side, row.quantity):
+    if found.paper != (row.mode == Mode.DRY_RUN):
+        raise ResolutionRefused(f"{broker_order_id} is {'on paper' if found.paper else 'a live order'}, ours is not.")
+    theirs = (found.contract, found.side.value, found.quantity, found.product)
+    if theirs != (tx.contract, tx.side, row.quantity, tx.product):
         raise ResolutionRefused(
-            f"{broker_order_id} is a {found.side} of {found.quantity} {found.symbol}, ours a {tx.side} of {row.quantity} {tx.symbol}."
+            f"{broker_order_id} is a {found.side} of {found.quantity} {found.symbol} {found.product}, "
+            f"ours a {tx.side} of {row.quantity} {tx.symbol} {tx.product}."
         )
 
 
@@ -164,8 +168,7 @@ def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day
     if ended and not evidence.lookalikes and len(evidence.trades) == row.fills.count():
         return  # nothing new about an order that is over
     if ended:
-        later = HedgeOrder.objects.filter(transaction=row.transaction, slice=row.slice, attempt__gt=row.attempt)
-        evidence = replace(evidence, superseded=later.exists())
+        evidence = with_successor(row, evidence)
     _advance(row, evidence, ports)
     row.refresh_from_db(fields=["status", "touched_wall"])
     if _cancel_was_lost(row, evidence, ports.wall()):

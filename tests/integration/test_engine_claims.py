@@ -14,7 +14,7 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from hedging.domain.charges import order_charges
 from hedging.domain.decision import Decision, Hold
-from hedging.domain.instruments import Contract, Index, Right, Side
+from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
@@ -282,6 +282,19 @@ def test_a_buy_in_flight_is_not_held_yet():
     assert reason(claim(place, unwind(leg(PUT, side=Side.SELL)))) == Reason.DENY_LIVE_INTENT
     HedgeTransaction.objects.update(is_live=False)
     assert reason(claim(place, unwind(leg(PUT, side=Side.SELL)))) == Reason.DENY_BEYOND_HELD
+
+
+def test_a_sale_in_another_product_would_sell_somebody_elses():
+    place = world()
+    hold(place, 130)
+    known = facts(place)
+    intraday = replace(known, session=replace(known.session, product=Product.MIS))
+    sale = unwind(leg(side=Side.SELL))
+    recorded = record(
+        decision=sale, facts=intraday, session=place.session, kind=CycleKind.MARGIN_CHECK, slot=1, ports=place.ports
+    )
+    assert reason(recorded) == Reason.DENY_BEYOND_HELD
+    assert reason(claim(place, sale)) != Reason.DENY_BEYOND_HELD
 
 
 def test_fills_of_another_mode_are_not_held():

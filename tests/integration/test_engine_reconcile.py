@@ -16,7 +16,7 @@ from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import IllegalTransition, OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
-from hedging.engine.discrepancies import follow_up
+from hedging.engine.discrepancies import examine, follow_up
 from hedging.engine.orders import apply_event
 from hedging.engine.reconcile import end_earlier_days, reconcile, resolve
 from hedging.management.commands import reconcile as command
@@ -477,6 +477,28 @@ def news(place: World, tx: HedgeTransaction, order: fake.Resting) -> None:
     reconcile(account_id=place.session.account_id, day=place.session.trading_day, ports=place.ports)
 
 
+def test_a_part_that_filled_late_is_booked_by_the_comparison_too_beside_a_living_successor():
+    place = world()
+    tx = resting(place)
+    place.exchange.replies = [twice_and_silent]
+    for seconds in (11, 1, 5, 5, 5):
+        place.reconcile(after=seconds)
+    assert [order.status for order in tx.orders.order_by("id")] == [S.CANCELLED, S.REVIEW]
+    place.wait(660)  # reconcile looks no more for a slice that was cancelled so long ago
+    place.exchange.fill(place.exchange.orders["B0001"], 65, "4.00")
+    for _ in range(3):
+        place.reconcile(after=6)
+        examine(session=place.session, now=place.clock.now(), ports=place.ports)
+    assert [order.status for order in tx.orders.order_by("id")] == [S.CANCELLED, S.REVIEW]
+    assert tx.orders.order_by("id").first().fills.get().quantity == 65
+
+
+def twice_and_silent(exchange: fake.FakeExchange, request: OrderRequest) -> PlaceReply:
+    rest(exchange, request)
+    rest(exchange, request)
+    return PlaceReply(ReplyClass.UNKNOWN, message="timed out", infrastructure=True)
+
+
 def test_what_both_attempts_filled_together_is_a_discrepancy_and_stops_nothing():
     place = world()
     tx = overtaken(place)
@@ -553,6 +575,7 @@ def test_a_person_says_that_an_order_never_came_and_its_reserve_is_free(monkeypa
     [
         (("--is", "B0009", "--reason", "seen"), "not in today's order book"),
         (("--is", "B0003", "--reason", "seen"), "ours a BUY of 130"),
+        (("--is", "B0005", "--reason", "seen"), "of 130 .* MIS, ours a BUY of 130 .* NRML"),
         (("--is", "B0004", "--reason", "seen"), "belongs to another order of ours"),
         (("--is", "B0001"), "how you know"),
         (("--reason", "seen"), "Say which"),
@@ -564,6 +587,7 @@ def test_what_a_person_says_of_an_order_must_be_possible(monkeypatch, words, why
     place.exchange.accept(OrderRequest(CALL, Product.NRML, Side.BUY, 65, Decimal("4.15")))
     TradingSession.objects.update(trading_state=TradingState.ACTIVE)
     taken = place.exchange.accept(place.exchange.posts[0])
+    place.exchange.accept(OrderRequest(CALL, Product.MIS, Side.BUY, 130, Decimal("4.15")))
     other = intent(place, contract=PUT)
     HedgeOrder.objects.filter(transaction=other).update(status=S.ACKED, broker_order_id=taken.order_id)
     with pytest.raises(CommandError, match=why):
@@ -630,6 +654,63 @@ def test_a_slice_that_failed_does_not_end_an_intent_of_which_another_still_works
     place.reconcile(after=1)
     tx.refresh_from_db()
     assert (tx.is_live, tx.filled_quantity, booked(place)[1]) == (False, 130, 0)
+
+
+def buy_of_two_slices(place: World, quantity: int = 260) -> HedgeTransaction:
+    tx = intent(place, quantity=quantity, reserve=Decimal(quantity * 5))
+    HedgeOrder.objects.filter(transaction=tx).update(quantity=quantity // 2)
+    make.HedgeOrderFactory.create(transaction=tx, slice=2, quantity=quantity // 2, touched_wall=place.wall.now())
+    return tx
+
+
+def test_a_late_fill_of_one_slice_stops_its_successor_although_the_other_slice_has_filled_nothing():
+    place = world()
+    tx = buy_of_two_slices(place)
+    place.exchange.replies = [rest, rest]
+    place.send(slice_of(tx, 1))
+    place.send(slice_of(tx, 2))
+    for seconds in (11, 1):
+        place.reconcile(after=seconds)
+    first = place.exchange.orders["B0001"]
+
+    def news() -> None:
+        place.exchange.before.clear()
+        place.exchange.fill(first, 130, "4.00")
+        reconcile(account_id=place.session.account_id, day=place.session.trading_day, ports=place.ports)
+
+    place.exchange.before["depth"] = news
+    for _ in range(4):
+        place.reconcile(after=5)
+    tx.refresh_from_db()
+    assert slice_of(tx, 1).status == S.NOT_SENT
+    assert (tx.filled_quantity, place.exchange.net(CALL)) == (260, 260)
+
+
+def test_a_slice_of_a_purchase_waits_until_the_one_before_it_has_a_price_and_is_nudged_then():
+    place = world()
+    tx = buy_of_two_slices(place)
+    assert place.send(slice_of(tx, 2)) == S.NEW
+    place.exchange.replies = [fake.placed_but_timed_out, fake.placed_but_timed_out]
+    assert place.send(slice_of(tx, 1)) == S.UNKNOWN
+    assert place.nudges == [slice_of(tx, 2).pk]
+    place.follow()
+    one, other = (request.limit_price for request in place.exchange.posts)
+    assert one != other
+    for _ in range(3):
+        place.reconcile(after=5)
+    place.session.refresh_from_db()
+    tx.refresh_from_db()
+    assert (tx.filled_quantity, place.session.trading_state) == (260, TradingState.ACTIVE)
+
+
+def test_a_reply_that_names_another_order_of_ours_proves_nothing_and_is_told():
+    place = world()
+    tx, other = intent(place), intent(place, contract=PUT)
+    HedgeOrder.objects.filter(transaction=other).update(status=S.ACKED, broker_order_id="B0009")
+    place.exchange.replies = [lambda *_: PlaceReply(ReplyClass.ACKED, "B0009")]
+    assert place.send(slice_of(tx)) == S.UNKNOWN
+    assert "B0009" in slice_of(tx).message
+    assert "order_unknown" in place.alerts()
 
 
 def sale_of_two_slices(place: World) -> HedgeTransaction:

@@ -210,3 +210,17 @@ def test_an_operator_may_halt_everything_a_viewer_may_not_and_neither_resumes(cl
     switch(client, "resume")
 
     assert Installation.objects.get().trading_state == TradingState.HALTED
+
+
+@pytest.mark.parametrize(("held", "becomes"), [(False, "MIS"), (True, "NRML")])
+def test_the_product_of_an_account_stays_while_hedges_are_held_in_it(operator, held, becomes):
+    if held:
+        hedged_morning()
+    account = models.HedgeTransaction.objects.get().session.account if held else make.AccountFactory.create()
+    row = {name: getattr(account, name) for name in ("name", "basket_scope", "free_margin", "expected_broker")}
+    answer = operator.post(
+        reverse("admin:sessions_app_account_change", args=[account.pk]), row | {"product": "MIS"}, follow=True
+    )
+    account.refresh_from_db()
+    assert account.product == becomes
+    assert ("hedges are held in NRML" in answer.content.decode()) == held

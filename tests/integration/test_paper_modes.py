@@ -31,7 +31,7 @@ from hedging.engine.past import past_jumps
 from hedging.engine.path_rows import tick_and_own_prices
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import take_pulse
-from hedging.engine.reconcile import reconcile
+from hedging.engine.reconcile import ResolutionRefused, reconcile, resolve
 from hedging.engine.sessions import SessionRefused
 from hedging.models import AuditEvent, CycleKind, Fill, HedgeOrder, HedgeTransaction, JumpKind, MarginJump, Origin
 from hedging.selectors import day_ahead, feed, forecasts, holdings, session_facts, status, timetable, transactions
@@ -509,3 +509,13 @@ def test_the_command_shows_and_switches_the_mode(monkeypatch):
     with pytest.raises(CommandError, match="--account"):
         said("live", "--reason", "again")
     assert "trades in live" in said("live", "--reason", "again", "--account", name)
+
+
+def test_an_order_on_paper_is_not_settled_by_a_live_order_that_looks_like_it():
+    place = paper_world()
+    tx = intent(place)
+    HedgeOrder.objects.update(status=OrderStatus.REVIEW, limit_price=Decimal("4.15"), sent_at=NOW)
+    real = place.exchange.accept(OrderRequest(CALL, Product.NRML, Side.BUY, 130, Decimal("4.15")))
+    with pytest.raises(ResolutionRefused, match="is a live order, ours is not"):
+        resolve(order_id=slice_of(tx).pk, broker_order_id=real.order_id, actor="x", reason="y", ports=dry(place))
+    assert slice_of(tx).status == OrderStatus.REVIEW

@@ -163,8 +163,15 @@ CLAIMING = (
         invariant=5,
         guard="no more is sold than our fills hold",
         file=_CLAIM,
-        old="    _check_held(session, legs)\n",
+        old="    _check_held(session, legs, facts.session.product)\n",
         tests=(f"{_CLAIMS}test_no_more_is_sold_than_our_fills_hold",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="what is held in another product is not ours to sell in this one",
+        file=_CLAIM,
+        old="        if row.product is product\n",
+        tests=(f"{_CLAIMS}test_a_sale_in_another_product_would_sell_somebody_elses",),
     ),
     Mutant(
         invariant=2,
@@ -231,6 +238,24 @@ SENDING = (
         old=" or _waits_for_slices(order):",
         new=":",
         tests=(f"{_RECONCILE}test_slices_of_a_sale_go_one_after_the_other",),
+    ),
+    Mutant(
+        invariant=1,
+        guard="a slice has its price before the next one looks for another",
+        file=_SEND,
+        old="    if order.slice == 1:\n        return False\n",
+        new="    if order.slice == 1 or order.transaction.side == Side.BUY:\n        return False\n",
+        tests=(f"{_RECONCILE}test_a_slice_of_a_purchase_waits_until_the_one_before_it_has_a_price_and_is_nudged_then",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="the fence: a late fill counts for its own slice",
+        file="hedging/engine/path_rows.py",
+        old="tried.transaction_id = o.transaction_id AND tried.slice = o.slice),\n           d.opens_at",
+        new="tried.transaction_id = o.transaction_id AND tried.slice = o.slice) * 2,\n           d.opens_at",
+        tests=(
+            f"{_RECONCILE}test_a_late_fill_of_one_slice_stops_its_successor_although_the_other_slice_has_filled_nothing",
+        ),
     ),
     Mutant(
         invariant=15,

@@ -102,6 +102,24 @@ MACHINE = (
         tests=(f"{_READINGS}test_two_readings_of_one_moment_are_one_however_late_the_second_is_applied",),
     ),
     Mutant(
+        invariant=4,
+        guard="trade rows that the book has joined are not counted twice",
+        file=_MACHINE,
+        old="    if not rest:\n        return tuple(fresh)\n",
+        new="    return tuple(fresh)\n",
+        tests=(f"{_READINGS}test_rows_that_a_book_corrects_are_not_counted_twice",),
+    ),
+    Mutant(
+        invariant=7,
+        guard="a live order settles no order on paper",
+        file="hedging/engine/reconcile.py",
+        old="    if found.paper != (row.mode == Mode.DRY_RUN):",
+        new="    if False:",
+        tests=(
+            "integration/test_paper_modes.py::test_an_order_on_paper_is_not_settled_by_a_live_order_that_looks_like_it",
+        ),
+    ),
+    Mutant(
         invariant=1,
         guard="only what we took back is offered again",
         file="hedging/engine/orders.py",

@@ -218,6 +218,35 @@ def test_a_row_that_never_gets_its_symbol_needs_a_person(before, beside):
     assert kinds(effects) == ["order_review"]
 
 
+@pytest.mark.parametrize(
+    "readings",
+    [
+        ["65@4.00", "130@4.05"],  # one row an order, which grows: its price is the average
+        ["65@4.00", "130@4.05", "130@4.05"],
+        ["65@4.00 65@4.10", "130@4.05"],  # rows that are joined
+        ["65@4.00", "65@4.10", "65@4.00 65@4.10"],  # a reading that is not whole
+    ],
+)
+def test_rows_that_a_book_corrects_are_not_counted_twice(readings):
+    known = order(S.ACKED)
+    for number, words in enumerate(readings):
+        rows = tuple(Trade(int(q), Decimal(p)) for q, p in (word.split("@") for word in words.split()))
+        known, effects = step(known, BooksRead(trades=rows), at(5 * number))
+        assert not any(isinstance(effect, StopBuying) for effect in effects)
+    money = sum(trade.quantity * trade.price for trade in known.trades)
+    assert (known.filled_quantity, money) == (130, Decimal("526.50"))
+    assert known.status is S.FILLED
+
+
+def test_a_lost_order_with_two_lookalikes_is_told_once_and_buying_may_be_resumed():
+    known, effects = step(order(S.LOST, clean_reads=3), BooksRead(lookalikes=("A1", "A2")), at(300))
+    assert known.status is S.LOST
+    assert kinds(effects) == ["order_review"]
+    assert "A1, A2" in effects[0].detail
+    assert any(isinstance(effect, StopBuying) for effect in effects)
+    assert step(known, BooksRead(lookalikes=("A1", "A2")), at(305)) == (known, ())
+
+
 def test_two_readings_of_one_moment_are_one_however_late_the_second_is_applied():
     once = step(order(S.ACKED), BooksRead(own=row(S.CANCELLED), read_at=at(10)), at(10.3))[0]
     again = step(once, BooksRead(own=row(S.CANCELLED), read_at=at(9.9)), at(16))[0]

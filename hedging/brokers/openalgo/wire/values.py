@@ -23,7 +23,7 @@ _SMALLEST_PRICE = Decimal("1e-9")
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?([eE][+-]?[0-9]{1,2})?")
 _LONGEST_NUMBER = 64
-_ORDER_ID = re.compile(r"[!-~]{1,64}")
+_ORDER_ID = re.compile(r"[!-~]{1,60}")
 _OURS = re.compile(rf"({'|'.join(Index.__members__)})\d{{2}}[A-Z].*(CE|PE)", re.IGNORECASE | re.DOTALL)
 _STATUS_WORDS = {
     "complete": BrokerStatus.COMPLETE,
