@@ -142,7 +142,7 @@ CHECKS: tuple[Check, ...] = (
         "carried_over",
         "The broker holds every hedge that we carried over, and no order of an earlier day is unresolved.",
         State.RED,
-        "Look at the broker's screen. An order of an earlier day that never came: `manage.py reconcile --order N --never-came`.",
+        "Look at the broker's screen. An order of an earlier day: `manage.py reconcile --order N --never-came`, or `--is ID --filled UNITS --price P`.",
         needs=("broker_session",),
     ),
     Check(

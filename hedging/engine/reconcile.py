@@ -24,6 +24,7 @@ from hedging.domain.lifecycle import (
     Resolved,
     SenderGone,
     Timing,
+    Trade,
 )
 from hedging.domain.reasons import Reason
 from hedging.engine.books import evidence_for, with_successor
@@ -137,9 +138,44 @@ def resolve(*, order_id: int, broker_order_id: str | None, actor: str, reason: s
     return status
 
 
+def resolve_by_statement(
+    *, order_id: int, broker_order_id: str, filled: Trade, actor: str, reason: str, ports: Ports
+) -> OrderStatus:
+    """Settle an order of an earlier day, whose books are gone, by what the broker's statement says that it filled.
+
+    `filled` has its units and their average price in rupees; what is missing to the order's quantity has ended with its day.
+    Raises `ResolutionRefused`.
+    """
+    row = HedgeOrder.objects.get(pk=order_id)
+    now, wall_now = ports.clock.now(), ports.wall()
+    if row.trading_day >= trading_day_of(now):
+        raise ResolutionRefused(
+            f"Order {order_id} is of today: say which one it is, its fills are read from the books."
+        )
+    if not 0 < filled.quantity <= row.quantity or filled.price <= 0:
+        raise ResolutionRefused(
+            f"Order {order_id} is of {row.quantity} units: it filled 1 to {row.quantity}, above ₹0."
+        )
+    told: list[Event] = [Resolved(broker_order_id, reason), BooksRead(trades=(filled,), read_at=now)]
+    if filled.quantity < row.quantity:
+        told.append(DayEnded())
+    status = OrderStatus(row.status)
+    try:
+        with transaction.atomic():
+            for event in told:
+                status, _ = apply_event(order_id=order_id, event=event, now=now, wall_now=wall_now, actor=actor)
+    except IllegalTransition as error:
+        raise ResolutionRefused(f"Order {order_id} is {row.status}, and that is not for a person to settle.") from error
+    except IntegrityError as error:
+        raise ResolutionRefused(f"{broker_order_id} belongs to another order of ours.") from error
+    return status
+
+
 def _refuse_unlike(row: HedgeOrder, broker_order_id: str, ports: Ports) -> None:
     if trading_day_of(ports.clock.now()) != row.trading_day:
-        raise ResolutionRefused(f"Order {row.pk} is of {row.trading_day}: its broker's book is gone.")
+        raise ResolutionRefused(
+            f"Order {row.pk} is of {row.trading_day}: its broker's book is gone. By the statement: --filled 130 --price 4.05."
+        )
     found = next((one for one in ports.broker.order_book().rows if one.order_id == broker_order_id), None)
     if found is None:
         raise ResolutionRefused(f"{broker_order_id} is not in today's order book.")

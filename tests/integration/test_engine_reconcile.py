@@ -570,6 +570,43 @@ def test_a_person_says_that_an_order_never_came_and_its_reserve_is_free(monkeypa
     assert (slice_of(tx).status, tx.is_live, booked(place)) == (S.LOST, False, (0, 0))
 
 
+STATEMENT = ("--is", "B0001", "--reason", "the contract note", "--filled")
+
+
+@pytest.mark.parametrize(("filled", "ends"), [(130, S.FILLED), (65, S.EXPIRED)])
+def test_an_order_of_yesterday_is_settled_by_the_brokers_statement_and_its_hedge_is_ours(monkeypatch, filled, ends):
+    place = world()
+    tx = in_review(place)
+    place.wait(24 * 3600)
+    settled(place, tx, monkeypatch, *STATEMENT, str(filled), "--price", "4.05")
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, tx.is_live, tx.average_price) == (ends, False, Decimal("4.05"))
+    (held,) = holdings(account_id=place.session.account_id, mode=tx.mode, day=make.TUESDAY)
+    assert held.quantity == filled
+    spent, reserved = booked(place)
+    assert (spent, reserved) == (filled * Decimal("4.05") + tx.charges, 0)
+
+
+@pytest.mark.parametrize(
+    ("days", "words", "why"),
+    [
+        (0, (*STATEMENT, "130", "--price", "4.05"), "is of today"),
+        (1, (*STATEMENT, "131", "--price", "4.05"), "filled 1 to 130"),
+        (1, (*STATEMENT, "0", "--price", "4.05"), "filled 1 to 130"),
+        (1, (*STATEMENT, "130"), "is both"),
+        (1, (*STATEMENT, "130", "--price", "four"), "no amount"),
+        (1, ("--is", "B0001", "--reason", "seen"), "By the statement"),
+    ],
+)
+def test_what_a_statement_cannot_say_is_refused(monkeypatch, days, words, why):
+    place = world()
+    tx = in_review(place)
+    place.wait(days * 24 * 3600)
+    with pytest.raises(CommandError, match=why):
+        settled(place, tx, monkeypatch, *words)
+    assert slice_of(tx).status == S.REVIEW
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -1,21 +1,25 @@
 """Compare our ledger with the broker's books now, and print what differs; exit code 1 when anything of ours does.
 
-`--order 12 --is 261201000000001 --reason "…"` (or `--never-came`) settles an order whose fate nobody knows, as a person saw it.
+`--order 12 --is 261201000000001 --reason "…"` (or `--never-came`) settles an order whose fate nobody knows, as a person saw it;
+one of an earlier day, whose books are gone, with `--filled 130 --price 4.05` too, as the broker's statement has them.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hedging.brokers.base import BrokerError
+from hedging.domain.lifecycle import PAISA, Trade
 from hedging.engine import clock
 from hedging.engine.discrepancies import examine
-from hedging.engine.reconcile import ResolutionRefused, resolve
+from hedging.engine.reconcile import ResolutionRefused, resolve, resolve_by_statement
 from hedging.engine.ticks import open_sessions
+from hedging.management.arguments import money
 from hedging.management.halting import user
 from hedging.models import HedgeOrder
 from hedging.selectors.books import BookComparison, Finding, books
@@ -37,6 +41,8 @@ class Command(BaseCommand):
         seen = parser.add_mutually_exclusive_group()
         seen.add_argument("--is", dest="broker_order_id", help="it is this order of the broker's")
         seen.add_argument("--never-came", action="store_true", help="it never came to the broker")
+        parser.add_argument("--filled", type=int, help="units that an order of an earlier day filled, by the statement")
+        parser.add_argument("--price", type=partial(money, least=PAISA), help="their average price in rupees")
         parser.add_argument("--reason", default="", help="how you know; kept in the audit trail")
         parser.add_argument("--json", action="store_true", help="print one JSON list, an object for each session")
 
@@ -65,15 +71,14 @@ class Command(BaseCommand):
         row = HedgeOrder.objects.select_related("transaction__session__account").filter(pk=number).first()
         if row is None:
             raise CommandError(f"There is no order {number}.")
+        said: dict[str, Any] = {"order_id": number, "actor": f"command by {user()}", "reason": reason}
+        said["broker_order_id"] = options["broker_order_id"]
+        filled, price = options["filled"], options["price"]
+        if (filled is None) != (price is None) or (filled is not None and options["never_came"]):
+            raise CommandError("What an order filled is both, with --is: --filled 130 --price 4.05")
         try:
-            ports = ports_for(row.transaction.session)
-            status = resolve(
-                order_id=number,
-                broker_order_id=options["broker_order_id"],
-                actor=f"command by {user()}",
-                reason=reason,
-                ports=ports,
-            )
+            said["ports"] = ports_for(row.transaction.session)
+            status = resolve(**said) if filled is None else resolve_by_statement(**said, filled=Trade(filled, price))
         except (ResolutionRefused, BrokerError, clock.ClockUnavailable) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"Order {number} is {status} now. The next reconcile follows it up.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -17,6 +16,7 @@ from hedging.engine import clock
 from hedging.engine.day_end import close_early
 from hedging.engine.hours import trading_day_of
 from hedging.engine.sessions import open_session
+from hedging.management.arguments import money
 from hedging.management.halting import act_of, user
 from hedging.management.terminal import (
     Answer,
@@ -47,7 +47,7 @@ class Command(TerminalCommand):
         opened.add_argument("--index", choices=[index.value for index in Index], help="another than the timetable's")
         opened.add_argument("--expiry", type=_date, help="another than the calendar's, with --index")
         opened.add_argument("--baskets", type=_baskets, default=1, help="baskets of the budget (1)")
-        opened.add_argument("--budget-per-basket", type=_money, help="rupees; without it, what the app starts with")
+        opened.add_argument("--budget-per-basket", type=money, help="rupees; without it, what the app starts with")
         shown = actions.add_parser("show", help="show the open session, else today's last one")
         closed = actions.add_parser("close", help="close it before its time: today's cannot be opened again")
         closed.add_argument("--reason", required=True, help="why, for the trail and the day's summary")
@@ -128,13 +128,3 @@ def _baskets(text: str) -> int:
     if not text.isdecimal() or len(text) > len(str(MOST_BASKETS)) or not 1 <= int(text) <= MOST_BASKETS:
         raise ArgumentTypeError(f"{text!r} is no number of baskets: write 1 to {MOST_BASKETS}")
     return int(text)
-
-
-def _money(text: str) -> Decimal:
-    try:
-        amount = Decimal(text.replace(",", ""))
-    except InvalidOperation:
-        amount = Decimal(0)
-    if not amount.is_finite() or not 1 <= amount < Decimal(10) ** 9:
-        raise ArgumentTypeError(f"{text!r} is no amount: write rupees like 1000000 or 10,00,000")
-    return amount.quantize(Decimal("0.01"))

@@ -19,6 +19,7 @@ from django.db import OperationalError, connections
 
 from config.local.processes import LocalServerError
 from config.schema import why_unreachable
+from hedging.management.arguments import money
 from hedging.management.database import database_at_hand, prepare_database
 from hedging.management.worlds import chooser, day_of
 from hedging.simulator.exchange import Exchange
@@ -39,9 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--speed", type=float, default=settings.SIM_SPEED, help="market seconds a second")
         parser.add_argument("--seed", type=int, default=settings.SIM_SEED, help="a stored day keeps its own")
         parser.add_argument("--date", type=_date, default=settings.SIM_DATE, help="the first day, like 2026-12-01")
-        parser.add_argument(
-            "--cash", type=Decimal, default=Decimal(1_000_000), help="free funds of each day, in rupees"
-        )
+        parser.add_argument("--cash", type=money, default=Decimal(1_000_000), help="free funds of each day, in rupees")
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=settings.SIM_PORT)
         parser.add_argument("--state", type=Path, default=settings.VAR_DIR / "simulator.sqlite3", help="the day's file")
