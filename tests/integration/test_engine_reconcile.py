@@ -490,7 +490,7 @@ def test_a_part_that_filled_late_is_booked_by_the_comparison_too_beside_a_living
         place.reconcile(after=6)
         examine(session=place.session, now=place.clock.now(), ports=place.ports)
     assert [order.status for order in tx.orders.order_by("id")] == [S.CANCELLED, S.REVIEW]
-    assert tx.orders.order_by("id").first().fills.get().quantity == 65
+    assert tx.orders.get(attempt=1).fills.get().quantity == 65
 
 
 def twice_and_silent(exchange: fake.FakeExchange, request: OrderRequest) -> PlaceReply:
