@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F, Model, QuerySet
 
 from hedging.domain.audit_chain import AuditLine, ChainedLine, Head
-from hedging.domain.replay import FILLS, Replay
+from hedging.domain.replay import FILLS, Replay, plain
 from hedging.engine.audit import REPLAYED, columns, fill_of, key_of
 from hedging.models import Adjustment, AuditEvent, AuditLink, Fill, HedgeOrder, HedgeTransaction
 from schedule.calendar import at_ist
@@ -78,10 +78,23 @@ def rows_of_today(session_ids: list[int]) -> Iterator[tuple[str, dict[str, Any]]
 
 def told_sessions(*, session_id: int | None = None) -> list[int]:
     """Return the ids of the sessions whose whole life is in the trail, from their opening on."""
-    opened = AuditEvent.objects.filter(event="session_opened", facts__has_key="changes")
-    if session_id is not None:
-        opened = opened.filter(session_id=session_id)
-    return [pk for pk in opened.order_by("id").values_list("session_id", flat=True) if pk is not None]
+    lines = AuditEvent.objects.filter(event__in=("session_opened", "mode_switched"), facts__has_key="changes")
+    lines = lines.filter(session_id=session_id) if session_id is not None else lines.exclude(session=None)
+    opened = [row.session_id for row in lines.order_by("id").iterator(chunk_size=CHUNK) if _opens(row)]
+    return [pk for pk in dict.fromkeys(opened) if pk is not None]
+
+
+def untold_sessions(told: list[int]) -> int:
+    """Return how many sessions there are beside those that the trail tells of."""
+    return TradingSession.objects.exclude(pk__in=told).count()
+
+
+def _opens(row: AuditEvent) -> bool:
+    """Return whether a session begins with this line: a switch of mode makes the day's other row, or only opens it again."""
+    if row.event == "session_opened":
+        return True
+    session = row.facts["changes"].get(key_of(TradingSession, row.session_id or 0), {})
+    return bool(session.get("opened_at") == plain(row.at))
 
 
 def _in_chain_order(rows: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:

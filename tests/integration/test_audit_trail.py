@@ -7,6 +7,7 @@ import json
 import stat
 import threading
 from datetime import date, timedelta
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -17,8 +18,10 @@ from django.db import connection, connections, transaction
 from django.db.utils import DatabaseError
 
 from hedging.engine import audit
+from hedging.engine.modes import switch_mode
 from hedging.models import AuditEvent, AuditLink
 from hedging.selectors import trail
+from sessions_app.models import Mode, TradingSession
 from tests import factories as make
 
 WRITERS, LINES = 8, 12
@@ -27,6 +30,13 @@ WRITERS, LINES = 8, 12
 def write(session: Any, event: str = "order_filled", **fields: Any) -> AuditEvent:
     fields = {"at": make.OPEN, "wall_at": make.OPEN, "actor": "engine", "subject": session} | fields
     return audit.append(account_id=session.account_id, session_id=session.pk, event=event, **fields)
+
+
+def switched(session: TradingSession, to: Mode, *, minute: int) -> TradingSession:
+    now = make.ist(9, minute)
+    found = switch_mode(account=session.account, to=to, now=now, wall_now=now, actor="operator", reason="trying")
+    assert found is not None
+    return found
 
 
 def commit() -> None:
@@ -197,3 +207,39 @@ def test_replay_finds_a_row_that_the_trail_does_not_know():
     make.HedgeTransactionFactory.create(decision__session=session)
     with pytest.raises(CommandError, match="1 differences"):
         call_command("audit", "replay", stdout=StringIO())
+
+
+@pytest.mark.django_db
+def test_replay_judges_a_session_that_a_switch_of_mode_opened():
+    left = make.TradingSessionFactory.create()
+    write(left, "session_opened")
+    paper = switched(left, Mode.DRY_RUN, minute=30)
+    assert switched(left, Mode.LIVE, minute=40) == left
+    assert trail.told_sessions() == [left.pk, paper.pk]
+    call_command("audit", "replay", stdout=StringIO())
+    for session in (paper, left):
+        TradingSession.objects.filter(pk=session.pk).update(spent=Decimal(12345))
+        with pytest.raises(CommandError, match="1 differences"):
+            call_command("audit", "replay", "--session", str(session.pk), stdout=StringIO())
+
+
+@pytest.mark.django_db
+def test_a_switch_that_opens_a_session_again_does_not_tell_its_beginning():
+    """What was bought in it before is not in the trail, and would be a difference that nobody made."""
+    left = make.TradingSessionFactory.create()
+    make.TradingSessionFactory.create(account=left.account, mode=Mode.DRY_RUN, closed=True)
+    switched(left, Mode.DRY_RUN, minute=30)
+    assert trail.told_sessions() == []
+    out = StringIO()
+    call_command("audit", "replay", "--json", stdout=out)
+    found = json.loads(out.getvalue())
+    assert (found["sessions"], found["unjudged"]) == (0, 2)
+
+
+@pytest.mark.django_db
+def test_replay_of_a_session_that_cannot_be_judged_says_so():
+    untold = make.TradingSessionFactory.create()
+    for pk in (untold.pk, 0):
+        with pytest.raises(CommandError, match=f"session {pk} was not judged") as refused:
+            call_command("audit", "replay", "--session", str(pk), stdout=StringIO())
+        assert refused.value.returncode == 1

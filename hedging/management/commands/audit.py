@@ -77,15 +77,27 @@ class Command(BaseCommand):
 
     def _replay(self, options: dict[str, Any]) -> None:
         told = trail.told_sessions(session_id=options["session"])
+        if options["session"] is not None and not told:
+            raise CommandError(
+                f"session {options['session']} was not judged: the trail has no line of its opening. Is that a session's id?",
+                returncode=1,
+            )
         replay = trail.replayed(session_id=options["session"])
         replay.keep_sessions(told)
         differences = list(islice(replay.differences(trail.rows_of_today(told)), 10_000))
         shown = [f"{d.row} {d.column}: the trail says {d.replayed}, the table {d.stored}" for d in differences[:SHOWN]]
-        figures = {"lines": replay.lines, "rows": len(replay.rows), "differences": len(differences)}
+        figures = {
+            "lines": replay.lines,
+            "rows": len(replay.rows),
+            "differences": len(differences),
+            "sessions": len(told),
+        }
+        if options["session"] is None:
+            figures["unjudged"] = trail.untold_sessions(told)
         if options["json"]:
-            self.stdout.write(json.dumps(figures | {"sessions": len(told), "shown": shown}))
+            self.stdout.write(json.dumps(figures | {"shown": shown}))
         else:
-            self.stdout.write("\n".join([*shown, _sentence(figures | {"sessions": len(told)})]))
+            self.stdout.write("\n".join([*shown, _sentence(figures)]))
         if differences:
             raise CommandError(f"the trail does not lead to today's rows: {len(differences)} differences", returncode=1)
 
