@@ -6,7 +6,7 @@ import csv
 import json
 import stat
 import threading
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -19,6 +19,8 @@ from django.db.utils import DatabaseError
 
 from hedging.engine import audit
 from hedging.engine.modes import switch_mode
+from hedging.engine.states import Act
+from hedging.engine.timetable import change_entry
 from hedging.models import AuditEvent, AuditLink
 from hedging.selectors import trail
 from sessions_app.models import Mode, TradingSession
@@ -243,3 +245,13 @@ def test_replay_of_a_session_that_cannot_be_judged_says_so():
         with pytest.raises(CommandError, match=f"session {pk} was not judged") as refused:
             call_command("audit", "replay", "--session", str(pk), stdout=StringIO())
         assert refused.value.returncode == 1
+
+
+@pytest.mark.django_db
+def test_replay_reads_no_row_out_of_a_line_of_the_timetable():
+    """Such a line tells the entry's columns as before and after, under the name that a session's line has for its rows."""
+    session, entry = make.TradingSessionFactory.create(), make.StrategyEntryFactory.create()
+    write(session, "session_opened")
+    act = Act(actor="tara", reason="", now=make.OPEN, wall_now=make.OPEN)
+    assert change_entry(entry=entry, fields={"active": False, "entry_time": time(10, 20)}, act=act)
+    call_command("audit", "replay", stdout=StringIO())
