@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from hedging.models import AuditEvent
 from schedule.models import StrategyEntry, TradingDay
@@ -60,6 +61,21 @@ def test_a_session_edited_in_the_admin_keeps_what_it_became(operator):
     line = AuditEvent.objects.get(event="admin_changed")
     assert (line.session_id, line.account_id) == (session.pk, session.account_id)
     assert line.facts["changes"][f"tradingsession:{session.pk}"]["trigger_pct"] == "90.00"
+
+
+def test_a_task_of_the_beat_that_is_paused_or_resumed_leaves_a_line_and_one_that_was_so_already_does_not(operator):
+    every = IntervalSchedule.objects.create(every=30, period=IntervalSchedule.SECONDS)
+    tasks = [PeriodicTask.objects.create(name=f"Task {n}", task="a task", interval=every) for n in range(2)]
+    address = reverse("admin:django_celery_beat_periodictask_changelist")
+    for action, chosen in (("disable_tasks", tasks[:1]), ("disable_tasks", tasks), ("enable_tasks", tasks)):
+        assert operator.post(address, {"action": action, "_selected_action": [t.pk for t in chosen]}).status_code == 302
+    told = AuditEvent.objects.order_by("id").values_list("event", "actor", "facts__object", "facts__change")
+    paused, resumed = "Paused (enabled: True → False).", "Resumed (enabled: False → True)."
+    assert list(told) == [
+        ("admin_changed", "operator", str(tasks[number]), words)
+        for number, words in ((0, paused), (1, paused), (0, resumed), (1, resumed))
+    ]
+    assert "Task 0" in str(tasks[0])
 
 
 @pytest.mark.parametrize(("name", "actor"), [("operator", "operator"), ("hunter2", "unknown user")])
