@@ -69,6 +69,20 @@ class PersonAdmin(ScopedActions, _UserAdmin):
         """Set a person's password."""
         return super().user_change_password(request, id, form_url)
 
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[User], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Do what was chosen in one transaction with its lines: Django writes down a deletion before it is made."""
+        with transaction.atomic():
+            return super().response_action(request, queryset, *args, **kwargs)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+        """Write down one at a time: several at once are one bulk insert, of which the journal is not told."""
+        entries: list[Any] = []
+        for person in queryset.order_by("id"):
+            entries += super().log_deletions(request, queryset.filter(pk=person.pk))
+        return entries
+
     @admin.display(description="role")
     def roles(self, person: User) -> str:
         """Return the roles in a row."""

@@ -50,6 +50,16 @@ def test_several_settings_deleted_at_once_leave_a_line_each(operator):
     assert [line[0] for line in lines()].count("setting_deleted") == 3
 
 
+def test_several_people_deleted_at_once_leave_a_line_each(operator):
+    gone = {name: User.objects.create_user(name).pk for name in ("olga", "oskar")}
+    chosen = {"action": "delete_selected", "_selected_action": list(gone.values()), "post": "yes"}
+    assert operator.post(reverse("admin:auth_user_changelist"), chosen).status_code == 302
+    assert list(User.objects.values_list("username", flat=True)) == ["operator"]
+    told = AuditEvent.objects.filter(event="admin_deleted", actor="operator", facts__kind="user")
+    assert {line.facts["object"]: int(line.facts["id"]) for line in told} == gone
+    assert told.count() == 2
+
+
 def test_a_session_edited_in_the_admin_keeps_what_it_became(operator):
     session = make.TradingSessionFactory.create()
     form = (
