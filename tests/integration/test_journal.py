@@ -60,6 +60,19 @@ def test_several_people_deleted_at_once_leave_a_line_each(operator):
     assert told.count() == 2
 
 
+def test_an_account_edited_in_the_admin_says_what_each_field_was_and_is(operator):
+    account = make.AccountFactory.create()
+    address = reverse("admin:sessions_app_account_change", args=[account.pk])
+    form = operator.get(address).context["adminform"].form
+    data = {name: form[name].value() for name in form.fields}
+    del data["premium_counted"]  # a box without its tick is not sent
+    assert operator.post(address, data | {"product": "MIS", "expected_broker": "zerodha"}).status_code == 302
+    line = AuditEvent.objects.get(event="admin_changed", facts__kind="account")
+    for words in ("Product (NRML → MIS)", "Premium counted (True → False)", "Expected broker (none → zerodha)"):
+        assert words in line.facts["change"]
+    assert "Free margin" not in line.facts["change"]
+
+
 def test_a_session_edited_in_the_admin_keeps_what_it_became(operator):
     session = make.TradingSessionFactory.create()
     form = (
