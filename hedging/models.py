@@ -328,7 +328,7 @@ class BookCheck(models.Model):
 
 
 class AuditEvent(models.Model):
-    """One line of the audit trail. Append-only: a trigger of the database refuses UPDATE and DELETE.
+    """One line of the audit trail. Append-only: triggers of the database refuse UPDATE, DELETE and TRUNCATE.
 
     `account` is null for what concerns the whole installation. `digest` is the SHA-256 of the line's canonical content
     (`domain/audit_chain.py`); another trigger links it into the chain when its transaction commits.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import pytest_socket
 from django.conf import settings
+from django.db.backends.postgresql.operations import DatabaseOperations
 
 from config.local import postgres, redis
 from config.local.places import Places
@@ -17,6 +19,7 @@ from tests import settings as test_settings
 
 UNIT = Path(__file__).parent / "unit"
 BROWSER = Path(__file__).parent / "browser"
+APPEND_ONLY = ("hedging_auditevent", "hedging_auditlink", "hedging_adjustment")
 LOOPBACK = ["127.0.0.1", "::1"]
 # A busy machine is not a failing property.
 hypothesis.settings.register_profile(
@@ -72,6 +75,24 @@ def django_db_modify_db_settings(places: Places, servers: Supervisor) -> None:
         # The data of a test run need not survive a power cut.
         careless = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
         servers.start(postgres.program(places, extra=careless))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Let the flush after a test that commits empty what is append-only, too; a TRUNCATE of a test itself is refused.
+
+    The triggers are off within the flush's own transaction, whatever it becomes, and the tests always find them on.
+    """
+    flush = DatabaseOperations.sql_flush
+
+    def unguarded(self: DatabaseOperations, style: Any, tables: Sequence[str], **how: bool) -> list[str]:
+        switch = [f"ALTER TABLE {table} {{}} TRIGGER USER" for table in APPEND_ONLY if table in tables]
+        whole = flush(self, style, tables, **how)
+        return [*(each.format("DISABLE") for each in switch), *whole, *(each.format("ENABLE") for each in switch)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "sql_flush", unguarded)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -116,6 +116,18 @@ def test_the_database_refuses_to_change_a_link(change):
         cursor.execute(change)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "tables", ["hedging_auditevent CASCADE", "hedging_auditlink", "hedging_adjustment", "sessions_app_account CASCADE"]
+)
+def test_the_database_refuses_to_empty_what_is_append_only(tables):
+    write(make.TradingSessionFactory.create())
+    commit()
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {tables}")
+    assert AuditLink.objects.count() == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_who_gets_round_the_trigger_is_found_out():
     session = make.TradingSessionFactory.create()

@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 _REFUSES = "integration/test_constraints.py::test_the_database_refuses"
 _MODELS, _SESSIONS = "hedging/models.py", "sessions_app/models.py"
 _LINKS = "hedging/migrations/0005_audit_chain.py"
+_NEVER_EMPTIED = "hedging/migrations/0009_audit_is_never_emptied.py"
 
 
 def _dropped(invariant: int, guard: str, name: str, *, table: str = "", file: str = _MODELS, more: str = "") -> Mutant:
@@ -76,5 +77,29 @@ MUTANTS = (
         "CREATE TRIGGER adjustment_is_append_only",
         ("integration/test_discrepancies.py::test_the_database_refuses_to_change_an_adjustment",),
         sql="DROP TRIGGER adjustment_is_append_only ON hedging_adjustment",
+    ),
+    Mutant(
+        14,
+        "the audit trail is never emptied",
+        _NEVER_EMPTIED,
+        "CREATE TRIGGER audit_is_never_emptied",
+        ("integration/test_schema.py::test_a_table_that_refuses_to_lose_a_row_refuses_to_be_emptied_as_well",),
+        sql="DROP TRIGGER audit_is_never_emptied ON hedging_auditevent",
+    ),
+    Mutant(
+        14,
+        "the chain is never emptied",
+        _NEVER_EMPTIED,
+        "CREATE TRIGGER audit_link_is_never_emptied",
+        ("integration/test_audit_trail.py::test_the_database_refuses_to_empty_what_is_append_only",),
+        sql="DROP TRIGGER audit_link_is_never_emptied ON hedging_auditlink",
+    ),
+    Mutant(
+        5,
+        "what was taken off our holdings is never emptied",
+        _NEVER_EMPTIED,
+        "CREATE TRIGGER adjustment_is_never_emptied",
+        ("integration/test_audit_trail.py::test_the_database_refuses_to_empty_what_is_append_only",),
+        sql="DROP TRIGGER adjustment_is_never_emptied ON hedging_adjustment",
     ),
 )
