@@ -29,6 +29,10 @@ class ScheduledEntry:
     exit_at: datetime | None
     legs: tuple[LegTemplate, ...]
 
+    def is_of(self, *, index: str, expiry: date) -> bool:
+        """Return whether a session of this index and expiry hedges it: only that session's chain has prices for its legs."""
+        return (self.index, self.expiry) == (index, expiry)
+
 
 def entries_on(day: date, calendar: TradingCalendar) -> tuple[ScheduledEntry, ...]:
     """Return the active entries due on `day` at that day's times, by time, then portfolio. One query.

@@ -86,8 +86,8 @@ class CycleFacts:
 
     `now` is when the cycle began, `seen_at` the moment after its books were read: an entry due by then may be in them.
     `coming` are entries due within the lookahead but for those (`waiting`, by name) that a scheduled exit comes before,
-    `soon` those within the exit buffer, waiting ones too, `later` all entries still to come today. `just_due` tells that an
-    entry fell due so recently that its orders may still be on the way, `just_exited` that one was to leave the book in the
+    `soon` those within the exit buffer, waiting ones too, `later` all still to come today: each of the session's own index
+    and expiry. `just_due` tells that an entry, of whichever, fell due so recently that its orders may still be on the way, `just_exited` that one was to leave the book in the
     last minutes. `used_correction` (rupees) is what the broker's basket call found the engine to underestimate; `past` are
     measured jumps of used margin, newest first;
     `chain` is `None` when no price was needed, and `chain_age_seconds` is wall time from its request to the decision.

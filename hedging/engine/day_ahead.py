@@ -36,8 +36,7 @@ def is_due(*, kind: CycleKind, facts: CycleFacts, plan: DayPlan) -> bool:
     """
     if kind is not CycleKind.MARGIN_CHECK or facts.window is None:
         return False
-    mine = [entry for entry in plan.entries if entry.index == facts.session.index]
-    if all(max(entry.entry_at, entry.exit_at or entry.entry_at) <= facts.now for entry in mine):
+    if all(max(e.entry_at, e.exit_at or e.entry_at) <= facts.now for e in plan.of(facts.session)):
         return False
     on_the_beat = facts.now.minute % EVERY_MINUTES == 0 and facts.now.second < BEAT_SECONDS
     return on_the_beat and facts.window.act_from <= facts.now < facts.window.act_until
@@ -48,7 +47,7 @@ def day_card(*, gatherer: Gatherer, session: TradingSession, plan: DayPlan, fact
 
     Nothing of it touches the decision: a chain read only for this one that fails leaves the decision as it is.
     """
-    mine = [e for e in plan.entries if (e.index, e.expiry) == (facts.session.index, facts.session.expiry)]
+    mine = plan.of(session)
     apart = [e.portfolio for e in plan.entries if e not in mine and e.entry_at > facts.seen_at]
     card: dict[str, Any] = {"at": facts.now.isoformat(), "not_of_this_session": apart, "unknown": "", "moments": []}
     try:
@@ -162,11 +161,7 @@ def _inputs(
 
 def _standing(session: TradingSession, plan: DayPlan, facts: CycleFacts) -> list[Standing]:
     """Return the entries of today that are in the book, with the legs that were seen to come with each. One query."""
-    entered = [
-        e
-        for e in plan.entries
-        if e.entry_at <= facts.seen_at and (e.index, e.expiry) == (facts.session.index, facts.session.expiry)
-    ]
+    entered = [e for e in plan.of(session) if e.entry_at <= facts.seen_at]
     if not any(e.exit_at is not None and e.exit_at > facts.now for e in entered):
         return []
     # A measured jump is one in which the book changed by the entry's own legs and nothing else.

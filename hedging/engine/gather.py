@@ -91,7 +91,7 @@ class Gatherer:
         if funds is not None:
             free = self._meaning.free(funds)
             used = None if session.baseline is None else funds.utilised - session.baseline
-        later = tuple(e for e in self._plan.entries if e.entry_at > seen_at)
+        later = [e for e in self._plan.of(session) if e.entry_at > seen_at]
         standing = pulse.standing
         self._spots = pulse.spots
         live = _live_intents(session) if books.watched else ()
@@ -117,9 +117,8 @@ class Gatherer:
             in_flight=_in_flight(live),
             coming=(),
             soon=(),
-            later=tuple(
-                LaterEntry(e.portfolio, e.entry_at, self._units(e, spec)) for e in later if e.index == session.index
-            ),
+            later=tuple(LaterEntry(e.portfolio, e.entry_at, self._units(e, spec)) for e in later),
+            # Of any entry of the day: these two ask whether funds are moving, and funds are the whole account's.
             just_due=any(now - JUST_DUE <= e.entry_at <= seen_at for e in self._plan.entries),
             just_exited=any(
                 e.exit_at is not None and e.exit_at <= now < e.exit_at + JUST_EXITED for e in self._plan.entries
@@ -150,6 +149,7 @@ class Gatherer:
             soon = self._resolve(facts, chain, within=timedelta(minutes=facts.policy.exit_buffer_minutes))
         except ValueError as error:
             return replace(facts, chain=chain, unknown=str(error))
+        # An exit of another expiry releases margin too, and it is the account's margin that is measured.
         exits = [e.exit_at for e in self._plan.entries if e.exit_at is not None and e.entry_at <= facts.seen_at]
         waiting = {e.portfolio for e in due if waits_for_exit(e.at, exits, now=facts.now)}
         coming = tuple(entry for entry in due if entry.portfolio not in waiting)
@@ -203,15 +203,14 @@ class Gatherer:
         chain = priced.chain
         if chain is None:
             raise ValueError(priced.unknown or "the option chain could not be read")
-        ahead = [e for e in self._plan.entries if e.entry_at > facts.seen_at and e.index == facts.session.index]
-        mine = [e for e in ahead if e.expiry == facts.session.expiry]
-        return priced, tuple(self._resolve_entry(priced, chain, entry) for entry in mine)
+        ahead = [e for e in self._plan.of(facts.session) if e.entry_at > facts.seen_at]
+        return priced, tuple(self._resolve_entry(priced, chain, entry) for entry in ahead)
 
     def _resolve(self, facts: CycleFacts, chain: Chain, *, within: timedelta) -> tuple[ComingEntry, ...]:
         return tuple(
             self._resolve_entry(facts, chain, e)
-            for e in self._plan.entries
-            if facts.seen_at < e.entry_at <= facts.now + within and e.index == facts.session.index
+            for e in self._plan.of(facts.session)
+            if facts.seen_at < e.entry_at <= facts.now + within
         )
 
     def _resolve_entry(self, facts: CycleFacts, chain: Chain, entry: ScheduledEntry) -> ComingEntry:
@@ -252,8 +251,8 @@ class Gatherer:
 
 
 def _last_exit(plan: DayPlan, session: TradingSession) -> datetime | None:
-    """Return when the last short of the timetable leaves the book; `None` when one is held to its expiry."""
-    exits = [entry.exit_at for entry in plan.entries if entry.index == session.index]
+    """Return when the last short that the session hedges leaves the book; `None` when one is held to its expiry."""
+    exits = [entry.exit_at for entry in plan.of(session)]
     known = [at for at in exits if at is not None]
     return max(known) if known and len(known) == len(exits) else None
 

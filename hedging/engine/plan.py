@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hedging.domain.charges import ChargeRates
+from hedging.domain.facts import SessionFacts
 from hedging.domain.instruments import OPTION_EXCHANGE, ContractSpec, Index
 from hedging.domain.risk import MarginParameters
 from hedging.engine.hours import acting_hours
@@ -28,6 +29,13 @@ class DayPlan:
     parameters: MarginParameters
     charges: ChargeRates
     hours: SessionHours | None
+
+    def of(self, session: TradingSession | SessionFacts) -> tuple[ScheduledEntry, ...]:
+        """Return the entries that the session hedges, in order of time.
+
+        `entries` has the others too: they move the account's funds, and nothing else of them concerns the session.
+        """
+        return tuple(e for e in self.entries if e.is_of(index=session.index, expiry=session.expiry))
 
 
 def plan_of(session: TradingSession) -> DayPlan:

@@ -149,7 +149,7 @@ def _what_trades(*, day: date, index: Index | None, named: date | None) -> tuple
 
 
 def _not_of(entries: tuple[ScheduledEntry, ...], index: Index, expiry: date) -> list[str]:
-    return [entry.portfolio for entry in entries if (entry.index, entry.expiry) != (index, expiry)]
+    return [entry.portfolio for entry in entries if not entry.is_of(index=index, expiry=expiry)]
 
 
 def capture_baseline(

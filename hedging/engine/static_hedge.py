@@ -51,7 +51,7 @@ def note_ends(*, session: TradingSession, plan: DayPlan, chain: Chain, now: date
     """Keep what the static bot's wings would bring now, for entries whose exit is near. No query where none is."""
     near = [
         entry.portfolio
-        for entry in _mine(session, plan)
+        for entry in plan.of(session)
         if entry.exit_at is not None and entry.exit_at - END_BEFORE <= now <= entry.exit_at + END_AFTER
     ]
     if not near:
@@ -73,7 +73,7 @@ def static_day(*, session: TradingSession, now: datetime, ports: Ports) -> dict[
         plan = plan_of(session)
     except ReferenceMissing:
         return None
-    due = [entry for entry in _mine(session, plan) if entry.entry_at <= now]
+    due = [entry for entry in plan.of(session) if entry.entry_at <= now]
     if not due:
         return None
     books = dict(MarginJump.objects.filter(session=session, kind=JumpKind.ENTRY).values_list("subject", "book"))
@@ -89,10 +89,6 @@ def static_day(*, session: TradingSession, now: datetime, ports: Ports) -> dict[
         "got_back": str(day.got_back.quantize(Decimal("0.01"))),
         "whole": day.whole,
     }
-
-
-def _mine(session: TradingSession, plan: DayPlan) -> list[ScheduledEntry]:
-    return [entry for entry in plan.entries if (entry.index, entry.expiry) == (session.index, session.expiry)]
 
 
 def _bids(wings: Any, chain: Chain) -> dict[str, str | None]:

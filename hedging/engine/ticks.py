@@ -83,7 +83,7 @@ def _project_entries(session: TradingSession, now: datetime, rules: Rules) -> st
         return ""
     plan = rules.plan_for(session)
     horizon = now + timedelta(minutes=policy_of(session, rules.policy).lookahead_minutes)
-    if not any(now < entry.entry_at <= horizon for entry in plan.entries):
+    if not any(now < entry.entry_at <= horizon for entry in plan.of(session)):
         return ""
     return _cycle(session, plan, CycleKind.ENTRY_PROJECTION, now=now, rules=rules)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time as wall_time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from hedging.engine.clock import VirtualClock
 from hedging.engine.execution import send_order
 from hedging.engine.meaning import meaning_of
 from hedging.engine.paper import StoredPaperBook
-from hedging.engine.plan import DayPlan, dated_parameters, plan_of
+from hedging.engine.plan import dated_parameters, plan_of
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
 from hedging.engine.sessions import open_session, set_automation
@@ -36,6 +36,7 @@ from hedging.simulator.margin import MarginParameters
 from hedging.simulator.profiles import DEFAULT, Profile
 from hedging.simulator.wsgi import SimulatorApp
 from schedule.calendar import load_calendar
+from schedule.entries import ScheduledEntry
 from sessions_app.models import Account, Mode, TradingSession
 
 BASE_URL = "http://simulator.invalid"
@@ -161,7 +162,7 @@ class SimulatedRun:
             enabled=True,
             sessions=self._sessions,
         )
-        due = _near_entries(plan, self.policy)
+        due = _near_entries(plan.of(session), self.policy)
         while clock.moment < until:
             clock.moment += STEP
             exchange.advance_to(clock.moment)
@@ -224,9 +225,9 @@ def _must_succeed(counts: dict[str, int]) -> None:
         raise RuntimeError(f"a tick of the simulated day failed ({counts}): the log above says why")
 
 
-def _near_entries(plan: DayPlan, policy: HedgePolicy) -> Callable[[datetime], bool]:
+def _near_entries(entries: Sequence[ScheduledEntry], policy: HedgePolicy) -> Callable[[datetime], bool]:
     ahead = timedelta(minutes=policy.lookahead_minutes)
-    return lambda now: any(now < entry.entry_at <= now + ahead for entry in plan.entries)
+    return lambda now: any(now < entry.entry_at <= now + ahead for entry in entries)
 
 
 def _paper_figures(session: TradingSession) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def course(*, session: SessionFacts, entries: Sequence[ScheduledEntry]) -> Cours
 
 def _scheduled(session: SessionFacts, entries: Sequence[ScheduledEntry]) -> Iterable[Mark]:
     for entry in entries:
-        if (entry.index, entry.expiry) != (session.index, session.expiry):
+        if not entry.is_of(index=session.index, expiry=session.expiry):
             continue
         yield Mark(entry.entry_at, "entry", entry.portfolio)
         if entry.exit_at is not None:

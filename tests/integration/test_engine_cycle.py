@@ -96,6 +96,27 @@ def margin(per_covered_unit: int, *, at_least: int = 0):
     return added
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"expiry": make.TUESDAY + timedelta(days=7), "dte": 5}, {"index": Index.SENSEX}],
+    ids=["another expiry", "another index"],
+)
+def test_an_entry_that_is_not_the_sessions_hides_no_need_of_its_own(other):
+    place = world()
+    place.exchange.added_by_basket = margin(1000)
+    plan = entry_soon(place)
+    (mine,) = plan.entries
+    theirs = replace(mine, portfolio="NOT_OURS", entry_at=mine.entry_at - timedelta(seconds=30), **other)
+    beside = replace(plan, entries=(theirs, mine))
+
+    assert beside.of(place.session) == (mine,)
+    place.wait(30)
+    card = cycle(place, plan=beside)
+    assert card is not None
+    assert card.reason == Reason.ADD_PROJECTION_OVER_TRIGGER
+    assert [line["portfolio"] for line in card.facts["projection"]] == [mine.portfolio]
+
+
 # --- what is unknown --------------------------------------------------------------------------------------------------
 
 

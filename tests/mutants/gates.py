@@ -63,6 +63,14 @@ DECIDING = (
         old="        if funds is not None and self._is_stale(funds):\n            funds = None\n",
         tests=("integration/test_engine_cycle.py::test_funds_older_than_ten_seconds_are_unknown",),
     ),
+    Mutant(
+        invariant=12,
+        guard="an entry of another expiry makes nothing of the session's own unknown",
+        file="schedule/entries.py",
+        old="return (self.index, self.expiry) == (index, expiry)",
+        new="return self.index == index",
+        tests=("integration/test_engine_cycle.py::test_an_entry_that_is_not_the_sessions_hides_no_need_of_its_own",),
+    ),
 )
 
 CLAIMING = (
