@@ -63,9 +63,8 @@ def _live(facts: CycleFacts) -> Gate:
 def _hours(facts: CycleFacts) -> Gate:
     window = facts.window
     if window is None:
-        return Gate(
-            "hours", passed=False, detail="the calendar has no hours for today", reason=Reason.HOLD_OUT_OF_HOURS
-        )
+        detail = "the calendar has no hours for today: close the session, or let it end by itself at midnight"
+        return Gate("hours", passed=False, detail=detail, reason=Reason.HOLD_OUT_OF_HOURS)
     inside = window.act_from <= facts.now < window.act_until
     detail = f"we act {window.act_from.astimezone(IST):%H:%M}–{window.act_until.astimezone(IST):%H:%M} IST"
     return Gate("hours", inside, detail, Reason.HOLD_OUT_OF_HOURS)

@@ -13,6 +13,7 @@ from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reconciliation import Kind
 from hedging.engine.discrepancies import Examined, examine
+from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.jumps import give_up_all
 from hedging.engine.ports import Ports
 from hedging.engine.reconcile import reconcile
@@ -35,32 +36,41 @@ def is_over(*, hours: SessionHours, now: datetime) -> bool:
     return now > hours.closes + SETTLED_AFTER
 
 
-def end_day(*, session: TradingSession, hours: SessionHours, now: datetime, ports: Ports) -> bool:
+def is_past(*, session: TradingSession, now: datetime) -> bool:
+    """Return whether the session's day is before today, whatever its hours are: it may have been closed meanwhile."""
+    return session.trading_day < trading_day_of(now)
+
+
+def end_day(
+    *, session: TradingSession, hours: SessionHours | None, now: datetime, ports: Ports, act: Act | None = None
+) -> bool:
     """Read the books a last time and close the session; return whether it is closed now.
 
     It stays open while an order's fate is unknown or the books cannot be read: the next tick tries again. A quarter
     of an hour after the close it is closed all the same, or tomorrow's could not open; what is unresolved is told, and stays so.
+    So it is at once on a day that is past or has no hours. `act`: who asked for it, where it is not the engine.
     """
     read = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports).books_read
     orders = HedgeOrder.objects.live().filter(account_id=session.account_id, mode=session.mode)
     live = list(orders.filter(trading_day=session.trading_day))
     compared = examine(session=session, now=now, ports=ports)
     read = read and compared.read
-    if (live or not read or compared.pending) and now < hours.closes + GIVE_UP_AFTER:
+    if (live or not read or compared.pending) and _can_settle(session, hours, now):
         return False
     summary = summarize(session) | ({"unresolved_orders": [order.pk for order in live]} if live else {})
-    summary |= _lost_orders(session, compared)
+    summary |= _lost_orders(session, compared) | ({} if act is None else {"closed_by_hand": act.reason})
     static = static_day(session=session, now=now, ports=ports)
     with transaction.atomic():
         give_up_all(session=session)
-        closed = close_session(session=session, summary=summary, now=now, wall_now=ports.wall(), actor="engine")
+        actor = "engine" if act is None else act.actor
+        closed = close_session(session=session, summary=summary, now=now, wall_now=ports.wall(), actor=actor)
         if closed:
             _keep_static(session, summary, static)
         if closed and (live or not read):
             queue_alert(
                 kind="order_review",
                 severity=Severity.CRITICAL,
-                title=f"Day closed with {len(live)} orders unresolved: look at the broker's screen",
+                title=f"Day closed {_unsettled(live)}: look at the broker's screen",
                 happened_at=now,
                 wall_now=ports.wall(),
                 facts={"mode": session.mode, "orders": [str(order) for order in live], "books_read": read},
@@ -75,11 +85,17 @@ def close_early(*, session: TradingSession, act: Act, ports: Ports, keep_hedges:
     """Close an open session by hand, after a last look at the books.
 
     Raises `SessionRefused` where the books cannot be read or differ, while an order may still fill, and while hedges are
-    held, unless they shall be kept: nobody sells them afterwards.
+    held, unless they shall be kept: nobody sells them afterwards. A day that is past just ends, as the next tick would end
+    it: its books are gone. One without hours asks for no books either, since a closed exchange may show none.
     """
+    hours = acting_hours(session.trading_day)
+    if is_past(session=session, now=act.now):
+        if not end_day(session=session, hours=hours, now=act.now, ports=ports, act=act):
+            raise SessionRefused("SESSION_CLOSED", f"The session of {session.trading_day} is closed already.")
+        return
     read = reconcile(account_id=session.account_id, day=session.trading_day, ports=ports).books_read
     compared = examine(session=session, now=act.now, ports=ports)
-    if not read or not compared.read or compared.pending:
+    if (not read or not compared.read or compared.pending) and _can_settle(session, hours, act.now):
         why = compared.error or "a difference waits for its second reading"
         words = f"The books are not settled ({why}): try again, or let the day's end close it."
         raise SessionRefused("BOOKS_UNREAD", words, {"error": why})
@@ -106,6 +122,17 @@ def close_early(*, session: TradingSession, act: Act, ports: Ports, keep_hedges:
         summary = summarize(session) | _lost_orders(session, compared) | {"closed_by_hand": act.reason}
         close_session(session=session, summary=summary, now=act.now, wall_now=act.wall_now, actor=act.actor)
         _keep_static(session, summary, static)
+
+
+def _unsettled(live: list[HedgeOrder]) -> str:
+    return f"with {len(live)} orders unresolved" if live else "without its last books"
+
+
+def _can_settle(session: TradingSession, hours: SessionHours | None, now: datetime) -> bool:
+    """Return whether waiting may still settle the session's books: today, until a quarter of an hour after its close."""
+    if hours is None or is_past(session=session, now=now):
+        return False
+    return now < hours.closes + GIVE_UP_AFTER
 
 
 def _keep_static(session: TradingSession, summary: dict[str, Any], static: dict[str, Any] | None) -> None:

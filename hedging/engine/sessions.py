@@ -98,7 +98,7 @@ def open_session(
     except IntegrityError as error:
         raise SessionRefused(
             "SESSION_EXISTS",
-            f"{account} has a session open, or had one on {day}: a session closes by itself after its day's close.",
+            f"{account} has a session open, or had one on {day}: a session closes by itself once its day is over.",
         ) from error
     return session
 

@@ -14,7 +14,7 @@ from hedging.engine.alerts import tell_failure
 from hedging.engine.calibrate import CalibrationFailed, keep_calibrated
 from hedging.engine.clock import market_time_or, wall_now
 from hedging.engine.cycle import run_cycle
-from hedging.engine.day_end import end_day, is_over
+from hedging.engine.day_end import end_day, is_over, is_past
 from hedging.engine.discrepancies import follow_up
 from hedging.engine.hours import trading_day_of
 from hedging.engine.modes import left_behind
@@ -24,6 +24,7 @@ from hedging.engine.reconcile import reconcile
 from hedging.engine.standing import halt_file_exists
 from hedging.engine.states import notice_halt_file
 from hedging.models import CycleKind
+from schedule.calendar import SessionHours
 from sessions_app.models import TradingSession
 from sessions_app.policy import policy_of
 
@@ -69,13 +70,19 @@ def project_entries(*, now: datetime, rules: Rules) -> dict[str, int]:
 
 
 def _check_margin(session: TradingSession, now: datetime, rules: Rules) -> str:
+    if is_past(session=session, now=now):
+        # Without its plan: the day may have been closed, or its dated rows removed, after the session was opened.
+        return _end(session, None, now, rules)
     plan = rules.plan_for(session)
     if plan.hours is not None and is_over(hours=plan.hours, now=now):
-        ended = end_day(session=session, hours=plan.hours, now=now, ports=rules.ports_for(session))
-        return "closed" if ended else ""
+        return _end(session, plan.hours, now, rules)
     if session.trading_day != trading_day_of(now):
         return ""
     return _cycle(session, plan, CycleKind.MARGIN_CHECK, now=now, rules=rules)
+
+
+def _end(session: TradingSession, hours: SessionHours | None, now: datetime, rules: Rules) -> str:
+    return "closed" if end_day(session=session, hours=hours, now=now, ports=rules.ports_for(session)) else ""
 
 
 def _project_entries(session: TradingSession, now: datetime, rules: Rules) -> str:
