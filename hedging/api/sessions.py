@@ -71,7 +71,10 @@ class SessionView(Endpoint):
         refusals=["SESSION_EXISTS", "CALENDAR_UNKNOWN", "ACCOUNT_NEEDED", "CLOCK_UNAVAILABLE"],
     )
     def post(self, request: Request) -> Response:
-        """Create today's session; index, expiry and DTE follow from the timetable unless `index` names another."""
+        """Create today's session; index, expiry and DTE follow from the timetable unless `index` names another.
+
+        One that stands open for another expiry, and in which nothing was ordered yet, is moved to this one: its figures stay.
+        """
         wanted = self.body(request, inputs.SessionInput)
         now = clock.market_clock().now()
         session = open_session(

@@ -230,6 +230,9 @@ def _check_session(
 ) -> None:
     if origin is Origin.AUTO and not by_clock and not session.automation:
         raise Denied(Reason.DENY_AUTOMATION_OFF)
+    if any(leg.side is Side.BUY and leg.contract.expiry != session.expiry for leg in legs):
+        # Decided on a book of the expiry that the session had before it was moved.
+        raise Denied(Reason.DENY_NOT_OF_SESSION, f"the session trades {session.expiry} by now")
     if session.mode == Mode.LIVE and settings.AUTO_HEDGE_DRY_RUN:
         raise Denied(Reason.DENY_LIVE_NOT_ALLOWED)
     _check_preflight(session, legs, origin, by_clock=by_clock)

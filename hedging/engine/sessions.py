@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -13,7 +13,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from hedging.domain.instruments import Index
-from hedging.engine import audit
+from hedging.engine import audit, coverage
+from hedging.models import HedgeTransaction
+from hedging.selectors.ledger import holdings
 from notifications.models import Severity, queue_alert
 from schedule.calendar import CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
@@ -50,10 +52,12 @@ def open_session(
 
     `expiry` names another than the calendar's, for `index`: where the server lists one that the calendar does not know.
     `policy` holds the session's own figures, by column (`sessions_app.policy.OVERRIDES`).
+    Where the day's session stands open for another expiry of the index, and nothing was ordered in it yet, that one moves
+    to this expiry with the figures that it has: the calendar was corrected after it was opened.
     Raises `SessionRefused` when the calendar does not know the day, nothing is scheduled, the day is closed, or a
     session is already open.
     """
-    expiry, dte, chosen, uncovered = _what_trades(day=day, index=index, named=expiry)
+    expiry, dte, chosen, entries = _what_trades(day=day, index=index, named=expiry)
     spec = ContractSpec.objects.in_force(day=day).filter(index=chosen).first()
     if spec is None:
         raise SessionRefused("NO_CONTRACT_SPEC", f"No contract spec for {chosen} on {day}: add one in admin.")
@@ -76,15 +80,7 @@ def open_session(
                 **policy,
             )
             _tell(session, kind="session_started", title=f"Session opened: {session}", now=now, wall_now=wall_now)
-            if uncovered:
-                _tell(
-                    session,
-                    kind="entries_uncovered",
-                    title=f"Not hedged today, of another index or expiry than the session: {', '.join(uncovered)}",
-                    now=now,
-                    wall_now=wall_now,
-                    severity=Severity.CRITICAL,
-                )
+            coverage.tell_uncovered(session=session, entries=entries, now=now, wall_now=wall_now)
             audit.append(
                 account_id=account.pk,
                 session_id=session.pk,
@@ -96,11 +92,66 @@ def open_session(
                 facts={"budget": str(session.budget), "expiry": expiry.isoformat(), "dte": dte} | _own_figures(policy),
             )
     except IntegrityError as error:
-        raise SessionRefused(
-            "SESSION_EXISTS",
-            f"{account} has a session open, or had one on {day}: a session closes by itself once its day is over.",
-        ) from error
+        standing = TradingSession.objects.open().filter(account=account, trading_day=day, index=chosen)
+        other = standing.exclude(expiry=expiry).first()
+        if other is None:
+            raise SessionRefused(
+                "SESSION_EXISTS",
+                f"{account} has a session open, or had one on {day}: a session closes by itself once its day is over.",
+            ) from error
+        trades = {"expiry": expiry, "dte": dte, "calibration": known}
+        return _move(other, trades, entries, now=now, wall_now=wall_now, actor=actor)
     return session
+
+
+def _move(
+    session: TradingSession,
+    trades: Mapping[str, Any],
+    entries: Sequence[ScheduledEntry],
+    *,
+    now: datetime,
+    wall_now: datetime,
+    actor: str,
+) -> TradingSession:
+    """Let an open session trade another expiry. Raises `SessionRefused` once anything was ordered today, or hedges are held."""
+    with transaction.atomic():
+        # Under the session's lock, which every claim takes first: no order can begin between this look and the move.
+        row = TradingSession.objects.select_for_update(of=("self",)).get(pk=session.pk)
+        _refuse_closed(row)
+        of_today = HedgeTransaction.objects.filter(
+            session__account_id=row.account_id, session__trading_day=row.trading_day
+        )
+        held = [holdings(account_id=row.account_id, mode=mode, day=row.trading_day) for mode in Mode]
+        if of_today.exists() or any(held):
+            raise SessionRefused(
+                "SESSION_EXISTS",
+                f"The session trades {row.expiry} and not {trades['expiry']}, and stays so: hedges were ordered or are "
+                "held. Hedge the other expiry at the broker's terminal today.",
+            )
+        before = row.expiry
+        # What was found out and read by the old expiry is not known of the new one: the next pre-flight opens the gate.
+        changed = {**trades, "preflight": "", "cleared_at": None}
+        due = [e.entry_at for e in entries if e.is_of(index=row.index, expiry=trades["expiry"])]
+        if row.baseline_at is not None and any(at <= row.baseline_at for at in due):
+            # It was read when a short may have been in the book already that was not taken for one of the session's.
+            changed |= {"baseline": None, "baseline_at": None, "baseline_source": ""}
+        for name, value in changed.items():
+            setattr(row, name, value)
+        row.save(update_fields=sorted(changed))
+        figures = {"expiry_before": before.isoformat(), "expiry": row.expiry.isoformat(), "dte": str(row.dte)}
+        _record(row, "session_moved", reason="", now=now, wall_now=wall_now, actor=actor, figures=figures)
+        title = f"Session moved by {actor} from {before:%d-%b-%Y} to {row.expiry:%d-%b-%Y}, {row.dte}DTE"
+        _tell(
+            row,
+            kind=coverage.MOVED,
+            title=title,
+            now=now,
+            wall_now=wall_now,
+            severity=Severity.WARNING,
+            facts={"baseline": "forgotten, to be read again" if "baseline" in changed else "stays", **figures},
+        )
+        coverage.tell_uncovered(session=row, entries=entries, now=now, wall_now=wall_now)
+    return row
 
 
 def open_sessions_due(*, day: date, now: datetime, wall_now: datetime) -> int:
@@ -125,8 +176,10 @@ def _own_figures(policy: Mapping[str, Any]) -> dict[str, str]:
     return {column: str(value) for column, value in policy.items() if value is not None}
 
 
-def _what_trades(*, day: date, index: Index | None, named: date | None) -> tuple[date, int, Index, list[str]]:
-    """Return expiry, DTE and index of the session, and the portfolios of the day that are not of it."""
+def _what_trades(
+    *, day: date, index: Index | None, named: date | None
+) -> tuple[date, int, Index, tuple[ScheduledEntry, ...]]:
+    """Return expiry, DTE and index of the session, and the entries of the day."""
     try:
         calendar = load_calendar()
         if not calendar.is_trading_day(day):
@@ -135,21 +188,17 @@ def _what_trades(*, day: date, index: Index | None, named: date | None) -> tuple
         if index is not None and named is not None:
             if named < day:
                 raise SessionRefused("EXPIRY_OVER", f"{named} is before {day}: choose an expiry that is still to come.")
-            return named, calendar.trading_days_between(day, named), index, _not_of(entries, index, named)
+            return named, calendar.trading_days_between(day, named), index, entries
         if index is not None:
             dte = calendar.dte(index, day)
             expiry = calendar.expiry_for(index, day, dte)
-            return expiry, dte, index, _not_of(entries, index, expiry)
+            return expiry, dte, index, entries
     except CalendarUnknown as error:
         raise SessionRefused("CALENDAR_UNKNOWN", str(error)) from error
     if not entries:
         raise SessionRefused("NOTHING_SCHEDULED", f"No active schedule entry falls on {day}: name an index.")
     first = entries[0]
-    return first.expiry, first.dte, first.index, _not_of(entries, first.index, first.expiry)
-
-
-def _not_of(entries: tuple[ScheduledEntry, ...], index: Index, expiry: date) -> list[str]:
-    return [entry.portfolio for entry in entries if not entry.is_of(index=index, expiry=expiry)]
+    return first.expiry, first.dte, first.index, entries
 
 
 def capture_baseline(

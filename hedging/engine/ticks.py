@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hedging.domain.policy import HedgePolicy
-from hedging.engine import lease
+from hedging.engine import coverage, lease
 from hedging.engine.alerts import tell_failure
 from hedging.engine.calibrate import CalibrationFailed, keep_calibrated
 from hedging.engine.clock import market_time_or, wall_now
@@ -78,6 +78,7 @@ def _check_margin(session: TradingSession, now: datetime, rules: Rules) -> str:
         return _end(session, plan.hours, now, rules)
     if session.trading_day != trading_day_of(now):
         return ""
+    coverage.tell_changes(session=session, plan=plan, now=now, wall_now=wall_now())
     return _cycle(session, plan, CycleKind.MARGIN_CHECK, now=now, rules=rules)
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from typing import Any
 
 import pytest
 
 from hedging.brokers.base import BrokerUnavailable
 from hedging.domain.instruments import Index
+from hedging.domain.reasons import Reason
 from hedging.engine import ticks
 from hedging.engine.day_end import close_early
+from hedging.engine.intents import record
 from hedging.engine.plan import plan_of
+from hedging.engine.preflight import runs
 from hedging.engine.sessions import SessionRefused, open_session
 from hedging.engine.states import Act
-from hedging.models import AuditEvent, HedgeDecision, HedgeOrder
+from hedging.models import AuditEvent, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
 from schedule.models import MarginParameters, TradingDay
+from sessions_app.models import PreflightRun, TradingSession
 from tests import factories as make
 from tests.factories import TUESDAY
-from tests.integration.engine_world import POLICY, World, hold, intent, world
+from tests.integration.engine_world import POLICY, World, add, facts, hold, intent, leg, world
 
 pytestmark = pytest.mark.django_db
 WEDNESDAY = TUESDAY + timedelta(days=1)
@@ -111,3 +116,136 @@ def test_a_day_without_hours_keeps_its_session_while_an_order_may_still_fill_or_
     with pytest.raises(SessionRefused) as live:
         close(place, keep_hedges=True)
     assert (held.value.code, live.value.code) == ("HEDGES_HELD", "ORDERS_LIVE")
+
+
+# --- an expiry that moves ------------------------------------------------------------------------------------------------
+
+MONDAY = TUESDAY - timedelta(days=1)
+BEFORE_OPEN = make.ist(8, 50) - timedelta(days=1)
+
+
+def monday(moment: datetime = BEFORE_OPEN, **fields: Any) -> World:
+    """NIFTY's 1DTE session of a Monday, opened before Tuesday was known to be closed: the expiry moves to the Monday."""
+    make.TradingDayFactory.create(day=MONDAY)
+    make.StrategyEntryFactory.create(portfolio="ONE_DAY", dte=1, entry_time=time(9, 20))
+    make.StrategyEntryFactory.create(portfolio="ON_EXPIRY", dte=0, entry_time=time(9, 20))
+    place = world(trading_day=MONDAY, expiry=TUESDAY, dte=1, **fields)
+    place.clock.moment = moment
+    return place
+
+
+def uncovered() -> list[Alert]:
+    return list(Alert.objects.filter(kind="entries_uncovered").order_by("id"))
+
+
+def close_tuesday() -> None:
+    TradingDay.objects.filter(day=TUESDAY).update(is_open=False)
+
+
+def open_again(place: World, **named: Any) -> TradingSession:
+    found = open_session(
+        account=place.session.account, day=MONDAY, now=place.clock.now(), wall_now=place.wall.now(), actor="asha",
+        **named,
+    )  # fmt: skip
+    place.session.refresh_from_db()
+    return found
+
+
+def test_entries_that_a_change_of_the_calendar_leaves_unhedged_are_told_once_for_each_change():
+    place = monday()
+    tick(place)
+    assert uncovered() == []
+    close_tuesday()
+    for _ in range(2):
+        place.wait(30)
+        tick(place)
+    (alert,) = uncovered()
+    assert (alert.severity, alert.facts["portfolios"]) == ("critical", ["ON_EXPIRY"])
+    assert "open today's session again" in alert.facts["what_to_do"]
+
+    make.StrategyEntryFactory.create(portfolio="LATER", dte=0, entry_time=time(11, 20))
+    for _ in range(2):
+        place.wait(30)
+        tick(place)
+    assert [told.facts["portfolios"] for told in uncovered()] == [["ON_EXPIRY"], ["ON_EXPIRY", "LATER"]]
+
+
+def test_opening_the_day_again_moves_a_session_without_orders_to_the_expiry_of_the_calendar():
+    place = monday(baskets=3, baseline=None, baseline_at=None)
+    TradingSession.objects.update(preflight="green", cleared_at=BEFORE_OPEN)
+    close_tuesday()
+    tick(place)
+
+    moved = open_again(place, baskets=1)
+
+    assert moved == place.session
+    assert (moved.expiry, moved.dte, moved.baskets) == (MONDAY, 0, 3)
+    # A check of the other expiry clears nothing.
+    assert (place.session.preflight, place.session.cleared_at) == ("", None)
+    line = AuditEvent.objects.get(event="session_moved")
+    assert (line.actor, line.facts["expiry_before"], line.facts["expiry"]) == ("asha", "2026-12-01", "2026-11-30")
+    assert [entry.portfolio for entry in plan_of(moved).of(moved)] == ["ON_EXPIRY"]
+    place.wait(30)
+    tick(place)
+    assert len(uncovered()) == 1
+    with pytest.raises(SessionRefused) as again:
+        open_again(place)
+    assert again.value.code == "SESSION_EXISTS"
+
+
+@pytest.mark.parametrize("ordered", ["an order", "a hedge of an earlier day"])
+def test_a_session_that_has_ordered_or_holds_hedges_keeps_its_expiry_and_the_refusal_says_what_to_do(ordered):
+    place = monday()
+    tx = intent(place)
+    if ordered != "an order":
+        hold(place, 65)
+        earlier = make.TradingSessionFactory.create(
+            account=place.session.account, trading_day=MONDAY - timedelta(days=3), closed_at=BEFORE_OPEN
+        )
+        HedgeTransaction.objects.update(session=earlier)
+    close_tuesday()
+    with pytest.raises(SessionRefused, match="at the broker's terminal") as refused:
+        open_again(place)
+    assert refused.value.code == "SESSION_EXISTS"
+    assert place.session.expiry == tx.expiry == TUESDAY
+
+
+@pytest.mark.parametrize(("minute", "kept"), [(19, True), (20, False)])
+def test_a_moved_session_keeps_the_baseline_that_was_read_before_its_first_entry_only(minute, kept):
+    at = make.ist(9, minute) - timedelta(days=1)
+    place = monday(at, baseline_at=at)
+    close_tuesday()
+    open_again(place)
+    assert (place.session.baseline is not None) is kept
+
+
+def test_what_was_decided_by_the_expiry_before_is_not_claimed_in_a_moved_session():
+    place = monday(make.ist(10, 12) - timedelta(days=1))
+    known = facts(place)
+    close_tuesday()
+    open_again(place)
+    recorded = record(
+        decision=add(leg()), facts=known, session=place.session, kind=CycleKind.MARGIN_CHECK, slot=1,
+        ports=place.ports,
+    )  # fmt: skip
+    assert recorded is not None
+    assert recorded.card.reason == Reason.DENY_NOT_OF_SESSION
+    assert not HedgeTransaction.objects.exists()
+
+
+def test_a_moved_session_wants_a_pre_flight_of_its_own():
+    place = monday()
+    session = place.session
+    TradingSession.objects.update(preflight="green", cleared_at=BEFORE_OPEN)
+    PreflightRun.objects.create(
+        account=session.account, session=session, trading_day=MONDAY, mode=session.mode, at=BEFORE_OPEN,
+        wall_at=place.wall.now(), asked_by="session opened", verdict="green",
+    )  # fmt: skip
+
+    def due() -> str:
+        return runs.why_due(account=session.account, now=place.clock.now(), wall_now=place.wall.now())
+
+    assert due() == ""
+    close_tuesday()
+    open_again(place)
+    assert due() == "session moved"

@@ -208,6 +208,16 @@ CLAIMING = (
     ),
     Mutant(
         invariant=15,
+        guard="what was decided by the expiry before a move is not claimed",
+        file=_CLAIM,
+        old="    if any(leg.side is Side.BUY and leg.contract.expiry != session.expiry for leg in legs):\n",
+        new="    if False:\n",
+        tests=(
+            "integration/test_days_changed.py::test_what_was_decided_by_the_expiry_before_is_not_claimed_in_a_moved_session",
+        ),
+    ),
+    Mutant(
+        invariant=15,
         guard="an order stays below the freeze quantity",
         file=_CLAIM,
         old="        quantity = min(largest, rest)\n",

@@ -32,8 +32,8 @@ def session_of(account: Account, day: date) -> TradingSession | None:
 def why_due(*, account: Account, now: datetime, wall_now: datetime) -> str:
     """Return why a run is due at market time `now`, "" when none is.
 
-    At 09:00 on every day that trades, as soon as a session is open that no run has seen, and every two minutes while the
-    last one is red and a session waits for it.
+    At 09:00 on every day that trades, as soon as a session is open that no run has seen (one that was moved to another
+    expiry is new to them), and every two minutes while the last one is red and a session waits for it.
     """
     day = trading_day_of(now)
     hours = acting_hours(day)
@@ -45,6 +45,8 @@ def why_due(*, account: Account, now: datetime, wall_now: datetime) -> str:
     session = session_of(account, day)
     if session is not None and (last is None or last.session_id != session.pk):
         return "session opened"
+    if session is not None and last is not None and last.verdict and not session.preflight:
+        return "session moved"
     if now >= at_ist(day, MORNING) and (last is None or last.at < at_ist(day, MORNING)):
         return "09:00"
     waits = session is not None and last is not None and last.verdict not in {State.GREEN, State.AMBER}
@@ -87,8 +89,10 @@ def run(*, around: Around, asked_by: str) -> PreflightRun:
 
 def _open_or_close_the_gate(row: PreflightRun) -> None:
     """Write the verdict into the session's row; remember whose broker it was at the first run that was not red."""
-    if row.session_id is not None:
-        session = TradingSession.objects.filter(pk=row.session_id, trading_day=row.trading_day)
+    if row.session is not None:
+        session = TradingSession.objects.filter(pk=row.session.pk, trading_day=row.trading_day)
+        # Not of a session that was moved while the checks were asked about the expiry that it had.
+        session = session.filter(expiry=row.session.expiry)
         session.update(preflight=row.verdict, **({} if row.verdict == State.RED else {"cleared_at": row.at}))
     if row.verdict == State.RED:
         return
