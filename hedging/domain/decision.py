@@ -9,7 +9,7 @@ from decimal import Decimal
 from hedging.domain.cards import candidate_lines, card_of, percent, two_places
 from hedging.domain.decided import AddHedge, ByHand, Decision, Hold, LegOrder, Unwind, after_buys, buy_leg, sell_leg
 from hedging.domain.entries import ComingEntry, in_time_order
-from hedging.domain.facts import HUNDRED, CycleFacts
+from hedging.domain.facts import CycleFacts
 from hedging.domain.guards import ACTING, KNOWING, REDUCING, Gate, first_closed
 from hedging.domain.optimizer import solve
 from hedging.domain.optimizer_types import Aim, HedgeProblem, HedgeSolution, Status
@@ -174,7 +174,7 @@ def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> _Found:
     it. Returns the whole problem's answer when nothing can be done.
     """
     entries = in_time_order(facts.coming)
-    buffer = facts.session.budget * facts.profile.buffer_pct(facts.policy.safety_buffer_pct) / HUNDRED
+    buffer = facts.profile.buffer(budget=facts.session.budget, safety_buffer_pct=facts.policy.safety_buffer_pct)
     for count in range(len(entries), 0, -1):
         for kept in (buffer, Decimal(0)):
             problem = hedge_problem(facts, projection, entries[:count], less=buffer - kept)

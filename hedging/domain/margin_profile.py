@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+HUNDRED = Decimal(100)
 TRUSTED_ERROR_PCT = Decimal(5)
 WIDE_ERROR_PCT = Decimal(3)
 CLOSE_ERROR_PCT = Decimal(1)
@@ -51,3 +52,7 @@ class MarginProfile:
         if self.wide:
             return safety_buffer_pct * WIDENING
         return safety_buffer_pct / WIDENING if self.close else safety_buffer_pct
+
+    def buffer(self, *, budget: Decimal, safety_buffer_pct: Decimal) -> Decimal:
+        """Return the safety buffer in rupees: what is kept free of `budget` and of free margin alike."""
+        return budget * self.buffer_pct(safety_buffer_pct) / HUNDRED

@@ -119,8 +119,7 @@ class HedgeModel:
 
     def figures(self, lots: FloatArray) -> Figures:
         """Return the engine's own figures after trading `lots` of each column: no row of the program is used."""
-        units = np.zeros(len(self.universe.valuation.prices))
-        np.add.at(units, self._rows, lots * self._signed_lot)
+        units = self._traded(lots)
         counted, gross = self.used_cash @ lots, self.order_cash @ lots
         gross += self.fixed * _orders(lots[self.is_buy], self.problem.spec.freeze_lots)
         used: float = -INFINITE
@@ -132,6 +131,16 @@ class HedgeModel:
             if state.order_fixed is not None:
                 order = max(order, float(state.order_fixed + margin + gross))
         return Figures(used, order)
+
+    def added_now(self, lots: FloatArray) -> float:
+        """Return what trading `lots` adds to the margin of the present book, in rupees; premium and charges play no part."""
+        now = self.states[0].units
+        return self.scale * (self.universe.total(now + self._traded(lots)) - self.universe.total(now))
+
+    def _traded(self, lots: FloatArray) -> FloatArray:
+        units = np.zeros(len(self.universe.valuation.prices))
+        np.add.at(units, self._rows, lots * self._signed_lot)
+        return units
 
     def weigh(self, lots: FloatArray) -> float:
         """Return what the policy's objective says that trading `lots` costs, in rupees."""

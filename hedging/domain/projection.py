@@ -223,7 +223,7 @@ def _project_entry(
         _constants_figure(inputs, position),
     )
     deciding = _deciding(inputs, sources)
-    buffer = inputs.budget * inputs.profile.buffer_pct(inputs.policy.safety_buffer_pct) / HUNDRED
+    buffer = inputs.profile.buffer(budget=inputs.budget, safety_buffer_pct=inputs.policy.safety_buffer_pct)
     used = [figure.used_after for figure in deciding if figure.used_after is not None]
     order = [figure.at_order for figure in deciding if figure.at_order is not None]
     used_after = max(used) + buffer if used else None

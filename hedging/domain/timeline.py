@@ -180,12 +180,12 @@ def draw_day(inputs: DayInputs) -> Timeline:
 
 
 def lots_needed(inputs: DayInputs) -> dict[Right, int]:
-    """Return the lots of our wings on each side without which some coming moment would pass the trigger.
+    """Return the lots of our wings on each side without which some coming moment would pass the trigger or free margin.
 
     Of the wings held the nearest to the money count first, as many on both sides, fewest first. Where even all of them
-    do not bring a moment under the trigger, all are needed: whatever is sold would have to be bought again. An exit
+    do not bring a moment under both limits, all are needed: whatever is sold would have to be bought again. An exit
     between now and an entry counts as done; one that does not happen costs a second purchase, not a breach, because
-    each entry is projected again before it comes. Unknown used margin needs all. Raises like `draw_day`.
+    each entry is projected again before it comes. Unknown used or free margin needs all. Raises like `draw_day`.
     """
     day = _day(inputs)
     lot = inputs.spec.lot
@@ -202,10 +202,12 @@ def lots_needed(inputs: DayInputs) -> dict[Right, int]:
     }
     totals = {right: sum(lots for _, lots, _ in wings) for right, wings in sides.items()}
     moments = _moments(inputs)
-    if inputs.used_now is None or not moments:
+    if inputs.used_now is None or inputs.free_margin is None or not moments:
         return totals if moments else dict.fromkeys(Right, 0)
     units = units_along(day.universe, day.book, moments) - day.own
     most = inputs.budget * inputs.policy.utilization_trigger_pct / HUNDRED - inputs.used_now - inputs.used_offset
+    most_at_order = inputs.free_margin - inputs.order_offset
+    is_exit = [moment.is_exit for moment in moments if moment.completes_entry]
 
     def within(lots: int) -> bool:
         kept = np.zeros(len(day.own))
@@ -216,7 +218,10 @@ def lots_needed(inputs: DayInputs) -> dict[Right, int]:
                 left -= min(left, held)
         margins = day.universe.totals(units + kept)
         found = figures_along(moments, margins, margin_now=day.margin_now, profile=inputs.profile)
-        return all(figures.added_used <= most for figures in found)
+        return all(
+            figures.added_used <= most and (gone or figures.added_at_order <= most_at_order)
+            for figures, gone in zip(found, is_exit, strict=True)
+        )
 
     low, high = 0, max(totals.values())
     while low < high:

@@ -32,6 +32,7 @@ class Kept(StrEnum):
     BELOW_MINIMUM_EXIT_VALUE = "below the minimum exit value"
     WORTH_LESS_THAN_CHARGES = "worth less than its charges"
     STILL_COVERS = "still covers shorts or a coming entry"
+    FREE_MARGIN = "free margin would not bear the sale"
     NEEDED_LATER = "a later entry will need it"
     NOT_NET_LONG = "the account is not net long in it"
 
@@ -75,19 +76,32 @@ class UnwindChoice:
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """What bounds the sale: lots of each column that are worth selling, lots of each side, both margins in float rupees."""
+    """What bounds the sale: lots of each column that are worth selling, lots of each side, margins in float rupees.
+
+    `used` after every moment, `order` on top of now's margin at the worst order of an entry, `rise` by the sale itself.
+    """
 
     most: FloatArray
     each_side: dict[Right, float]
     used: float
     order: float
+    rise: float
+
+    def breached(self, model: HedgeModel, lots: FloatArray) -> Kept | None:
+        """Return which margin the sale of `lots` would pass, re-priced by the engine, or `None`."""
+        found = model.figures(lots)
+        if found.used > self.used + TOLERANCE_RUPEES:
+            return Kept.STILL_COVERS
+        over_free = found.order > self.order + TOLERANCE_RUPEES or model.added_now(lots) > self.rise + TOLERANCE_RUPEES
+        return Kept.FREE_MARGIN if over_free else None
 
 
 def choose_unwind(inputs: UnwindInputs) -> UnwindChoice:
     """Return the sale that recovers most after charges and after buying again what later entries need.
 
     Permitted is what leaves the book, with every entry of the exit buffer, under the exit trigger; over it, only longs
-    beyond shorts whose sale does not raise margin. Raises `MarketUnknown` where an index of the book has no spot.
+    beyond shorts whose sale does not raise margin. What margin rises by, at once and at the orders of those entries, must
+    fit free margin with the safety buffer left; a sale that raises nothing is never kept by it. Raises `MarketUnknown` where an index of the book has no spot.
     """
     model = HedgeModel(replace(inputs.problem, candidates=()))
     room = _room(model)
@@ -96,8 +110,7 @@ def choose_unwind(inputs: UnwindInputs) -> UnwindChoice:
     if needed is None:
         needed = lots_needed_later(model, held=held, later_units=inputs.later_units)
     lots = _best_sale(inputs, model, room, needed)
-    found = model.figures(lots)
-    if found.used > room.used + TOLERANCE_RUPEES or found.order > room.order + TOLERANCE_RUPEES:
+    if room.breached(model, lots):
         # Re-priced by the engine the sale costs more margin than the program saw (a calendar charge): sell nothing.
         lots = np.zeros(len(lots))
     reasons = {column.contract: _why_kept(model, room, lots, row) for row, column in enumerate(model.columns)}
@@ -109,12 +122,15 @@ def _room(model: HedgeModel) -> _Room:
     before = model.figures(np.zeros(len(model.columns)))
     trigger = float(problem.budget * problem.policy.exit_trigger_pct / HUNDRED)
     worth = np.array([_worth_selling(problem, column.price) for column in model.columns], dtype=np.bool_)
+    buffer = problem.profile.buffer(budget=problem.budget, safety_buffer_pct=problem.policy.safety_buffer_pct)
+    free = float(problem.free_margin - buffer)
     everything = dict.fromkeys(Right, float(model.depth.sum()))
     return _Room(
         most=np.where(worth, model.depth, 0.0),
         each_side=everything if before.used <= trigger else {r: float(_excess_lots(problem, r)) for r in Right},
         used=max(trigger, before.used),
-        order=max(float(problem.free_margin), before.order),
+        order=max(free, before.order),
+        rise=max(free, 0.0),
     )
 
 
@@ -175,9 +191,12 @@ def _margins(model: HedgeModel, room: _Room) -> list[tuple[FloatArray, FloatArra
     slack = TOLERANCE_RUPEES / 2
     used = [(s, room.used - s.used_fixed + slack) for s in model.states if s.used_fixed is not None]
     order = [(s, room.order - s.order_fixed + slack) for s in model.states if s.order_fixed is not None]
+    # Free margin is asked for the sale itself too, entry or not, and before its premium is credited.
+    now = model.states[0]
+    sale = [(now, room.rise + model.scale * model.universe.total(now.units) + slack)]
     return [
         margin_rows(model, picked, moments, per_lot=per_lot)
-        for moments, per_lot in ((used, model.used_cash), (order, model.order_cash))
+        for moments, per_lot in ((used, model.used_cash), (order, model.order_cash), (sale, np.zeros(len(picked))))
         if moments
     ]
 
@@ -193,11 +212,10 @@ def _why_kept(model: HedgeModel, room: _Room, lots: FloatArray, row: int) -> Kep
         return Kept.WORTH_LESS_THAN_CHARGES
     more = lots.copy()
     more[row] += 1
-    found = model.figures(more)
     right = column.contract.right
-    over = found.used > room.used + TOLERANCE_RUPEES or found.order > room.order + TOLERANCE_RUPEES
-    sold = float(more[model.is_right[right]].sum())
-    return Kept.STILL_COVERS if over or sold > room.each_side[right] else Kept.NEEDED_LATER
+    if float(more[model.is_right[right]].sum()) > room.each_side[right]:
+        return Kept.STILL_COVERS
+    return room.breached(model, more) or Kept.NEEDED_LATER
 
 
 def _choice(model: HedgeModel, lots: FloatArray, reasons: Mapping[Contract, Kept]) -> UnwindChoice:

@@ -16,7 +16,7 @@ HUNDRED = Decimal(100)
 def lots_needed_later(
     model: HedgeModel, *, held: Mapping[Contract, int], later_units: Mapping[Right, int]
 ) -> dict[Right, int]:
-    """Return the lots of wings on each side without which the remaining day would pass the trigger.
+    """Return the lots of wings on each side without which the remaining day would pass the trigger or free margin.
 
     The remaining day is the book, every entry that is coming, and `later_units` sold at the money, with no exit between:
     on the safe side. Of the wings `held` the nearest count first, as many on both sides, fewest first; when even all of
@@ -41,7 +41,11 @@ def lots_needed_later(
         right: sorted((c for c in held if c.right is right), key=lambda c: abs(c.strike - spot)) for right in Right
     }
     trigger = float(problem.budget * problem.policy.utilization_trigger_pct / HUNDRED)
-    base = float(problem.used_now) + float(problem.used_offset) - model.scale * universe.total(now)
+    margin_now = model.scale * universe.total(now)
+    most = margin_now + min(
+        trigger - float(problem.used_now) - float(problem.used_offset),
+        float(problem.free_margin) - float(problem.order_offset),
+    )
 
     def within(lots: int) -> bool:
         units = day.copy()
@@ -51,7 +55,7 @@ def lots_needed_later(
                 kept = min(keep, held[contract])
                 keep -= kept
                 units[universe.row(contract, problem.product)] -= (held[contract] - kept) * model.lot
-        return base + model.scale * universe.total(units) <= trigger
+        return model.scale * universe.total(units) <= most
 
     totals = {right: sum(held[contract] for contract in sides[right]) for right in Right}
     low, high = 0, max(totals.values())

@@ -282,6 +282,16 @@ def test_a_wing_that_an_entry_within_the_exit_buffer_needs_is_kept():
     assert not isinstance(decision, Unwind)
 
 
+@pytest.mark.parametrize(("free_margin", "sold"), [(1_000_000, True), (900_000, False)])
+def test_a_sale_whose_margin_free_margin_would_not_bear_with_the_buffer_is_not_made(free_margin, sold):
+    # Six covered straddles; without their wings margin rises by ₹826,020, and the buffer is 2 % of 40 lakh.
+    wings = ((option(26300), 6), (option(25700, Right.PE), 6))
+    known = selling(*wings, session=session(budget=Decimal(4_000_000)), free_margin=Decimal(free_margin))
+    known = replace(known, positions=(*(known.positions or ()), *short_straddle(6)), used=Decimal(1_000_000))
+    decision = decide(replace(known, just_exited=True))
+    assert (isinstance(decision, Unwind) and len(decision.legs) == 2 and decision.legs[0].quantity == 6 * 65) is sold
+
+
 def test_nothing_is_sold_while_an_entry_may_still_be_on_its_way():
     assert isinstance(decide(selling((option(26300), 8), just_due=True)), Hold)
 

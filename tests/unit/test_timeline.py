@@ -260,6 +260,23 @@ def test_wings_are_needed_where_a_later_entry_would_pass_the_trigger_without_the
     assert total((*straddle(lots=4), *wing_lines(kept))) <= trigger < total((*straddle(lots=4), *wing_lines(fewer)))
 
 
+def test_wings_are_needed_where_a_later_entry_would_pass_free_margin_without_them():
+    budget, free = Decimal(3_000_000), Decimal(400_000)
+    inputs = day(straddle(lots=3), [entry("A", after_minutes=120)], wings=pair(300, 6), budget=budget)
+    assert lots_needed(replace(inputs, free_margin=budget)) == {Right.CE: 0, Right.PE: 0}
+    needed = lots_needed(replace(inputs, free_margin=free))
+    assert 0 < needed[Right.CE] == needed[Right.PE] < 6
+    now = total(inputs.book)
+    kept, fewer = (pair(300, lots) for lots in (needed[Right.CE], needed[Right.CE] - 1))
+    at_order = [total((*straddle(lots=4), *wing_lines(some))) - now for some in (kept, fewer)]
+    assert at_order[0] <= free < at_order[1]
+
+
+def test_an_exit_asks_free_margin_for_nothing():
+    inputs = day(straddle(lots=3), (), [leaving("old", straddle(lots=3), 60)], pair(300, 3), free_margin=Decimal(0))
+    assert lots_needed(inputs) == {Right.CE: 0, Right.PE: 0}
+
+
 def test_no_wing_is_needed_where_shorts_leave_before_the_next_entry_comes():
     inputs = day(
         straddle(lots=3), [entry("A", after_minutes=120)], [leaving("old", straddle(lots=3), 60)], pair(300, 3)
@@ -270,8 +287,8 @@ def test_no_wing_is_needed_where_shorts_leave_before_the_next_entry_comes():
 def test_all_wings_are_needed_where_even_all_of_them_do_not_suffice_or_nobody_knows():
     inputs = day(straddle(lots=3), [entry("A", lots=9, after_minutes=120)], wings=pair(300, 2))
     assert lots_needed(inputs) == {Right.CE: 2, Right.PE: 2}
-    unknown = replace(inputs, coming=(entry("A"),), used_now=None)
-    assert lots_needed(unknown) == {Right.CE: 2, Right.PE: 2}
+    for unknown in ("used_now", "free_margin"):
+        assert lots_needed(replace(inputs, coming=(entry("A"),), **{unknown: None})) == {Right.CE: 2, Right.PE: 2}
 
 
 def test_no_wing_is_needed_on_a_day_on_which_nothing_comes():

@@ -11,6 +11,7 @@ import pytest
 from hedging.domain.charges import ChargeRates, order_charges
 from hedging.domain.instruments import Product, Right, Side
 from hedging.domain.margin import MarginLine
+from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.optimizer import HeldWing
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.unwind import Kept, UnwindInputs, choose_unwind
@@ -25,6 +26,7 @@ from tests.unit.margin_books import (
     problem,
     straddle,
     total,
+    wing_lines,
 )
 
 RATES = ChargeRates()
@@ -105,6 +107,44 @@ def test_a_sale_never_raises_margin_above_the_exit_trigger_even_for_longs_beyond
     before = total(asked.problem.book)
     choice = choose_unwind(asked)
     assert choice.utilization_after_pct / 100 * Decimal(700_000) <= before + 1
+
+
+@pytest.mark.parametrize("profile", [MarginProfile(error_pct=Decimal(1)), MarginProfile(error_pct=None)])
+@pytest.mark.parametrize(("rupees_over", "pairs"), [(2, 3), (-2, 2)])
+def test_what_margin_rises_by_in_a_sale_fits_free_margin_with_the_buffer_left_though_no_entry_is_near(
+    rupees_over, pairs, profile
+):
+    budget = Decimal(3_000_000)
+    rise = total(straddle(lots=3)) - total([*straddle(lots=3), *wing_lines(wings(3))])
+    buffer = budget * profile.buffer_pct(Decimal(1)) / 100
+    asked = inputs(straddle(lots=3), wings(3), budget=budget, profile=profile, free_margin=rise + buffer + rupees_over)
+    choice = choose_unwind(asked)
+    assert sold(choice) == {(Right.CE, 250): pairs, (Right.PE, 250): pairs}
+    assert {reason for _, reason in reasons(choice).values()} <= {Kept.FREE_MARGIN}
+
+
+def test_a_sale_leaves_free_margin_and_buffer_for_the_orders_of_an_entry_inside_the_exit_buffer():
+    budget, profile = Decimal(3_000_000), MarginProfile(error_pct=Decimal(1))
+    bare, covered = ([*straddle(lots=2), *wing_lines(some)] for some in ((), wings(2)))
+    entered = total([*bare, *entry().lines]) - total(covered)
+    for rupees_over, pairs in ((2, 2), (-2, 1)):
+        free = entered + budget / 100 + rupees_over
+        asked = inputs(straddle(lots=2), wings(2), soon=(entry(),), budget=budget, profile=profile, free_margin=free)
+        assert sold(choose_unwind(asked)) == {(Right.CE, 250): pairs, (Right.PE, 250): pairs}
+
+
+@pytest.mark.parametrize("free", [Decimal(-50_000), Decimal(0), Decimal(5_000)])
+def test_a_sale_that_raises_no_margin_is_made_without_any_free_margin(free):
+    assert sum(sold(choose_unwind(inputs((), wings(3), free_margin=free))).values()) == 6
+
+
+def test_a_wing_that_a_later_entry_needs_for_free_margin_is_not_sold_where_the_day_is_not_drawn():
+    asked = inputs(straddle(lots=2), wings(4), later_units=dict.fromkeys(Right, 2 * LOT), budget=Decimal(3_000_000))
+    assert sum(sold(choose_unwind(changed(asked, free_margin=Decimal(3_000_000)))).values()) == 8
+    choice = choose_unwind(changed(asked, free_margin=Decimal(600_000)))
+    assert 0 < sum(sold(choice).values()) < 8
+    left = [*asked.problem.book, *(MarginLine(t.contract, -t.lots * LOT, t.price, Product.NRML) for t in choice.sells)]
+    assert total([*left, *straddle(lots=2)]) - total(asked.problem.book) <= 600_000
 
 
 def test_a_wing_that_a_later_entry_will_need_is_not_sold():

@@ -19,8 +19,8 @@ from hedging.domain.instruments import Product, Right, Side
 from hedging.domain.margin import MarginLine
 from hedging.domain.optimizer import HeldWing
 from hedging.domain.policy import HedgePolicy
-from hedging.domain.unwind import UnwindInputs, choose_unwind
-from tests.unit.margin_books import LOT, SPEC, entry, fair, line, option, otm, problem, total
+from hedging.domain.unwind import Kept, UnwindInputs, choose_unwind
+from tests.unit.margin_books import LOT, SPEC, entry, fair, line, option, otm, problem, total, wing_lines
 
 RATES = ChargeRates()
 FREEZE = 2  # lots, so that the charges of a second order are met
@@ -50,7 +50,8 @@ def random_inputs(seed):
     needed = {right: random.randint(0, 3) for right in Right} if random.random() < 0.6 else dict.fromkeys(Right, 0)
     prices = [Decimal(random.randint(2, 120)) / 20 if random.random() < 0.7 else None for _ in wings]
     rebuy = {wing.contract: price for wing, price in zip(wings, prices, strict=True) if price is not None}
-    return UnwindInputs(asked, needed_later=needed, rebuy_prices=rebuy)
+    free = Decimal(random.choice([2_000_000, 2_000_000, 400_000, 150_000, 20_000]))
+    return UnwindInputs(replace(asked, free_margin=free), needed_later=needed, rebuy_prices=rebuy)
 
 
 @cache
@@ -92,7 +93,7 @@ def permitted(inputs, sale):
     books = [asked.book, [*asked.book, *soon]] if soon else [asked.book]
     before = max(total(list(book)) for book in books)
     after = max(total([*book, *sold]) for book in books)
-    if after > max(trigger, before) + 1:
+    if after > max(trigger, before) + 1 or not affordable(asked, soon, sold):
         return False
     if before <= trigger:
         return True
@@ -103,6 +104,17 @@ def permitted(inputs, sale):
         sum(n for w, n in zip(asked.wings, sale, strict=True) if w.contract.right is right) <= excess[right]
         for right in Right
     )
+
+
+def affordable(asked, soon, sold):
+    """Whether free margin, less the safety buffer of 1 % of budget, bears the sale and then each order of the entry."""
+    now, free = total(list(asked.book)), asked.free_margin - asked.budget / 100
+    if total([*asked.book, *sold]) - now > max(free, Decimal(0)) + 1:
+        return False
+    orders = [[*asked.book, *soon[: count + 1]] for count in range(len(soon))]
+    before = max((total(book) - now for book in orders), default=Decimal(0))
+    after = max((total([*book, *sold]) - now for book in orders), default=Decimal(0))
+    return after <= max(free, before) + 1
 
 
 def worth(inputs, sale):
@@ -120,9 +132,23 @@ def worth(inputs, sale):
     return gained - again
 
 
-@pytest.mark.parametrize("seed", range(16))
-def test_no_other_sale_recovers_more_and_the_chosen_one_is_permitted(seed):
+def short_of_free_margin(seed):
+    """The same book with budget to spare, where free margin bears a part of what a sale of all wings would raise."""
     inputs = random_inputs(seed)
+    asked, budget = inputs.problem, Decimal(4_000_000)
+    own = wing_lines(asked.wings)
+    rise = total(asked.book[: -len(own)]) - total(list(asked.book))
+    free = budget / 100 + rise * Random(seed).choice([20, 50, 80]) / 100
+    policy = replace(POLICY, minimum_exit_value=Decimal(0))
+    return replace(inputs, problem=replace(asked, budget=budget, free_margin=free, policy=policy))
+
+
+MAKERS = [*((random_inputs, seed) for seed in range(16)), *((short_of_free_margin, seed) for seed in range(100, 116))]
+
+
+@pytest.mark.parametrize(("make", "seed"), MAKERS)
+def test_no_other_sale_recovers_more_and_the_chosen_one_is_permitted(make, seed):
+    inputs = make(seed)
     choice = choose_unwind(inputs)
     sold = {trade.contract: trade.lots for trade in choice.sells}
     chosen = worth(inputs, tuple(sold.get(wing.contract, 0) for wing in inputs.problem.wings))
@@ -132,11 +158,14 @@ def test_no_other_sale_recovers_more_and_the_chosen_one_is_permitted(seed):
     assert float(chosen) == pytest.approx(float(best), abs=1e-6)
 
 
-def test_the_random_books_sell_everything_something_and_nothing():
-    sold = []
-    for seed in range(16):
-        inputs = random_inputs(seed)
-        lots = sum(trade.lots for trade in choose_unwind(inputs).sells)
+def test_the_random_books_sell_everything_something_and_nothing_and_lack_free_margin():
+    sold, kept = [], set()
+    for make, seed in MAKERS:
+        inputs = make(seed)
+        choice = choose_unwind(inputs)
+        lots = sum(trade.lots for trade in choice.sells)
         held = sum(wing.lots for wing in inputs.problem.wings)
         sold.append("nothing" if lots == 0 else "everything" if lots == held else "something")
+        kept |= {wing.reason for wing in choice.kept}
     assert set(sold) == {"nothing", "something", "everything"}
+    assert {Kept.FREE_MARGIN, Kept.STILL_COVERS, Kept.NEEDED_LATER} <= kept
