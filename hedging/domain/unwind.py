@@ -50,8 +50,8 @@ class UnwindInputs:
     """What decides a sale: the account's book with our `wings` in it, and the rest of the day.
 
     `problem.coming` are the entries inside the exit buffer; nothing is bought, so candidates, cash and cap play no part.
-    `later_units`: units that still later entries of today sell on each side. `needed_later`: lots of wings that the rest of
-    the day needs, where its timeline is known; else `later_units` bounds them. `rebuy_prices`: what a wing is expected to
+    `later_units`: units that still later entries of today sell on each side. `needed_later`: lots of wings, the nearest of
+    each side, that the rest of the day needs, where its timeline is known; else `later_units` bounds them. `rebuy_prices`: what a wing is expected to
     cost when it is bought again, rupees a unit; a wing without one is never sold for later re-buying.
     """
 
@@ -167,9 +167,11 @@ def _best_sale(inputs: UnwindInputs, model: HedgeModel, room: _Room, needed: Map
     for right in Right:
         mine = model.is_right[right].astype(np.float64)
         matrix.append(np.concatenate([mine, flat, flat, flat])[None, :])
-        matrix.append(np.concatenate([mine, flat, -mine, flat])[None, :])
-        spare = max(0.0, float(mine @ model.depth) - needed.get(right, 0))
-        tops.append(np.array([room.each_side[right], spare]))
+        tops.append(np.array([room.each_side[right]]))
+        # Need counts the nearest wings, so these stay: of the k nearest lots min(k, needed), or they are bought again.
+        nearest, spare = _spare_lots(model, right, needed.get(right, 0))
+        matrix.append(np.hstack([nearest, nothing[: len(nearest)], -nearest, nothing[: len(nearest)]]))
+        tops.append(spare)
     for rows, bounds in _margins(model, room):
         matrix.append(np.hstack([rows, np.zeros((len(rows), 3 * count))]))
         tops.append(bounds)
@@ -184,6 +186,20 @@ def _best_sale(inputs: UnwindInputs, model: HedgeModel, room: _Room, needed: Map
         time_limit_seconds=problem.time_limit_seconds,
     )
     return np.zeros(count) if answer.x is None else np.round(answer.x[:count])
+
+
+def _spare_lots(model: HedgeModel, right: Right, needed: int) -> tuple[FloatArray, FloatArray]:
+    """Return a row for each wing of a side, of it and all nearer ones, and how many of their lots nothing needs later."""
+    spot = model.problem.market.spots[model.problem.spec.index]
+    mine = sorted(
+        (abs(column.contract.strike - spot), column.contract, number)
+        for number, column in enumerate(model.columns)
+        if column.contract.right is right
+    )
+    rows = np.zeros((len(mine), len(model.columns)))
+    for place, (_, _, number) in enumerate(mine):
+        rows[place:, number] = 1.0
+    return rows, np.maximum(rows @ model.depth - needed, 0.0)
 
 
 def _margins(model: HedgeModel, room: _Room) -> list[tuple[FloatArray, FloatArray]]:

@@ -165,6 +165,31 @@ def test_what_the_timeline_needs_counts_before_the_bound_without_exits():
     assert sum(sold(none).values()) == 8
 
 
+@pytest.mark.parametrize(
+    ("needed", "sells"),
+    [
+        (0, {(Right.CE, 250): 2, (Right.PE, 250): 2, (Right.CE, 350): 2, (Right.PE, 350): 2}),
+        (1, {(Right.CE, 250): 1, (Right.PE, 250): 1, (Right.CE, 350): 2, (Right.PE, 350): 2}),
+        (2, {(Right.CE, 350): 2, (Right.PE, 350): 2}),
+        (3, {(Right.CE, 350): 1, (Right.PE, 350): 1}),
+        (4, {}),
+    ],
+)
+def test_the_nearest_wings_are_those_that_stay_for_later_entries_dear_as_they_are(needed, sells):
+    asked = inputs(
+        straddle(lots=2), (*wings(2, 350), *wings(2, 250)), policy=HedgePolicy(minimum_exit_value=Decimal(0))
+    )
+    choice = choose_unwind(replace(asked, needed_later=dict.fromkeys(Right, needed)))
+    assert sold(choice) == {key: lots for key, lots in sells.items() if lots}
+
+
+def test_a_near_wing_is_not_sold_for_a_worthless_far_one_that_stays():
+    asked = inputs(straddle(lots=2), (*wings(2, 250), *wings(2, 600)))
+    choice = choose_unwind(replace(asked, needed_later=dict.fromkeys(Right, 2)))
+    assert choice.sells == ()
+    assert {reasons(choice)[right, 250] for right in Right} == {(2, Kept.NEEDED_LATER)}
+
+
 def test_later_entries_that_fit_without_wings_need_none():
     choice = choose_unwind(inputs(straddle(lots=1), wings(2), later_units=dict.fromkeys(Right, 2 * LOT)))
     assert sum(sold(choice).values()) == 4

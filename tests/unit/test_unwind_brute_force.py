@@ -63,21 +63,27 @@ def charge(side, lots, price):
 
 
 def bought_again(inputs, sale):
-    """The least that buying back what later entries need costs after `sale`; `None` where it cannot be bought back."""
+    """The least that buying back the nearest wings, which later entries need, costs after `sale`; `None` where it cannot be bought back."""
     wings = inputs.problem.wings
     best = None
     for again in every(*(range(lots + 1) for lots in sale)):
         priced = [(w.contract, inputs.rebuy_prices.get(w.contract), n) for w, n in zip(wings, again, strict=True) if n]
         if any(price is None for _, price, _ in priced):
             continue
-        left = dict.fromkeys(Right, 0)
-        for wing, sold, bought in zip(wings, sale, again, strict=True):
-            left[wing.contract.right] += wing.lots - sold + bought
-        held = {right: sum(w.lots for w in wings if w.contract.right is right) for right in Right}
-        if all(left[right] >= min(held[right], inputs.needed_later[right]) for right in Right):
+        left = {w.contract: w.lots - sold + bought for w, sold, bought in zip(wings, sale, again, strict=True)}
+        if all(needed_stay(inputs, right, left) for right in Right):
             cost = sum((p * n * LOT + charge(Side.BUY, n, p) for _, p, n in priced), Decimal(0))
             best = cost if best is None else min(best, cost)
     return best
+
+
+def needed_stay(inputs, right, left):
+    """Whether `left` holds, of the k nearest lots of a side, min(k, needed) for every k: each lot is looked at by itself."""
+    wings = [wing for wing in inputs.problem.wings if wing.contract.right is right]
+    nearest = sorted(wings, key=lambda wing: abs(wing.contract.strike - 24_000))
+    were = [wing.contract for wing in nearest for _ in range(wing.lots)]
+    stay = [contract for wing in nearest for contract in [wing.contract] * left[wing.contract]]
+    return stay[: inputs.needed_later[right]] == were[: inputs.needed_later[right]]
 
 
 def permitted(inputs, sale):
