@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from hedging.domain.exposure import ExposureKey, exposures
 from hedging.domain.facts import CycleFacts
 from hedging.domain.guards import REDUCING, SELLING, UNWINDING, Gate, first_closed
 from hedging.domain.instruments import Contract, Right, Side
+from hedging.domain.optimizer_types import HedgeProblem
 from hedging.domain.problem import book_problem, out_of_the_money
 from hedging.domain.projection import Projection
 from hedging.domain.reasons import Reason
@@ -46,7 +48,7 @@ def unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, 
     card = card_of(facts, projection)
     if facts.chain is None or facts.just_due or not considers_sales(facts):
         return Hold(quiet, gates, card)
-    choice = choose_unwind(_unwind_inputs(facts))
+    choice = choose_unwind(_unwind_inputs(facts, projection))
     card["kept"] = [
         {"symbol": contract_name(kept.contract), "lots": kept.lots, "why": kept.reason.value} for kept in choice.kept
     ]
@@ -125,16 +127,27 @@ def _ending(facts: CycleFacts) -> bool:
     return facts.window is not None and facts.now >= facts.window.act_until - BEFORE_CLOSE
 
 
-def _unwind_inputs(facts: CycleFacts) -> UnwindInputs:
+def _unwind_inputs(facts: CycleFacts, projection: Projection | None) -> UnwindInputs:
     soon = {entry.portfolio for entry in facts.soon}
     beyond = [entry for entry in facts.later if entry.portfolio not in soon]
     asks = {w.contract: _ask(facts, w.contract) for w in facts.held}
     return UnwindInputs(
-        problem=book_problem(facts, facts.soon),
+        problem=_sale_problem(facts, projection),
         later_units={right: sum(entry.units[right] for entry in beyond) for right in Right},
         needed_later=facts.needed_later,
         rebuy_prices={contract: ask for contract, ask in asks.items() if ask is not None},
     )
+
+
+def _sale_problem(facts: CycleFacts, projection: Projection | None) -> HedgeProblem:
+    """Return the problem of a sale, with what broker and history are known to count beyond the engine for coming entries."""
+    problem = book_problem(facts, facts.soon)
+    if projection is None:
+        return problem
+    # The safety buffer in these offsets is kept by `choose_unwind` itself.
+    buffer = facts.profile.buffer(budget=facts.session.budget, safety_buffer_pct=facts.policy.safety_buffer_pct)
+    used, order = (max(Decimal(0), offset - buffer) for offset in (projection.used_offset, projection.order_offset))
+    return replace(problem, used_offset=used, order_offset=order)
 
 
 def _ask(facts: CycleFacts, contract: Contract) -> Decimal | None:

@@ -1,7 +1,7 @@
 """Timeline: both figures of every coming entry and exit of the day, with the hedges held, without them, and their floor.
 
 Everything is seen from now: strikes, prices and the index as they are, the engine's differences on top of the broker's
-present number, no safety buffer. On expiry day nothing else matters to SPAN, since its look-ahead leaves intrinsic value.
+present number, no safety buffer (but in what `lots_needed` keeps). On expiry day nothing else matters to SPAN, since its look-ahead leaves intrinsic value.
 The near projection (`projection.project`) adds the broker's own answers and the buffer, and knows no exits.
 """
 
@@ -185,7 +185,8 @@ def lots_needed(inputs: DayInputs) -> dict[Right, int]:
     Of the wings held the nearest to the money count first, as many on both sides, fewest first. Where even all of them
     do not bring a moment under both limits, all are needed: whatever is sold would have to be bought again. An exit
     between now and an entry counts as done; one that does not happen costs a second purchase, not a breach, because
-    each entry is projected again before it comes. Unknown used or free margin needs all. Raises like `draw_day`.
+    each entry is projected again before it comes, with the safety buffer on top: so both limits keep it free here too, else
+    what is sold now would be bought back then. Unknown used or free margin needs all. Raises like `draw_day`.
     """
     day = _day(inputs)
     lot = inputs.spec.lot
@@ -205,8 +206,10 @@ def lots_needed(inputs: DayInputs) -> dict[Right, int]:
     if inputs.used_now is None or inputs.free_margin is None or not moments:
         return totals if moments else dict.fromkeys(Right, 0)
     units = units_along(day.universe, day.book, moments) - day.own
-    most = inputs.budget * inputs.policy.utilization_trigger_pct / HUNDRED - inputs.used_now - inputs.used_offset
-    most_at_order = inputs.free_margin - inputs.order_offset
+    buffer = inputs.profile.buffer(budget=inputs.budget, safety_buffer_pct=inputs.policy.safety_buffer_pct)
+    trigger = inputs.budget * inputs.policy.utilization_trigger_pct / HUNDRED
+    most = trigger - inputs.used_now - inputs.used_offset - buffer
+    most_at_order = inputs.free_margin - inputs.order_offset - buffer
     is_exit = [moment.is_exit for moment in moments if moment.completes_entry]
 
     def within(lots: int) -> bool:

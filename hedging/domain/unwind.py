@@ -120,9 +120,11 @@ def choose_unwind(inputs: UnwindInputs) -> UnwindChoice:
 def _room(model: HedgeModel) -> _Room:
     problem = model.problem
     before = model.figures(np.zeros(len(model.columns)))
-    trigger = float(problem.budget * problem.policy.exit_trigger_pct / HUNDRED)
     worth = np.array([_worth_selling(problem, column.price) for column in model.columns], dtype=np.bool_)
     buffer = problem.profile.buffer(budget=problem.budget, safety_buffer_pct=problem.policy.safety_buffer_pct)
+    exit_trigger = problem.budget * problem.policy.exit_trigger_pct / HUNDRED
+    # Whatever the exit trigger: over this the next projection, buffer included, would buy again.
+    trigger = float(min(exit_trigger, problem.budget * problem.policy.utilization_trigger_pct / HUNDRED - buffer))
     free = float(problem.free_margin - buffer)
     everything = dict.fromkeys(Right, float(model.depth.sum()))
     return _Room(

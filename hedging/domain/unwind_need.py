@@ -19,7 +19,7 @@ def lots_needed_later(
     """Return the lots of wings on each side without which the remaining day would pass the trigger or free margin.
 
     The remaining day is the book, every entry that is coming, and `later_units` sold at the money, with no exit between:
-    on the safe side. Of the wings `held` the nearest count first, as many on both sides, fewest first; when even all of
+    on the safe side, and with the safety buffer that the projection of each entry will add. Of the wings `held` the nearest count first, as many on both sides, fewest first; when even all of
     them do not suffice, all are needed.
     """
     problem = model.problem
@@ -41,10 +41,15 @@ def lots_needed_later(
         right: sorted((c for c in held if c.right is right), key=lambda c: abs(c.strike - spot)) for right in Right
     }
     trigger = float(problem.budget * problem.policy.utilization_trigger_pct / HUNDRED)
+    buffer = problem.profile.buffer(budget=problem.budget, safety_buffer_pct=problem.policy.safety_buffer_pct)
     margin_now = model.scale * universe.total(now)
-    most = margin_now + min(
-        trigger - float(problem.used_now) - float(problem.used_offset),
-        float(problem.free_margin) - float(problem.order_offset),
+    most = (
+        margin_now
+        - float(buffer)
+        + min(
+            trigger - float(problem.used_now) - float(problem.used_offset),
+            float(problem.free_margin) - float(problem.order_offset),
+        )
     )
 
     def within(lots: int) -> bool:

@@ -292,6 +292,18 @@ def test_a_sale_whose_margin_free_margin_would_not_bear_with_the_buffer_is_not_m
     assert (isinstance(decision, Unwind) and len(decision.legs) == 2 and decision.legs[0].quantity == 6 * 65) is sold
 
 
+@pytest.mark.parametrize(("beyond", "sold"), [(0, True), (300_000, False)])
+def test_a_sale_counts_what_the_broker_takes_for_a_coming_entry_beyond_our_engine(beyond, sold):
+    entry = straddle(2, minutes=4)
+    wings = ((option(26300), 2), (option(25700, Right.PE), 2))
+    known = selling(
+        *wings, coming=(entry,), soon=(entry,), later=(later(entry),), session=session(budget=Decimal(1_200_000))
+    )
+    taken = Decimal(560_000 + beyond)  # of 12 lakh; our engine says 561,340 without wings
+    known = replace(known, increments={entry.portfolio: BrokerIncrement(taken, taken, 1.0)})
+    assert isinstance(decide(known), Unwind) is sold
+
+
 def test_nothing_is_sold_while_an_entry_may_still_be_on_its_way():
     assert isinstance(decide(selling((option(26300), 8), just_due=True)), Hold)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hedging.domain.entries import PlannedExit
 from hedging.domain.instruments import Product, Right
 from hedging.domain.margin import MarginMarket, MarketUnknown
+from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy, Relaxation
 from hedging.domain.projection import ProjectionInputs, project
 from hedging.domain.timeline import DayInputs, MomentKind, draw_day, lots_needed
@@ -256,8 +257,8 @@ def test_wings_are_needed_where_a_later_entry_would_pass_the_trigger_without_the
     assert 0 < needed[Right.CE] == needed[Right.PE] <= 3
     kept = pair(300, needed[Right.CE])
     fewer = pair(300, needed[Right.CE] - 1)
-    trigger = BUDGET * 95 / 100
-    assert total((*straddle(lots=4), *wing_lines(kept))) <= trigger < total((*straddle(lots=4), *wing_lines(fewer)))
+    most = BUDGET * (95 - 1) / 100  # the buffer of a calibrated engine is 1 %
+    assert total((*straddle(lots=4), *wing_lines(kept))) <= most < total((*straddle(lots=4), *wing_lines(fewer)))
 
 
 def test_wings_are_needed_where_a_later_entry_would_pass_free_margin_without_them():
@@ -269,7 +270,35 @@ def test_wings_are_needed_where_a_later_entry_would_pass_free_margin_without_the
     now = total(inputs.book)
     kept, fewer = (pair(300, lots) for lots in (needed[Right.CE], needed[Right.CE] - 1))
     at_order = [total((*straddle(lots=4), *wing_lines(some))) - now for some in (kept, fewer)]
-    assert at_order[0] <= free < at_order[1]
+    assert at_order[0] <= free - budget / 100 < at_order[1]
+
+
+@pytest.mark.parametrize(("error_pct", "buffer_pct"), [("0.5", "0.5"), ("1", "1"), ("4", "2"), (None, "2")])
+@pytest.mark.parametrize(("rupees", "needed"), [(2, 0), (-2, 1)])
+def test_the_buffer_of_the_projection_to_come_is_kept_free_of_both_limits(error_pct, buffer_pct, rupees, needed):
+    profile = MarginProfile(error_pct=None if error_pct is None else Decimal(error_pct))
+    coming, wings = [entry("A", after_minutes=120)], pair(300, 3)
+    bare = total(straddle(lots=3))
+    budget = (bare + rupees) / (95 - Decimal(buffer_pct)) * 100
+    inputs = day(straddle(lots=2), coming, wings=wings, budget=budget, profile=profile, free_margin=10 * budget)
+    assert lots_needed(inputs) == dict.fromkeys(Right, needed)
+    budget = Decimal(5_000_000)
+    free = bare - total(inputs.book) + budget * Decimal(buffer_pct) / 100 + rupees
+    assert lots_needed(replace(inputs, budget=budget, free_margin=free)) == dict.fromkeys(Right, needed)
+
+
+def test_what_is_kept_for_a_later_entry_is_enough_for_its_projection():
+    inputs = day(straddle(lots=2), [entry("A", after_minutes=120)], wings=pair(300, 3), budget=Decimal(860_000))
+    needed = lots_needed(inputs)
+    left = [*straddle(lots=2), *wing_lines(pair(300, needed[Right.CE]))]
+    near = project(
+        ProjectionInputs(
+            book=left, coming=(entry("A", after_minutes=1),), market=market(), parameters=PARAMETERS, profile=CALIBRATED,
+            policy=inputs.policy, budget=inputs.budget, used_now=total(left), free_margin=inputs.budget,
+        )
+    )  # fmt: skip
+    assert needed == {Right.CE: 1, Right.PE: 1}
+    assert near.need is False
 
 
 def test_an_exit_asks_free_margin_for_nothing():

@@ -62,6 +62,16 @@ def test_with_every_short_gone_every_wing_is_sold():
     assert choice.recovery == sum(premium) - paid
 
 
+@pytest.mark.parametrize(("exit_trigger", "most_pct"), [(70, 70), (93, 93), (95, 94)])
+def test_a_sale_stays_under_the_exit_trigger_and_a_buffer_under_the_trigger_to_buy(exit_trigger, most_pct):
+    policy = HedgePolicy(exit_trigger_pct=Decimal(exit_trigger))
+    bare = total(straddle(lots=2))
+    for rupees, sells in ((2, 2), (-2, 1)):
+        budget = (bare + rupees) / most_pct * 100
+        choice = choose_unwind(inputs(straddle(lots=2), wings(2), budget=budget, free_margin=BUDGET, policy=policy))
+        assert sold(choice) == {(Right.CE, 250): sells, (Right.PE, 250): sells}
+
+
 def test_wings_that_keep_the_book_under_the_exit_trigger_stay():
     asked = inputs(straddle(lots=3), wings(3))
     choice = choose_unwind(asked)
@@ -144,7 +154,19 @@ def test_a_wing_that_a_later_entry_needs_for_free_margin_is_not_sold_where_the_d
     choice = choose_unwind(changed(asked, free_margin=Decimal(600_000)))
     assert 0 < sum(sold(choice).values()) < 8
     left = [*asked.problem.book, *(MarginLine(t.contract, -t.lots * LOT, t.price, Product.NRML) for t in choice.sells)]
-    assert total([*left, *straddle(lots=2)]) - total(asked.problem.book) <= 600_000
+    assert total([*left, *straddle(lots=2)]) - total(asked.problem.book) <= 600_000 - 30_000
+
+
+@pytest.mark.parametrize(("rupees", "sells"), [(2, 4), (-2, 2)])
+def test_where_the_day_is_not_drawn_the_buffer_is_kept_free_for_later_entries_too(rupees, sells):
+    bare, later_units = total(straddle(lots=4)), dict.fromkeys(Right, 2 * LOT)
+    by_budget = inputs(
+        straddle(lots=2), wings(2), later_units=later_units, budget=(bare + rupees) / 94 * 100, free_margin=4 * BUDGET
+    )
+    assert sum(sold(choose_unwind(by_budget)).values()) == sells
+    free = bare - total(by_budget.problem.book) + 4 * BUDGET / 100 + rupees
+    by_free_margin = changed(by_budget, budget=4 * BUDGET, free_margin=free)
+    assert sum(sold(choose_unwind(by_free_margin)).values()) == sells
 
 
 def test_a_wing_that_a_later_entry_will_need_is_not_sold():

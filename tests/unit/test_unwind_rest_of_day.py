@@ -69,11 +69,12 @@ def after(inputs, choice):
 
 
 def breaches(inputs):
-    """What of the day passes the trigger, or at its order free margin."""
-    trigger = inputs.policy.utilization_trigger_pct
+    """What of the day passes the trigger, or at its order free margin, with the buffer of 1 % that its projection will add."""
+    trigger = inputs.policy.utilization_trigger_pct - 1
+    free = inputs.free_margin - inputs.budget / 100
     moments = [moment for moment in draw_day(inputs).moments if moment.kind is not MomentKind.NOW]
     over = {(m.portfolio, m.kind) for m in moments if m.held.utilization_pct > trigger}
-    return over | {(m.portfolio, "order") for m in moments if (m.held.at_order or Decimal(0)) > inputs.free_margin}
+    return over | {(m.portfolio, "order") for m in moments if (m.held.at_order or Decimal(0)) > free}
 
 
 @pytest.mark.parametrize("seed", DAYS)
