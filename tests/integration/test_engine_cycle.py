@@ -324,6 +324,79 @@ def test_the_last_reading_before_the_first_entry_stands_in_when_the_first_short_
     assert place.session.baseline == 77_000
 
 
+def baseline_after(place: World, moment, plan, used: int):
+    """The session's baseline after one cycle at `moment` that reads `used`."""
+    place.clock.moment = moment
+    place.exchange.used = Decimal(used)
+    reason(place, plan=plan, after=0)
+    place.session.refresh_from_db()
+    return place.session.baseline
+
+
+@pytest.mark.parametrize("late", [0, 1, 30, 60])
+def test_no_baseline_is_taken_while_an_entry_that_the_book_does_not_show_yet_is_just_due(late):
+    place = world(baseline=None, baseline_at=None)
+    plan = entry_soon(place, minutes=0)
+    blocked = place.clock.now() + timedelta(seconds=late)
+    assert (
+        baseline_after(place, blocked, plan, 1_099_800) is None
+    )  # accepted and its margin blocked, nothing filled yet
+
+
+def test_an_entry_that_falls_due_while_the_books_are_read_keeps_the_reading_from_being_the_baseline():
+    place = world(baseline=None, baseline_at=None)
+    plan = entry_soon(place, minutes=1 / 60)
+    place.exchange.before["positions"] = lambda: place.wait(2)
+    assert baseline_after(place, place.clock.now(), plan, 1_099_800) is None
+
+
+def test_the_baseline_is_taken_before_an_entry_and_once_it_did_not_come():
+    place = world(baseline=None, baseline_at=None)
+    plan = entry_soon(place, minutes=0)
+    due = place.clock.now()
+    assert baseline_after(place, due + timedelta(seconds=61), plan, 55_000) == 55_000
+    TradingSession.objects.update(baseline=None)
+    place.session.refresh_from_db()
+    assert baseline_after(place, due - timedelta(seconds=1), plan, 44_000) == 44_000
+
+
+def test_overnight_shorts_of_the_expiry_are_in_the_first_reading_at_the_open_not_in_one_before_it():
+    place = world(baseline=None, baseline_at=None)
+    place.clock.moment = make.ist(9, 15)
+    plan = entry_soon(place, minutes=1)
+    place.exchange.foreign[short()] = -65
+    assert baseline_after(place, make.ist(9, 14, 30), plan, 206_000) is None  # yesterday's margin
+    assert baseline_after(place, make.ist(9, 15), plan, 269_000) == 269_000  # that of expiry day
+
+
+def test_shorts_from_the_first_entry_on_are_taken_to_be_of_today():
+    place = world(baseline=None, baseline_at=None)
+    place.clock.moment = make.ist(9, 15)
+    plan = entry_soon(place, minutes=1)
+    place.exchange.foreign[short()] = -65
+    assert baseline_after(place, make.ist(9, 16), plan, 269_000) is None
+
+
+def test_an_intraday_short_before_the_first_entry_was_sold_today():
+    place = world(baseline=None, baseline_at=None)
+    place.clock.moment = make.ist(9, 15)
+    plan = entry_soon(place, minutes=5)
+    place.exchange.foreign[CALL, Product.MIS] = -65
+    assert baseline_after(place, make.ist(9, 16), plan, 269_000) is None
+
+
+@pytest.mark.parametrize(("seconds", "stands_in"), [(10, True), (9, False)])
+def test_a_reading_that_may_have_ended_after_the_first_entry_does_not_stand_in(seconds, stands_in):
+    place = world(baseline=None, baseline_at=None)
+    place.clock.moment = make.ist(9, 15)
+    plan = entry_soon(place, minutes=0)
+    place.clock.moment -= timedelta(seconds=seconds)
+    place.exchange.used = Decimal(77_000)
+    reason(place, plan=plan, after=0)
+    place.exchange.foreign[short()] = -65
+    assert baseline_after(place, make.ist(9, 15, 20), plan, 300_000) == (77_000 if stands_in else None)
+
+
 def test_a_baseline_is_set_by_the_first_who_comes():
     place = world(baseline=None, baseline_at=None)
     later = {"now": place.clock.now(), "wall_now": place.wall.now(), "actor": "engine", "source": "a test"}
