@@ -34,6 +34,7 @@ class Kept(StrEnum):
     STILL_COVERS = "still covers shorts or a coming entry"
     FREE_MARGIN = "free margin would not bear the sale"
     NEEDED_LATER = "a later entry will need it"
+    THIN_BID = "the bid takes no more"
     NOT_NET_LONG = "the account is not net long in it"
 
 
@@ -105,15 +106,16 @@ def choose_unwind(inputs: UnwindInputs) -> UnwindChoice:
     """
     model = HedgeModel(replace(inputs.problem, candidates=()))
     room = _room(model)
-    held = {column.contract: int(column.most_lots) for column in model.columns if column.most_lots >= 1}
+    held = _held_lots(model.problem)
     needed = inputs.needed_later
     if needed is None:
         needed = lots_needed_later(model, held=held, later_units=inputs.later_units)
-    lots = _best_sale(inputs, model, room, needed)
+    spare = {right: _spare_lots(model, right, held=held, needed=needed.get(right, 0)) for right in Right}
+    lots = _best_sale(inputs, model, room, spare)
     if room.breached(model, lots):
         # Re-priced by the engine the sale costs more margin than the program saw (a calendar charge): sell nothing.
         lots = np.zeros(len(lots))
-    reasons = {column.contract: _why_kept(model, room, lots, row) for row, column in enumerate(model.columns)}
+    reasons = {column.contract: _why_kept(model, room, spare, lots, row) for row, column in enumerate(model.columns)}
     return _choice(model, lots, reasons)
 
 
@@ -126,7 +128,7 @@ def _room(model: HedgeModel) -> _Room:
     # Whatever the exit trigger: over this the next projection, buffer included, would buy again.
     trigger = float(min(exit_trigger, problem.budget * problem.policy.utilization_trigger_pct / HUNDRED - buffer))
     free = float(problem.free_margin - buffer)
-    everything = dict.fromkeys(Right, float(model.depth.sum()))
+    everything = dict.fromkeys(Right, float(sum(wing.lots for wing in problem.wings)))
     return _Room(
         most=np.where(worth, model.depth, 0.0),
         each_side=everything if before.used <= trigger else {r: float(_excess_lots(problem, r)) for r in Right},
@@ -147,7 +149,9 @@ def _excess_lots(problem: HedgeProblem, right: Right) -> int:
     return found.get(key, Exposure()).excess // problem.spec.lot
 
 
-def _best_sale(inputs: UnwindInputs, model: HedgeModel, room: _Room, needed: Mapping[Right, int]) -> FloatArray:
+def _best_sale(
+    inputs: UnwindInputs, model: HedgeModel, room: _Room, spare: Mapping[Right, tuple[FloatArray, FloatArray]]
+) -> FloatArray:
     """Return the lots of each column to sell: a program over [sold, orders, bought again, orders of those]."""
     count = len(model.columns)
     if not room.most.any():
@@ -171,9 +175,9 @@ def _best_sale(inputs: UnwindInputs, model: HedgeModel, room: _Room, needed: Map
         matrix.append(np.concatenate([mine, flat, flat, flat])[None, :])
         tops.append(np.array([room.each_side[right]]))
         # Need counts the nearest wings, so these stay: of the k nearest lots min(k, needed), or they are bought again.
-        nearest, spare = _spare_lots(model, right, needed.get(right, 0))
+        nearest, most_spare = spare[right]
         matrix.append(np.hstack([nearest, nothing[: len(nearest)], -nearest, nothing[: len(nearest)]]))
-        tops.append(spare)
+        tops.append(most_spare)
     for rows, bounds in _margins(model, room):
         matrix.append(np.hstack([rows, np.zeros((len(rows), 3 * count))]))
         tops.append(bounds)
@@ -190,18 +194,32 @@ def _best_sale(inputs: UnwindInputs, model: HedgeModel, room: _Room, needed: Map
     return np.zeros(count) if answer.x is None else np.round(answer.x[:count])
 
 
-def _spare_lots(model: HedgeModel, right: Right, needed: int) -> tuple[FloatArray, FloatArray]:
-    """Return a row for each wing of a side, of it and all nearer ones, and how many of their lots nothing needs later."""
+def _held_lots(problem: HedgeProblem) -> dict[Contract, int]:
+    """Return the whole lots of our wings that the present book shows, whether or not anybody bids for them."""
+    net: dict[Contract, int] = {}
+    for line in problem.book:
+        if line.product is problem.product:
+            net[line.contract] = net.get(line.contract, 0) + line.quantity
+    held = {w.contract: min(w.lots, max(0, net.get(w.contract, 0)) // problem.spec.lot) for w in problem.wings}
+    return {contract: lots for contract, lots in held.items() if lots}
+
+
+def _spare_lots(
+    model: HedgeModel, right: Right, *, held: Mapping[Contract, int], needed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return a row for each wing held on a side, of it and all nearer ones, and how many of their lots nothing needs later.
+
+    What nobody bids for, or not for so many lots, is held all the same, and covers what is needed.
+    """
     spot = model.problem.market.spots[model.problem.spec.index]
-    mine = sorted(
-        (abs(column.contract.strike - spot), column.contract, number)
-        for number, column in enumerate(model.columns)
-        if column.contract.right is right
-    )
+    mine = sorted((c for c in held if c.right is right), key=lambda c: (abs(c.strike - spot), c))
+    column_of = {column.contract: number for number, column in enumerate(model.columns)}
     rows = np.zeros((len(mine), len(model.columns)))
-    for place, (_, _, number) in enumerate(mine):
-        rows[place:, number] = 1.0
-    return rows, np.maximum(rows @ model.depth - needed, 0.0)
+    for place, contract in enumerate(mine):
+        if contract in column_of:
+            rows[place:, column_of[contract]] = 1.0
+    lots = np.cumsum([float(held[contract]) for contract in mine])
+    return rows, np.maximum(lots - needed, 0.0)
 
 
 def _margins(model: HedgeModel, room: _Room) -> list[tuple[FloatArray, FloatArray]]:
@@ -219,21 +237,26 @@ def _margins(model: HedgeModel, room: _Room) -> list[tuple[FloatArray, FloatArra
     ]
 
 
-def _why_kept(model: HedgeModel, room: _Room, lots: FloatArray, row: int) -> Kept:
+def _why_kept(
+    model: HedgeModel, room: _Room, spare: Mapping[Right, tuple[FloatArray, FloatArray]], lots: FloatArray, row: int
+) -> Kept:
     column = model.columns[row]
+    right = column.contract.right
     if not _worth_selling(model.problem, column.price):
         return Kept.BELOW_MINIMUM_EXIT_VALUE
     left = column.most_lots - lots[row]
-    if left < 1:
+    thin = left < 1 and column.most_lots in {w.depth_lots for w in model.problem.wings if w.contract == column.contract}
+    if left < 1 and not thin:
         return Kept.NOT_NET_LONG
-    if float(model.proceeds[row]) * left <= model.fixed:
+    if not thin and float(model.proceeds[row]) * left <= model.fixed:
         return Kept.WORTH_LESS_THAN_CHARGES
     more = lots.copy()
     more[row] += 1
-    right = column.contract.right
     if float(more[model.is_right[right]].sum()) > room.each_side[right]:
         return Kept.STILL_COVERS
-    return room.breached(model, more) or Kept.NEEDED_LATER
+    nearest, most_spare = spare[right]
+    needed = bool((nearest @ more > most_spare).any())
+    return room.breached(model, more) or (Kept.THIN_BID if thin and not needed else Kept.NEEDED_LATER)
 
 
 def _choice(model: HedgeModel, lots: FloatArray, reasons: Mapping[Contract, Kept]) -> UnwindChoice:

@@ -212,6 +212,41 @@ def test_a_near_wing_is_not_sold_for_a_worthless_far_one_that_stays():
     assert {reasons(choice)[right, 250] for right in Right} == {(2, Kept.NEEDED_LATER)}
 
 
+@pytest.mark.parametrize(
+    ("depth", "sells", "why"),
+    [
+        (None, 6, Kept.NEEDED_LATER),
+        (100, 6, Kept.NEEDED_LATER),
+        (6, 6, Kept.NEEDED_LATER),
+        (5, 5, Kept.THIN_BID),
+        (4, 4, Kept.THIN_BID),
+        (0, 0, Kept.THIN_BID),
+    ],
+)
+def test_what_a_thin_bid_takes_of_the_lots_to_spare_is_sold(depth, sells, why):
+    thin = tuple(replace(wing, depth_lots=depth) for wing in wings(10))
+    choice = choose_unwind(replace(inputs(straddle(lots=2), thin), needed_later=dict.fromkeys(Right, 4)))
+    assert sold(choice) == {(right, 250): sells for right in Right if sells}
+    assert reasons(choice) == {(right, 250): (10 - sells, why) for right in Right}
+
+
+def test_where_the_day_is_not_drawn_a_thin_bid_leaves_what_later_entries_need_as_it_is():
+    later_units, budget = dict.fromkeys(Right, 2 * LOT), Decimal(1_100_000)
+    deep = choose_unwind(inputs(straddle(lots=2), wings(4), later_units=later_units, budget=budget))
+    thin = tuple(replace(wing, depth_lots=2) for wing in wings(4))
+    assert set(sold(deep).values()) == {3}
+    choice = choose_unwind(inputs(straddle(lots=2), thin, later_units=later_units, budget=budget))
+    assert set(sold(choice).values()) == {2}
+
+
+def test_near_wings_that_nobody_bids_for_cover_later_entries_and_far_ones_may_go():
+    unsold = tuple(replace(wing, bid=None) for wing in wings(2, 250))
+    policy = HedgePolicy(minimum_exit_value=Decimal(0))
+    asked = inputs(straddle(lots=2), (*unsold, *wings(2, 300)), policy=policy)
+    choice = choose_unwind(replace(asked, needed_later=dict.fromkeys(Right, 2)))
+    assert sold(choice) == {(Right.CE, 300): 2, (Right.PE, 300): 2}
+
+
 def test_later_entries_that_fit_without_wings_need_none():
     choice = choose_unwind(inputs(straddle(lots=1), wings(2), later_units=dict.fromkeys(Right, 2 * LOT)))
     assert sum(sold(choice).values()) == 4

@@ -128,6 +128,8 @@ def worth(inputs, sale):
     asked = inputs.problem
     if any(n and (w.bid or 0) < asked.policy.minimum_exit_value for w, n in zip(asked.wings, sale, strict=True)):
         return None
+    if any(w.depth_lots is not None and n > w.depth_lots for w, n in zip(asked.wings, sale, strict=True)):
+        return None
     again = bought_again(inputs, sale)
     if again is None or not permitted(inputs, sale):
         return None
@@ -149,7 +151,22 @@ def short_of_free_margin(seed):
     return replace(inputs, problem=replace(asked, budget=budget, free_margin=free, policy=policy))
 
 
-MAKERS = [*((random_inputs, seed) for seed in range(16)), *((short_of_free_margin, seed) for seed in range(100, 116))]
+def behind_thin_bids(seed):
+    """The same book with a lot more of each wing and budget to spare, where most bids take only some of the lots."""
+    random, inputs = Random(seed), random_inputs(seed)
+    asked = inputs.problem
+    wings = tuple(replace(w, lots=w.lots + 1, depth_lots=random.choice([None, 0, 1, 2])) for w in asked.wings)
+    book = (*asked.book[: -len(wings)], *wing_lines(wings))
+    asked = replace(asked, wings=wings, book=book, used_now=total(list(book)), budget=Decimal(4_000_000))
+    policy = replace(POLICY, minimum_exit_value=Decimal(0))
+    return replace(inputs, problem=replace(asked, policy=policy, free_margin=Decimal(2_000_000)))
+
+
+MAKERS = [
+    *((random_inputs, seed) for seed in range(16)),
+    *((short_of_free_margin, seed) for seed in range(100, 116)),
+    *((behind_thin_bids, seed) for seed in range(200, 212)),
+]
 
 
 @pytest.mark.parametrize(("make", "seed"), MAKERS)
@@ -164,7 +181,7 @@ def test_no_other_sale_recovers_more_and_the_chosen_one_is_permitted(make, seed)
     assert float(chosen) == pytest.approx(float(best), abs=1e-6)
 
 
-def test_the_random_books_sell_everything_something_and_nothing_and_lack_free_margin():
+def test_the_random_books_sell_everything_something_and_nothing_for_every_reason():
     sold, kept = [], set()
     for make, seed in MAKERS:
         inputs = make(seed)
@@ -174,4 +191,4 @@ def test_the_random_books_sell_everything_something_and_nothing_and_lack_free_ma
         sold.append("nothing" if lots == 0 else "everything" if lots == held else "something")
         kept |= {wing.reason for wing in choice.kept}
     assert set(sold) == {"nothing", "something", "everything"}
-    assert {Kept.FREE_MARGIN, Kept.STILL_COVERS, Kept.NEEDED_LATER} <= kept
+    assert {Kept.FREE_MARGIN, Kept.THIN_BID, Kept.STILL_COVERS, Kept.NEEDED_LATER} <= kept
