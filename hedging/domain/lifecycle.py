@@ -149,9 +149,10 @@ class PreflightPassed:
 
 @dataclass(frozen=True, slots=True)
 class PreflightFailed:
-    """A read before sending failed, or its answer forbids the order; nothing was sent."""
+    """A read before sending failed, or its answer forbids the order; nothing was sent. `message` has the figures."""
 
     reason: Reason
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +329,8 @@ def _preflight_passed(order: Slice, event: PreflightPassed, now: datetime, _: Ti
 
 
 def _preflight_failed(order: Slice, event: PreflightFailed, _now: datetime, _: Timing) -> Outcome:
-    return _move(order, _S.LAPSED), (Notify("intent_lapsed", event.reason),)
+    why = f"{event.reason}: {event.message}" if event.message else event.reason
+    return _move(order, _S.LAPSED), (Notify("intent_lapsed", why),)
 
 
 def _fence_closed(order: Slice, event: FenceClosed, _now: datetime, _: Timing) -> Outcome:

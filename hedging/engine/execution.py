@@ -139,15 +139,16 @@ def _preflight(order: HedgeOrder, ports: Ports) -> tuple[PreflightPassed | Prefl
         log.warning("pre-flight reads failed: %s", error)
         if isinstance(error, BrokerUnavailable):
             _note_for_breaker(order, ports, failed=True)
-        return PreflightFailed(Reason.DENY_READS_FAILED), ports.wall()
+        return PreflightFailed(Reason.DENY_READS_FAILED, str(error)[:200]), ports.wall()
     denied = _position_forbids(order, positions, trades)
     if denied is None and _is_stale(tx, depth.read_at, ports.wall()):
-        denied = Reason.DENY_STALE_QUOTE
+        age = (ports.wall() - depth.read_at).total_seconds()
+        denied = PreflightFailed(Reason.DENY_STALE_QUOTE, f"{age:.0f} s old")
     if denied is not None:
-        return PreflightFailed(denied), depth.read_at
+        return denied, depth.read_at
     price = _limit_price(order, books, depth)
-    if isinstance(price, Reason):
-        return PreflightFailed(price), depth.read_at
+    if isinstance(price, PreflightFailed):
+        return price, depth.read_at
     seen = frozenset(row.order_id for row in books.rows) | frozenset(row.order_id for row in trades.rows)
     return PreflightPassed(limit_price=price, seen_order_ids=seen), depth.read_at
 
@@ -157,15 +158,18 @@ def _is_stale(tx: HedgeTransaction, quoted_at: datetime, wall_now: datetime) -> 
     return wall_now - quoted_at > timedelta(seconds=oldest)
 
 
-def _position_forbids(order: HedgeOrder, positions: tuple[Position, ...], trades: TradeBook) -> Reason | None:
+def _position_forbids(order: HedgeOrder, positions: tuple[Position, ...], trades: TradeBook) -> PreflightFailed | None:
     tx = order.transaction
     net = sum(p.quantity for p in positions if p.contract == tx.contract and p.product == Product(tx.product))
     if tx.side == Side.BUY and net < 0:
-        return Reason.DENY_SHORT_CONTRACT
+        return PreflightFailed(Reason.DENY_SHORT_CONTRACT, f"the account is short {-net} of it")
     if tx.side == Side.BUY and _shorts_have_another_product(tx, positions):
-        return Reason.DENY_OTHER_PRODUCT
-    if tx.side == Side.SELL and net < order.quantity + _still_selling(order, trades):
-        return Reason.DENY_BEYOND_HELD
+        return PreflightFailed(Reason.DENY_OTHER_PRODUCT, f"ours is {tx.product}, the shorts are not")
+    if tx.side == Side.SELL:
+        pending = _still_selling(order, trades)
+        if net < order.quantity + pending:
+            told = f"{order.quantity} to sell, {net} at the broker, {pending} being sold"
+            return PreflightFailed(Reason.DENY_BEYOND_HELD, told)
     return None
 
 
@@ -200,19 +204,21 @@ def _still_selling(order: HedgeOrder, trades: TradeBook) -> int:
     return pending
 
 
-def _limit_price(order: HedgeOrder, books: OrderBook, depth: Depth) -> Decimal | Reason:
+def _limit_price(order: HedgeOrder, books: OrderBook, depth: Depth) -> Decimal | PreflightFailed:
     tx, quantity = order.transaction, order.quantity
     side = Side(tx.side)
     ladder = depth.asks if side is Side.BUY else depth.bids
     if not ladder:
-        return Reason.DENY_STALE_QUOTE
+        return PreflightFailed(Reason.DENY_STALE_QUOTE, "nobody offers" if side is Side.BUY else "nobody bids")
     if depth.bids and depth.asks and depth.bids[0].price > depth.asks[0].price:
-        return Reason.DENY_CROSSED_QUOTE
+        told = f"₹{depth.bids[0].price} is bid, ₹{depth.asks[0].price} is asked"
+        return PreflightFailed(Reason.DENY_CROSSED_QUOTE, told)
     touch = ladder[0].price
-    if absurdity(side=side, depth=depth, reference=tx.reference_price):
-        return Reason.DENY_ABSURD_QUOTE
+    if absurd := absurdity(side=side, depth=depth, reference=tx.reference_price):
+        return PreflightFailed(Reason.DENY_ABSURD_QUOTE, absurd)
+    moved = PreflightFailed(Reason.DENY_PRICE_MOVED, f"₹{touch} now, at worst ₹{tx.worst_price}")
     if (tx.worst_price - touch) * side.sign < 0:
-        return Reason.DENY_PRICE_MOVED
+        return moved
     taken = {
         row.price for row in books.rows if row.contract == tx.contract and row.side is side and row.quantity == quantity
     }
@@ -222,7 +228,7 @@ def _limit_price(order: HedgeOrder, books: OrderBook, depth: Depth) -> Decimal |
     price = fingerprint_price(
         side=side, touch=touch, tick=tick or Decimal("0.05"), worst=tx.worst_price, taken=frozenset(taken)
     )
-    return Reason.DENY_PRICE_MOVED if price is None else price
+    return moved if price is None else price
 
 
 def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, ports: Ports) -> OrderStatus:

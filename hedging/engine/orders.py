@@ -190,9 +190,11 @@ def _facts(before: Slice, after: Slice, event: Event) -> dict[str, str | int]:
         facts["limit_price"] = str(after.limit_price)
     if after.filled_quantity != before.filled_quantity:
         facts["filled_quantity"] = after.filled_quantity
-    reason = getattr(event, "reason", "") or getattr(event, "message", "")
-    if reason:
-        facts["reason"] = str(reason)
+    reason, message = getattr(event, "reason", ""), getattr(event, "message", "")
+    if reason or message:
+        facts["reason"] = str(reason or message)
+    if reason and message:
+        facts["figures"] = message
     return facts
 
 

@@ -113,18 +113,20 @@ def test_a_read_that_fails_before_sending_sends_nothing_and_frees_the_reserve(re
 
 
 @pytest.mark.parametrize(
-    ("bid", "ask", "reason"),
+    ("bid", "ask", "reason", "figures"),
     [
-        ("3.90", None, Reason.DENY_STALE_QUOTE),
-        ("4.10", "4.00", Reason.DENY_CROSSED_QUOTE),
-        ("3.90", "4.55", Reason.DENY_PRICE_MOVED),
+        ("3.90", None, Reason.DENY_STALE_QUOTE, "nobody offers"),
+        ("4.10", "4.00", Reason.DENY_CROSSED_QUOTE, "₹4.10 is bid, ₹4.00 is asked"),
+        ("3.90", "4.55", Reason.DENY_PRICE_MOVED, "₹4.55 now, at worst ₹4.50"),
     ],
 )
-def test_a_bad_quote_sends_nothing(bid, ask, reason):
+def test_a_bad_quote_sends_nothing_and_the_figure_that_refused_it_is_told(bid, ask, reason, figures):
     place = world()
     place.exchange.quote(CALL, bid, ask)
     order = sent(place, intent(place))
-    assert (order.status, denied_for(order)) == (S.LAPSED, reason)
+    assert (order.status, denied_for(order), order.message) == (S.LAPSED, reason, figures)
+    assert Alert.objects.get(kind="intent_lapsed").facts["detail"] == f"{reason}: {figures}"
+    assert AuditEvent.objects.latest("id").facts["figures"] == figures
     assert not place.exchange.posts
 
 
@@ -171,6 +173,7 @@ def test_no_more_is_sold_than_the_broker_says_is_there(held, status):
     assert order.status == status
     if status is S.LAPSED:
         assert denied_for(order) == Reason.DENY_BEYOND_HELD
+        assert order.message == "130 to sell, 129 at the broker, 0 being sold"
 
 
 def test_longs_of_another_product_do_not_cover_a_sale():
