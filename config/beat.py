@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
 FLOOR_SECONDS = 0.5
 LONGEST_LIFE_SECONDS = 25
+AHEAD = timedelta(seconds=5)
+"""How far ahead of now a last run is believed: one beyond was written by a clock that ran ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,12 @@ ENTRIES = (
 )
 
 
-def ensure_beat_entries(speed: float) -> None:
+def ensure_beat_entries(speed: float, *, wall_now: datetime) -> None:
     """Create or correct the beat entries for a market that runs `speed` times as fast as the wall clock.
 
     Intervals are divided by the speed, never below half a second. A tick that no worker took within about two
     intervals is dropped; the next one does its work. Whether an entry is enabled is the operator's word, and is kept.
+    A last run that lies ahead of now is forgotten.
     """
     for entry in ENTRIES:
         seconds = max(FLOOR_SECONDS, entry.every_seconds / speed) if entry.scaled else entry.every_seconds
@@ -58,6 +62,7 @@ def ensure_beat_entries(speed: float) -> None:
         PeriodicTask.objects.update_or_create(
             name=entry.name, defaults=fields, create_defaults=fields | {"enabled": True}
         )
+    PeriodicTask.objects.filter(last_run_at__gt=wall_now + AHEAD).update(last_run_at=None)
     PeriodicTasks.update_changed()
 
 

@@ -66,7 +66,7 @@ app.conf.update(
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
     },
-    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_scheduler="config.scheduler:Scheduler",
     beat_max_loop_interval=5,
     timezone="UTC",
     enable_utc=True,

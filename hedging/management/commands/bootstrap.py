@@ -14,6 +14,7 @@ from config.beat import ensure_beat_entries
 from config.servers import SIMULATOR
 from hedging.domain.roles import Role
 from hedging.engine import watchdog
+from hedging.engine.clock import wall_now
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
 from sessions_app.models import Account, Mode
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
             lines = [*_seed(), *_create_account()]
             watchdog.forget_others()
             password = _create_admin()
-            ensure_beat_entries(settings.SPEED)
+            ensure_beat_entries(settings.SPEED, wall_now=wall_now())
         for line in lines:
             self.stdout.write(line)
         if password is not None:
