@@ -6,6 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
+
+LONGEST_WAIT = timedelta(hours=1)
+"""No attempt is put off for longer: a row that says so was written by a clock that ran ahead, and is not believed."""
 
 
 class Severity(models.TextChoices):
@@ -21,7 +25,12 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
     def due(self, *, wall_now: datetime) -> AlertQuerySet:
         """Return undelivered alerts whose next attempt is due, oldest first."""
-        return self.filter(delivered_at=None, next_attempt_at__lte=wall_now).order_by("id")
+        due = Q(next_attempt_at__lte=wall_now) | Q(next_attempt_at__gt=wall_now + LONGEST_WAIT)
+        return self.filter(due, delivered_at=None).order_by("id")
+
+    def told_lately(self, *, wall_now: datetime, within: timedelta) -> AlertQuerySet:
+        """Return alerts that were queued, or tried the last time, within this time: not to be told again so soon."""
+        return self.filter(next_attempt_at__gt=wall_now - within, next_attempt_at__lte=wall_now + LONGEST_WAIT)
 
 
 class Alert(models.Model):

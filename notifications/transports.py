@@ -11,12 +11,11 @@ import requests
 from django.conf import settings
 
 from notifications.messages import Message
-from notifications.models import Severity
+from notifications.models import LONGEST_WAIT, Severity
 
 log = logging.getLogger("notifications")
 
 CONNECT_SECONDS, READ_SECONDS = 3, 7
-_LONGEST_WAIT_SECONDS = 3600
 _USUAL_WAIT_SECONDS = 30
 _LEVELS = {Severity.INFO: logging.INFO, Severity.WARNING: logging.WARNING, Severity.CRITICAL: logging.ERROR}
 
@@ -115,4 +114,4 @@ def _wait_of(body: dict[str, object]) -> timedelta:
     seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
     if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
         seconds = _USUAL_WAIT_SECONDS
-    return timedelta(seconds=min(seconds, _LONGEST_WAIT_SECONDS))
+    return min(timedelta(seconds=min(seconds, 1e6)), LONGEST_WAIT)

@@ -46,10 +46,8 @@ _QUIET = timedelta(minutes=10)  # wall time in which the same failure is not tol
 def tell_failure(*, session: TradingSession, what: str, error: Exception, now: datetime, wall_now: datetime) -> None:
     """Queue the alert that a tick of a session failed, unless the same was told lately: nothing was decided on it."""
     title = redact(f"The {what} failed: {type(error).__name__}: {error}")[:200]
-    told = Alert.objects.filter(
-        kind="cycle_failed", title=title, subject_id=session.pk, next_attempt_at__gt=wall_now - _QUIET
-    )
-    if told.exists():
+    told = Alert.objects.told_lately(wall_now=wall_now, within=_QUIET)
+    if told.filter(kind="cycle_failed", title=title, subject_id=session.pk).exists():
         return
     queue_alert(
         kind="cycle_failed",

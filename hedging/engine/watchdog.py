@@ -14,6 +14,8 @@ ORDERS, EXITS, BOOKS, IO = "orders", "exits", "books", "io"  # each written by a
 BEAT = "beat"  # written by every heartbeat: nobody but beat sends one
 ALL = (HEDGE, ORDERS, EXITS, BOOKS, IO, BEAT)
 SILENCE = timedelta(seconds=75)  # wall time
+AHEAD = timedelta(seconds=5)
+"""How far ahead of now a sign of life is believed: one beyond was written by a clock that ran ahead, and says nothing of now."""
 _UNWATCHED = "No margin check for more than 75 seconds: margin is not watched"
 _QUIET = timedelta(minutes=10)  # wall time in which the same silence is not told again
 
@@ -30,7 +32,12 @@ def forget_others() -> None:
 
 def is_alive(*, name: str, wall_now: datetime) -> bool:
     """Return whether this queue's worker gave a sign of life within the last 75 seconds."""
-    return Heartbeat.objects.filter(name=name, wall_at__gte=wall_now - SILENCE).exists()
+    return Heartbeat.objects.filter(name=name, wall_at__range=(wall_now - SILENCE, wall_now + AHEAD)).exists()
+
+
+def is_silent(at: datetime | None, *, wall_now: datetime) -> bool:
+    """Return whether a last sign of life of this time, `None` for never, is too old or lies ahead of now."""
+    return at is None or not -AHEAD <= wall_now - at <= SILENCE
 
 
 def bark(*, now: datetime, wall_now: datetime) -> bool:
@@ -42,11 +49,11 @@ def bark(*, now: datetime, wall_now: datetime) -> bool:
     if hours is None or not hours.act_from <= now < hours.act_until:
         return False
     seen = dict(Heartbeat.objects.filter(name__in=ALL).values_list("name", "wall_at"))
-    silent = [name for name in ALL if name not in seen or wall_now - seen[name] > SILENCE]
+    silent = [name for name in ALL if is_silent(seen.get(name), wall_now=wall_now)]
     if not silent:
         return False
     title = _UNWATCHED if HEDGE in silent else f"No sign of life for more than 75 seconds: {', '.join(silent)}"
-    if Alert.objects.filter(kind="worker_silent", title=title, next_attempt_at__gt=wall_now - _QUIET).exists():
+    if Alert.objects.told_lately(wall_now=wall_now, within=_QUIET).filter(kind="worker_silent", title=title).exists():
         return False
     queue_alert(
         kind="worker_silent",

@@ -48,6 +48,7 @@ from sessions_app.policy import policy_of
 
 # A worker that has been silent for longer is taken for dead (orders.md §8). Wall time.
 HEARTBEAT_LIMIT = timedelta(seconds=75)
+HEARTBEAT_AHEAD = timedelta(seconds=5)  # beyond it a sign of life was written by a clock that ran ahead
 _TURNOVER = f"""
     SELECT coalesce(sum(f.quantity * f.price) FILTER (WHERE t.side = %s), 0),
            coalesce(sum(f.quantity * f.price) FILTER (WHERE t.side = %s), 0),
@@ -204,7 +205,7 @@ def heartbeats(*, wall_now: datetime) -> tuple[Beat, ...]:
             name=beat.name,
             wall_at=beat.wall_at,
             age_seconds=int((wall_now - beat.wall_at).total_seconds()),
-            alive=wall_now - beat.wall_at <= HEARTBEAT_LIMIT,
+            alive=-HEARTBEAT_AHEAD <= wall_now - beat.wall_at <= HEARTBEAT_LIMIT,
         )
         for beat in Heartbeat.objects.order_by("name")
     )

@@ -27,7 +27,7 @@ from hedging.models import (
 )
 from hedging.selectors.facts import Status
 from hedging.selectors.kept import shared
-from hedging.selectors.moment import HEARTBEAT_LIMIT, status
+from hedging.selectors.moment import HEARTBEAT_AHEAD, HEARTBEAT_LIMIT, status
 from schedule.stamps import TIMETABLE
 from sessions_app.models import Account, Breaker, Calibration, Installation, MarginSnapshot, TradingSession
 
@@ -52,7 +52,7 @@ _SESSION = f"""
            (SELECT string_agg(concat(xmin, ctid), ',' ORDER BY id) FROM {_table(HedgeOrder)}
              WHERE account_id = s.account_id AND status IN ({_LIVE})),
            (SELECT string_agg(concat(xmin, ctid), ',' ORDER BY id) FROM {_table(MarginJump)} WHERE session_id = s.id),
-           (SELECT string_agg(concat(id, ':', wall_at >= %s), ',' ORDER BY id) FROM {_table(Heartbeat)}),
+           (SELECT string_agg(concat(id, ':', wall_at BETWEEN %s AND %s), ',' ORDER BY id) FROM {_table(Heartbeat)}),
            (SELECT string_agg(concat(xmin, ctid), ',' ORDER BY id) FROM {_table(HedgeTransaction)}
              WHERE session_id = s.id AND is_live),
            {TIMETABLE}
@@ -70,7 +70,7 @@ _TRANSACTIONS = f"""
 def session_version(*, session: TradingSession, now: datetime, wall_now: datetime) -> str:
     """Return a name that changes when anything of a session that is shown does, and every 30 s of market time. One query."""
     with connection.cursor() as cursor:
-        cursor.execute(_SESSION, [wall_now - HEARTBEAT_LIMIT, session.pk])
+        cursor.execute(_SESSION, [wall_now - HEARTBEAT_LIMIT, wall_now + HEARTBEAT_AHEAD, session.pk])
         row = cursor.fetchone()
     stretch = int(now.timestamp() // SEEN_AS_NOW.total_seconds())
     lids = (settings.WORLD, settings.AUTO_HEDGE_ENABLED, settings.AUTO_HEDGE_DRY_RUN, settings.HEDGE_POLICY)

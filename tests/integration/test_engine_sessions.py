@@ -83,6 +83,8 @@ def test_a_failing_tick_is_told_once_in_ten_minutes(minutes, told):
         (time(10, 0), 76, True),
         (time(9, 14), 600, False),
         (time(15, 30), 600, False),
+        (time(10, 0), -5, False),
+        (time(10, 0), -6, True),  # the clock was set back since: of now it says nothing
     ],
 )
 def test_the_watchdog_barks_in_market_hours_after_seventy_five_silent_seconds(at, silent_seconds, told):
@@ -91,6 +93,21 @@ def test_the_watchdog_barks_in_market_hours_after_seventy_five_silent_seconds(at
         watchdog.beat(name=name, wall_now=NOW - timedelta(seconds=silent_seconds if name == watchdog.HEDGE else 0))
     assert watchdog.bark(now=at_ist(date(2026, 12, 1), at), wall_now=NOW) is told
     assert Alert.objects.filter(kind="worker_silent").exists() is told
+
+
+@pytest.mark.usefixtures("_seeded")
+def test_a_silence_that_was_told_by_a_clock_that_ran_ahead_is_told_again():
+    now = at_ist(date(2026, 12, 1), time(10, 0))
+    make.TradingSessionFactory(trading_day=date(2026, 12, 1))
+    assert watchdog.bark(now=now, wall_now=NOW + timedelta(hours=5))
+    assert watchdog.bark(now=now, wall_now=NOW)
+    assert not watchdog.bark(now=now, wall_now=NOW)
+
+
+@pytest.mark.parametrize(("ahead", "alive"), [(5, True), (6, False)])
+def test_a_sign_of_life_from_the_future_is_none(ahead, alive):
+    watchdog.beat(name=watchdog.IO, wall_now=NOW + timedelta(seconds=ahead))
+    assert watchdog.is_alive(name=watchdog.IO, wall_now=NOW) is alive
 
 
 @pytest.mark.usefixtures("_seeded")

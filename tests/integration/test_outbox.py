@@ -51,7 +51,7 @@ def test_due_alerts_are_sent_oldest_first_and_only_once():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("seconds", "sent"), [(-1, 0), (0, 1), (1, 1)])
+@pytest.mark.parametrize(("seconds", "sent"), [(-3601, 1), (-3600, 0), (-1, 0), (0, 1), (1, 1)])
 def test_an_alert_is_sent_when_its_attempt_is_due_not_before(seconds, sent):
     AlertFactory(next_attempt_at=NOW)
     assert deliver_due(wall_now=NOW + timedelta(seconds=seconds), transport=FakeTransport()).sent == sent

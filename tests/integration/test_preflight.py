@@ -118,6 +118,10 @@ def worker_silent(name):
     return lambda place: watchdog.beat(name=name, wall_now=place.wall() - timedelta(seconds=76))
 
 
+def worker_of_the_future(place):
+    watchdog.beat(name="orders", wall_now=place.wall() + timedelta(hours=5))
+
+
 def clock_off(seconds):
     def turn(place):
         place.wall = lambda: datetime.now(UTC) + timedelta(seconds=seconds)
@@ -199,6 +203,7 @@ def fault(*texts):
 FAILING = [
     ("redis", State.RED, redis_away),
     *[("workers", State.RED, worker_silent(name)) for name in watchdog.ALL],
+    ("workers", State.RED, worker_of_the_future),
     ("clock", State.RED, clock_off(3)),
     ("clock", State.RED, clock_off(-3)),
     ("openalgo", State.RED, fault("ping:error_before")),
@@ -434,7 +439,7 @@ def test_a_session_that_no_run_has_seen_gets_one(place):
     assert due(place, ist(10, 0)) == "session opened"
 
 
-@pytest.mark.parametrize(("age", "reason"), [(74, ""), (76, "session opened")])
+@pytest.mark.parametrize(("age", "reason"), [(74, ""), (76, "session opened"), (-76, "session opened")])
 def test_a_run_that_never_ended_is_given_up_after_its_time(place, age, reason):
     PreflightRun.objects.create(
         account=place.account,

@@ -156,8 +156,11 @@ def _workers(around: Around) -> Finding:
         at = seen.get(name)
         if at is None:
             silent.append(f"{name} never gave a sign of life")
-        elif now - at > watchdog.SILENCE:
-            silent.append(f"{name} silent for {(now - at).total_seconds():.0f} s")
+        elif watchdog.is_silent(at, wall_now=now):
+            age = (now - at).total_seconds()
+            silent.append(
+                f"{name} silent for {age:.0f} s" if age > 0 else f"{name} silent since the clock was set back"
+            )
     return Finding(holds=not silent, detail=", ".join(silent) or f"alive: {', '.join(watchdog.ALL)}")
 
 

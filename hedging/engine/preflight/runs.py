@@ -40,7 +40,7 @@ def why_due(*, account: Account, now: datetime, wall_now: datetime) -> str:
     if hours is None or now >= hours.act_until:
         return ""
     last = PreflightRun.objects.latest_of(account_id=account.pk, day=day)
-    if last is not None and not last.verdict and wall_now - last.wall_at < GIVEN_UP_AFTER:
+    if last is not None and not last.verdict and abs(wall_now - last.wall_at) < GIVEN_UP_AFTER:
         return ""  # it is being run
     session = session_of(account, day)
     if session is not None and (last is None or last.session_id != session.pk):
