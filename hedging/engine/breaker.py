@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 FAILURES_TO_OPEN = 3
 OPEN_FOR = timedelta(seconds=60)
 PROBE_FOR = timedelta(seconds=15)  # a read ends after 8 s; a probe whose process died is elected anew after this
+_AHEAD = timedelta(seconds=5)
+"""By how much another host's clock may be ahead. A time still farther ahead was written before the clock was set back, and is over."""
 
 _COUNT = """
     INSERT INTO {table} AS b (account_id, kind, failures, failed_cycles) VALUES (%(account)s, %(kind)s, {orders}, {cycles})
@@ -101,7 +103,8 @@ def probe_if_due(*, account_id: int, standing: Standing, now: datetime, ports: P
     Without a breaker that waits for its probe this costs nothing.
     """
     wall_now = ports.wall()
-    waiting = [kind for kind in BreakerKind if (until := standing.open_until(kind)) is not None and until <= wall_now]
+    opened = [(kind, until) for kind in BreakerKind if (until := standing.open_until(kind)) is not None]
+    waiting = [kind for kind, until in opened if not wall_now < until <= wall_now + OPEN_FOR + _AHEAD]
     elected = [kind for kind in waiting if elect_probe(account_id=account_id, kind=kind, wall_now=wall_now)]
     if not elected:
         return standing
@@ -117,8 +120,10 @@ def probe_if_due(*, account_id: int, standing: Standing, now: datetime, ports: P
 
 def elect_probe(*, account_id: int, kind: BreakerKind, wall_now: datetime) -> bool:
     """Return whether this caller is the one that may probe a half-open breaker: one conditional UPDATE."""
-    half_open = Breaker.objects.filter(account_id=account_id, kind=kind, open_until__lte=wall_now)
-    free = half_open.filter(Q(probe_until=None) | Q(probe_until__lte=wall_now))
+    over = Q(open_until__lte=wall_now) | Q(open_until__gt=wall_now + OPEN_FOR + _AHEAD)
+    half_open = Breaker.objects.filter(over, account_id=account_id, kind=kind)
+    ended = Q(probe_until__lte=wall_now) | Q(probe_until__gt=wall_now + PROBE_FOR + _AHEAD)
+    free = half_open.filter(Q(probe_until=None) | ended)
     return free.update(probe_until=wall_now + PROBE_FOR) == 1
 
 

@@ -184,7 +184,15 @@ def test_reconcile_reads_whatever_the_breakers_say():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "asked"), [(-1, 0), (0, 1), (1, 1)], ids=["before its minute is over", "at", "after"]
+    ("seconds", "asked"),
+    [(-66, 1), (-65, 0), (-1, 0), (0, 1), (1, 1)],
+    ids=[
+        "no minute is as long: the clock was set back",
+        "of a clock just ahead",
+        "before its minute is over",
+        "at",
+        "after",
+    ],
 )
 def test_the_probe_is_one_read_once_the_minute_is_over(seconds, asked):
     place = world()
@@ -242,6 +250,13 @@ def test_the_lease_of_a_crashed_holder_runs_out_after_forty_five_seconds(seconds
     assert lease.take(account_id=account.pk, wall_now=WALL, holder="first") == 1
     later = WALL + timedelta(seconds=seconds)
     assert lease.take(account_id=account.pk, wall_now=later, holder="second") == number
+
+
+@pytest.mark.parametrize(("ahead", "number"), [(5, None), (6, 2)])
+def test_a_lease_from_a_clock_that_ran_ahead_is_free_and_its_number_is_outdated(ahead, number):
+    account = make.AccountFactory.create()
+    lease.take(account_id=account.pk, wall_now=WALL + timedelta(seconds=ahead), holder="first")
+    assert lease.take(account_id=account.pk, wall_now=WALL, holder="second") == number
 
 
 def test_a_lease_that_was_given_back_is_free_at_once_and_only_its_holder_gives_it_back():
