@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -46,7 +46,7 @@ class _Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Owns child processes. `say` prints one line to the person who watches.
+    """Owns child processes. `say` prints one line to the person who watches; what it raises is let go.
 
     Use it from the main thread: children are tied to the life of the thread that started them.
     """
@@ -153,7 +153,7 @@ class Supervisor:
         child.restart_at = now + child.pause
         name, code = child.program.name, child.process.returncode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        self.say(f"{name} {how} ({last_line(child.program.log)}). Starting it again in {child.pause:.0f} s.")
+        self._tell(f"{name} {how} ({last_line(child.program.log)}). Starting it again in {child.pause:.0f} s.")
 
     def _restart(self, child: _Child) -> None:
         child.restart_at = None
@@ -162,7 +162,11 @@ class Supervisor:
         except (LocalServerError, OSError) as error:
             child.pause = min(child.pause * 2, _LONGEST_PAUSE_SECONDS)
             child.restart_at = time.monotonic() + child.pause
-            self.say(f"{child.program.name} cannot start: {error}. Trying again in {child.pause:.0f} s.")
+            self._tell(f"{child.program.name} cannot start: {error}. Trying again in {child.pause:.0f} s.")
+
+    def _tell(self, line: str) -> None:
+        with suppress(OSError, ValueError):  # a full disk, a closed terminal: no reason to leave the children alone
+            self.say(line)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The embedded servers survive what people and machines do to them, and leave nothing behind."""
 
+import errno
 import os
 import pwd
 import shutil
@@ -17,7 +18,7 @@ import redis as redis_client
 
 from config.local import postgres, redis
 from config.local.places import Places, places_of
-from config.local.processes import LocalServerError, Lock, listener_pid, members
+from config.local.processes import LocalServerError, Lock, Program, listener_pid, members
 from config.local.supervisor import Supervisor, claimed
 
 BASE = Path(__file__).parents[2]
@@ -58,6 +59,12 @@ def until(condition, seconds: float = 15.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def asleep(folder: Path) -> Program:
+    """A program that does nothing for a minute."""
+    family = folder / "lock" / "children"
+    return Program(name="asleep", argv=["/bin/sleep", "60"], log=folder / "asleep.log", family=family, cwd=folder)
 
 
 def test_data_survive_a_killed_server_and_a_pid_file_with_a_reused_pid(places, supervisor):
@@ -132,6 +139,27 @@ def test_a_server_that_dies_is_started_again_and_said_so(places):
         "postgres was killed by SIGKILL",
         "redis was killed by SIGKILL",
     ]
+
+
+def test_what_dies_is_started_again_although_nobody_can_be_told(tmp_path):
+    def say(_line: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    supervisor = Supervisor(say=say)
+    try:
+        supervisor.start(asleep(tmp_path))
+        (child,) = supervisor._children
+        first = child.process
+        first.kill()
+        first.wait()
+
+        def runs_again() -> bool:
+            supervisor._tend()
+            return child.process is not first and child.process.poll() is None
+
+        until(runs_again)
+    finally:
+        supervisor.stop_all()
 
 
 def test_redis_keeps_nothing_on_disk_and_listens_on_its_socket_only(places, supervisor):

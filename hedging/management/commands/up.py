@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import socket
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -45,8 +46,10 @@ class Command(BaseCommand):
                     pass  # before everything ran; what runs is stopped below
                 finally:
                     if supervisor.has_children:
-                        self._say("Stopping …")
-                        supervisor.stop_all()
+                        try:
+                            self._say("Stopping …")
+                        finally:
+                            supervisor.stop_all()
                         shutil.rmtree(settings.PLACES.runtime, ignore_errors=True)
                         self._say("Stopped. Nothing is lost: `make run` goes on from here.")
         except LocalServerError as error:
@@ -118,8 +121,10 @@ class Command(BaseCommand):
         return lines
 
     def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        """Print a line where it can be printed: nothing stops because nobody can read."""
+        with suppress(OSError, ValueError):
+            self.stdout.write(line)
+            self.stdout.flush()
 
 
 def _kept_from_going_live() -> list[str]:
