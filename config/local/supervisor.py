@@ -77,13 +77,17 @@ class Supervisor:
             wait_ready(child.program, child.process)
 
     def watch(self) -> None:
-        """Restart what dies, until somebody asks to stop (Ctrl-C, SIGTERM, SIGHUP)."""
+        """Restart what dies, until somebody asks to stop (Ctrl-C, SIGTERM, SIGHUP).
+
+        A SIGHUP that came in ignored stays so: `nohup` asks that the end of the terminal ends nothing.
+        """
+        stay = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         handlers = {
             number: signal.signal(number, self._ask_to_stop)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            for number in {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} - stay
         }
         handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         try:

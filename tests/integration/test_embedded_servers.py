@@ -162,6 +162,21 @@ def test_what_dies_is_started_again_although_nobody_can_be_told(tmp_path):
         supervisor.stop_all()
 
 
+@pytest.mark.parametrize(("by", "signals_seen"), [([], 1), (["nohup"], 2)])
+def test_the_end_of_the_terminal_ends_everything_unless_it_was_started_with_nohup(by, signals_seen):
+    script = (
+        "import os, signal, threading\n"
+        "from config.local.supervisor import Supervisor\n"
+        "sent = []\n"
+        "def send(number): sent.append(number); os.kill(os.getpid(), number)\n"
+        "threading.Timer(1, send, [signal.SIGHUP]).start()\n"
+        "timer = threading.Timer(3, send, [signal.SIGTERM]); timer.start()\n"
+        "Supervisor(say=print).watch(); timer.cancel(); print(len(sent))\n"
+    )
+    done = subprocess.run([*by, sys.executable, "-c", script], cwd=BASE, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == signals_seen
+
+
 def test_redis_keeps_nothing_on_disk_and_listens_on_its_socket_only(places, supervisor):
     supervisor.start(redis.program(places))
     client = redis_client.Redis(unix_socket_path=str(places.redis_socket))
