@@ -15,7 +15,9 @@ from hedging.engine.clock import VirtualClock, wall_now
 from hedging.engine.sessions import SessionRefused, open_session
 from hedging.management.commands import watchdog as command
 from hedging.models import Heartbeat
+from notifications.messages import Message
 from notifications.models import Alert
+from notifications.transports import TransportFailed
 from schedule.calendar import at_ist
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
 from sessions_app.models import TradingSession
@@ -159,8 +161,52 @@ def test_a_watchdog_that_cannot_look_looks_again(monkeypatch):
     def gone():
         raise OperationalError("the server closed the connection")
 
+    monkeypatch.setattr(command, "market_clock", lambda: VirtualClock(NOW))
     monkeypatch.setattr(watchdog, "bark", lambda **_: gone())
-    command.look()
+    assert isinstance(command.look(), OperationalError)
+    monkeypatch.setattr(watchdog, "bark", lambda **_: False)
+    monkeypatch.setattr(watchdog, "is_alive", lambda **_: True)
+    assert command.look() is None
+
+
+class Straight:
+    """A transport that keeps what it is given; `down` refuses."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.down = False
+
+    def send(self, message: Message) -> None:
+        if self.down:
+            raise TransportFailed("down")
+        self.sent.append(message.text)
+
+
+def test_a_database_that_cannot_be_used_is_told_past_it_at_the_third_look_and_every_ten_minutes(
+    django_assert_num_queries,
+):
+    blindness, transport = command.Blindness(), Straight()
+    full = OperationalError("could not extend file: No space left on device")
+    told = []
+    with django_assert_num_queries(0):
+        for look in range(25):
+            blindness.note(full, wall_now=NOW + timedelta(seconds=30 * look), transport=transport)
+            told.append(len(transport.sent))
+    assert [told.index(count) for count in (1, 2)] == [2, 22]
+    assert "The database cannot be used since 09:10:00 IST" in transport.sent[0]
+    assert "No space left on device" in transport.sent[0]
+
+
+def test_looks_that_fail_now_and_then_are_not_told_and_a_message_that_did_not_leave_is_tried_again():
+    blindness, transport = command.Blindness(), Straight()
+    for error in (KeyError("x"), KeyError("x"), None, KeyError("x"), KeyError("x")):
+        blindness.note(error, wall_now=NOW, transport=transport)
+    assert transport.sent == []
+    transport.down = True
+    blindness.note(KeyError("x"), wall_now=NOW, transport=transport)
+    transport.down = False
+    blindness.note(KeyError("x"), wall_now=NOW, transport=transport)
+    assert len(transport.sent) == 1
 
 
 @pytest.mark.usefixtures("_seeded")
