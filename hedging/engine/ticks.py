@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
+
 from hedging.domain.policy import HedgePolicy
 from hedging.engine import coverage, lease
 from hedging.engine.alerts import tell_failure
@@ -114,7 +116,7 @@ def _for_each_session(
             except Exception as error:
                 log.exception("the %s of session %s failed", what, session.pk)
                 done = "failed"
-                tell_failure(session=session, what=what, error=error, now=now, wall_now=wall_now())
+                _tell(session, what, error, now)
             if done == "busy" and patience:
                 held.append(session)
             elif done:
@@ -124,6 +126,21 @@ def _for_each_session(
         rules.pause(LEASE_PAUSE_SECONDS)
         waiting, now = held, rules.ports_for(held[0]).clock.now()
     return counts
+
+
+def _tell(session: TradingSession, what: str, error: Exception, now: datetime) -> None:
+    """Tell of a failure if that can be. What failed may be the connection: the next session must not meet it again."""
+    _leave_dead_connection()
+    try:
+        tell_failure(session=session, what=what, error=error, now=now, wall_now=wall_now())
+    except Exception:
+        log.exception("the failure of session %s could not be told", session.pk)
+        _leave_dead_connection()
+
+
+def _leave_dead_connection() -> None:
+    if not connection.is_usable():
+        connection.close()  # the next question opens another
 
 
 def _look_for_halt_file(now: datetime | None = None) -> None:
@@ -152,7 +169,7 @@ def calibrate(*, now: datetime, rules: Rules) -> dict[str, int]:
         except Exception as error:
             log.exception("the calibration of session %s failed", session.pk)
             counts["failed"] += 1
-            tell_failure(session=session, what="calibration", error=error, now=now, wall_now=wall_now())
+            _tell(session, "calibration", error, now)
     return counts
 
 
@@ -173,6 +190,7 @@ def reconcile_books(*, ports_for: Callable[[TradingSession], Ports]) -> dict[str
         except Exception:
             log.exception("reconciling session %s failed", session.pk)
             counts["failed"] += 1
+            _leave_dead_connection()
     return counts
 
 

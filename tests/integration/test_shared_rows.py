@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -358,6 +360,38 @@ def test_an_account_that_is_given_back_meanwhile_is_decided_in_the_same_tick():
         pause=lambda _: lease.give_back(account_id=account_id, number=number, wall_now=WALL),
     )  # fmt: skip
     assert ticks.check_margin(now=place.clock.now(), rules=waiting)["cycles"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_breaks_in_one_session_stops_no_other():
+    place = world()
+    other = make.TradingSessionFactory.create(account=make.AccountFactory.create(), baseline=0, baseline_at=make.OPEN)
+    seen = []
+
+    def plan_for(session):
+        seen.append(session.pk)
+        if len(seen) == 1:
+            with suppress(DatabaseError), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return plan_of(session)
+
+    counts = ticks.check_margin(now=place.clock.now(), rules=replace(rules(place), plan_for=plan_for))
+    assert (counts["failed"], counts["cycles"]) == (1, 1)
+    assert HedgeDecision.objects.get().session_id == seen[1]
+    assert Alert.objects.get(kind="cycle_failed").subject_id == seen[0]
+    assert set(seen) == {place.session.pk, other.pk}
+
+
+def test_a_failure_that_cannot_be_told_stops_no_other_session(monkeypatch):
+    place = world()
+    make.TradingSessionFactory.create(account=make.AccountFactory.create())
+
+    def broken(*_args, **_kwargs):
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(ticks, "run_cycle", broken)
+    monkeypatch.setattr(ticks, "tell_failure", broken)
+    assert ticks.check_margin(now=place.clock.now(), rules=rules(place))["failed"] == 2
 
 
 def test_a_cycle_that_fails_gives_the_account_back(monkeypatch):
