@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,6 +13,7 @@ from hedging.domain.facts import CycleFacts
 from hedging.domain.guards import ACTING, KNOWING, REDUCING, Gate, first_closed
 from hedging.domain.optimizer import solve
 from hedging.domain.optimizer_types import Aim, HedgeProblem, HedgeSolution, Status
+from hedging.domain.plausible import too_little
 from hedging.domain.problem import hedge_problem
 from hedging.domain.projection import Projection, ProjectionInputs, project
 from hedging.domain.reasons import Reason
@@ -61,6 +62,11 @@ def decide(facts: CycleFacts) -> Decision:
         if selling_only:
             return Hold(Reason.HOLD_TRADING_STATE, gates, card_of(facts, projection))
         return _add(facts, projection, (*gates, need))
+    believed = _believed_gate(facts, projection)
+    if not believed.passed:
+        # Nothing is sold on it; a need that it hides is not known either, and somebody must look.
+        card = card_of(facts, projection) | {"unknown": believed.detail}
+        return Hold(believed.reason, (*gates, need, believed), card)
     return unwind(facts, projection, (*gates, need))
 
 
@@ -98,6 +104,19 @@ def _need_gate(facts: CycleFacts, projection: Projection | None) -> Gate:
     return Gate("projection", passed=False, detail=detail, reason=Reason.HOLD_NOTHING_DUE)
 
 
+def _believed_gate(facts: CycleFacts, projection: Projection | None) -> Gate:
+    """Let nothing be sold on a used margin far below what the book must take. An entry that just filled may be ahead of it."""
+    doubt = ""
+    if projection is not None and projection.book_margin is not None and facts.used is not None and not facts.just_due:
+        doubt = too_little(
+            used=facts.used + (facts.session.baseline or Decimal(0)),
+            margin=projection.book_margin,
+            positions=facts.positions or (),
+            realized_pnl=Decimal(0) if facts.funds is None else facts.funds.realized_pnl,
+        )
+    return Gate("used margin", not doubt, doubt or "as much as the book must take", Reason.HOLD_DATA_UNKNOWN)
+
+
 def _time_gate(facts: CycleFacts, projection: Projection | None) -> Gate:
     """Let a purchase pass when the first breach is near, or has come: what is bought earlier is often not needed then."""
     over = [] if projection is None else [e.entry for e in projection.entries if e.over_trigger or e.over_free_margin]
@@ -115,7 +134,9 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
     closed = first_closed(gates)
     if closed is not None:
         return Hold(closed.reason, gates, card_of(facts, projection))
-    found = _solve_for_most(facts, projection)
+    # What cannot be believed may buy what is needed at the least, and sells nothing of ours for it.
+    believed = _believed_gate(facts, projection).passed
+    found = _solve_for_most(facts if believed else replace(facts, held=()), projection)
     solution = found.solution
     card = card_of(facts, projection, solution) | {"buffer": two_places(found.buffer)}
     if len(found.entries) < len(facts.coming):

@@ -12,7 +12,7 @@ from hedging.domain.entries import ComingEntry, in_time_order, order_moments
 from hedging.domain.exposure import Cover, cover_of, exposures
 from hedging.domain.history import LAST_SAMPLES, LEAST_SAMPLES, PastJump, experience
 from hedging.domain.instruments import Index
-from hedging.domain.margin import MarginLine, MarginMarket, MarginParameters, MarketUnknown, Universe
+from hedging.domain.margin import MarginLine, MarginMarket, MarginParameters, MarketUnknown, Universe, rupees
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.policy import HedgePolicy
 
@@ -99,7 +99,10 @@ class EntryProjection:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """The coming entries in time order. `need` is `None` when it cannot be known, and `reason` then says why."""
+    """The coming entries in time order. `need` is `None` when it cannot be known, and `reason` then says why.
+
+    `book_margin` is what our engine says that the present book takes (rupees, no premium), `None` where it cannot say.
+    """
 
     used_now: Decimal | None
     utilization_now_pct: Decimal | None
@@ -107,6 +110,7 @@ class Projection:
     entries: tuple[EntryProjection, ...]
     need: bool | None
     reason: str = ""
+    book_margin: Decimal | None = None
 
     @property
     def worst(self) -> EntryProjection | None:
@@ -157,7 +161,7 @@ def project(inputs: ProjectionInputs) -> Projection:
     """
     if inputs.budget <= 0:
         raise ValueError(f"The budget must be positive, got {inputs.budget}.")
-    engine, engine_note = _engine_figures(inputs)
+    engine, book_margin, engine_note = _engine_figures(inputs)
     made: list[EntryProjection] = []
     for position, entry in enumerate(in_time_order(inputs.coming)):
         before = made[-1] if made else None
@@ -167,7 +171,7 @@ def project(inputs: ProjectionInputs) -> Projection:
     used_now, free_margin = inputs.used_now, inputs.free_margin
     utilization = None if used_now is None else used_now / inputs.budget * HUNDRED
     need, reason = _need(inputs, entries, utilization)
-    return Projection(used_now, utilization, free_margin, entries, need, reason)
+    return Projection(used_now, utilization, free_margin, entries, need, reason, book_margin)
 
 
 def _need(
@@ -191,7 +195,7 @@ def _need(
     return False, "Every coming entry stays under the trigger and within free margin."
 
 
-def _engine_figures(inputs: ProjectionInputs) -> tuple[dict[int, EngineFigures], str]:
+def _engine_figures(inputs: ProjectionInputs) -> tuple[dict[int, EngineFigures], Decimal | None, str]:
     moments = tuple(order_moments(inputs.coming))
     try:
         universe = Universe.of(
@@ -200,11 +204,12 @@ def _engine_figures(inputs: ProjectionInputs) -> tuple[dict[int, EngineFigures],
             parameters=inputs.parameters,
         )
     except MarketUnknown as error:
-        return {}, str(error)
+        return {}, None, str(error)
     now = universe.quantities(inputs.book)
     margins = universe.totals(units_along(universe, now, moments))
-    found = figures_along(moments, margins, margin_now=universe.total(now), profile=inputs.profile)
-    return dict(enumerate(found)), ""
+    margin_now = universe.total(now)
+    found = figures_along(moments, margins, margin_now=margin_now, profile=inputs.profile)
+    return dict(enumerate(found)), inputs.profile.scale * rupees(margin_now), ""
 
 
 def _project_entry(

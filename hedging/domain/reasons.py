@@ -76,7 +76,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_AUTOMATION_OFF: "Automation is off: AUTO_HEDGE_ENABLED, or the session's toggle.",
     Reason.HOLD_TRADING_STATE: "The session or the whole installation is HALTED, or REDUCING (sells only).",
     Reason.HOLD_OUT_OF_HOURS: "Outside the hours in which we act, or the calendar does not know the day.",
-    Reason.HOLD_DATA_UNKNOWN: "Funds, positions or prices could not be read; unknown is not zero.",
+    Reason.HOLD_DATA_UNKNOWN: "Funds, positions or prices could not be read, or contradict each other; unknown is not zero.",
     Reason.HOLD_NO_BASELINE: "No baseline: the margin used before today's first short is not known.",
     Reason.HOLD_IN_FLIGHT: "An order is live or unknown; its outcome comes first.",
     Reason.HOLD_COOLDOWN: "The last hedge action was less than the cooldown ago.",

@@ -15,6 +15,7 @@ from hedging.domain.entries import ComingEntry, in_time_order, waits_for_exit
 from hedging.domain.facts import CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
 from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
+from hedging.domain.plausible import contradiction
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
 from hedging.domain.snapshot import BasketMargin, Chain, Depth, Funds, Position
@@ -84,7 +85,13 @@ class Gatherer:
         spec, hours = self._plan.spec, self._plan.hours
         funds = self._read("funds", self._reader.funds)
         positions = self._read("positions", self._reader.positions)
+        if funds is not None and contradiction(funds, positions or ()):
+            # The first short may have filled between the two readings, and an adapter fails for a moment: ask once more.
+            funds = self._read("funds", self._reader.funds)
         seen_at = max(now, self._ports.clock.now())
+        if funds is not None and (why := contradiction(funds, positions or ())):
+            self._unknown = self._unknown or why
+            funds = None
         if funds is not None and self._is_stale(funds):
             funds = None
         used = free = None

@@ -37,7 +37,7 @@ from schedule.entries import ScheduledEntry
 from sessions_app.models import Account, Breaker, BreakerKind, MarginSnapshot, TradingSession, TradingState
 from tests import factories as make
 from tests.integration import fake_exchange as fake
-from tests.integration.engine_world import CALL, POLICY, World, hold, intent, slice_of, world
+from tests.integration.engine_world import CALL, POLICY, PUT, World, hold, intent, slice_of, world
 from tests.unit.cycle_facts import chain
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +149,52 @@ def test_margin_that_nobody_knows_is_told_although_nothing_would_be_bought(colum
         assert reason(place) in {Reason.HOLD_AUTOMATION_OFF, Reason.HOLD_TRADING_STATE, Reason.HOLD_DATA_UNKNOWN}
     assert place.alerts() == ["data_unknown"]
     assert Alert.objects.get().facts["reason"] == Reason.HOLD_DATA_UNKNOWN
+
+
+def test_used_margin_of_zero_beside_a_short_is_unknown_and_told_once():
+    place = world()
+    place.exchange.foreign[short()] = -65
+    assert [reason(place) for _ in range(3)] == [Reason.HOLD_DATA_UNKNOWN] * 3
+    assert "used margin is 0" in Alert.objects.get(kind="data_unknown").facts["unknown"]
+    snapshot = MarginSnapshot.objects.latest("id")
+    assert (snapshot.used, snapshot.broker_used, snapshot.free_margin) == (None, None, None)
+    place.exchange.used = Decimal(180_000)
+    assert reason(place) == Reason.HOLD_NOTHING_DUE  # by each reading anew
+
+
+def test_used_margin_of_zero_beside_a_short_is_no_baseline():
+    place = world(baseline=None, baseline_at=None)
+    place.exchange.foreign[short(replace(CALL, expiry=make.TUESDAY + timedelta(days=7)))] = -65
+    assert reason(place) == Reason.HOLD_DATA_UNKNOWN
+    place.session.refresh_from_db()
+    assert place.session.baseline is None
+
+
+def test_a_short_that_fills_between_the_readings_of_funds_and_positions_is_asked_about_once_more():
+    place = world()
+
+    def filled() -> None:
+        place.exchange.foreign[short()] = -65
+        place.exchange.used = Decimal(180_000)
+
+    place.exchange.before["positions"] = filled
+    assert reason(place) == Reason.HOLD_NOTHING_DUE
+    assert place.exchange.calls.count("funds") == 2
+    assert MarginSnapshot.objects.get().used == 180_000
+
+
+def test_used_margin_far_below_what_the_book_must_take_sells_no_hedge():
+    place = world()
+    plan = replace(entry_soon(place), entries=())
+    place.clock.moment = make.ist(10, 15)
+    for right in Right:
+        place.exchange.foreign[short(Contract(Index.NIFTY, make.TUESDAY, Decimal(26000), right))] = -6 * 65
+    for wing in (CALL, PUT):
+        hold(place, 6 * 65, contract=wing)
+    place.exchange.used = Decimal(150_000)  # exposure margin alone, as some adapters answer
+    assert reason(place, plan=plan, after=0) == Reason.HOLD_DATA_UNKNOWN
+    assert "not believed" in Alert.objects.get(kind="data_unknown").facts["unknown"]
+    assert not place.exchange.posts
 
 
 def test_a_failure_that_comes_back_is_told_again():
@@ -289,6 +335,7 @@ def test_a_reading_that_began_before_the_open_is_no_baseline_however_long_it_too
 def test_started_after_the_first_short_the_baseline_stays_unknown_and_is_told_once():
     place = world(baseline=None, baseline_at=None)
     place.exchange.foreign[short()] = -65
+    place.exchange.used = Decimal(180_000)
     plan = entry_soon(place, minutes=-10)
     assert [reason(place, plan=plan) for _ in range(3)] == [Reason.HOLD_NO_BASELINE] * 3
     assert Alert.objects.filter(kind="data_unknown").count() == 1
@@ -306,9 +353,10 @@ def test_no_baseline_comes_from_a_reading_that_failed(read):
 def test_a_short_of_another_expiry_does_not_stand_in_the_way():
     place = world(baseline=None, baseline_at=None)
     place.exchange.foreign[short(replace(CALL, expiry=make.TUESDAY + timedelta(days=7)))] = -65
+    place.exchange.used = Decimal(180_000)
     reason(place)
     place.session.refresh_from_db()
-    assert place.session.baseline == 0
+    assert place.session.baseline == 180_000
 
 
 def test_the_last_reading_before_the_first_entry_stands_in_when_the_first_short_was_faster():

@@ -71,6 +71,25 @@ DECIDING = (
         new="return self.index == index",
         tests=("integration/test_engine_cycle.py::test_an_entry_that_is_not_the_sessions_hides_no_need_of_its_own",),
     ),
+    Mutant(
+        invariant=12,
+        guard="used margin of 0 beside a short is unknown",
+        file="hedging/engine/gather.py",
+        old="            self._unknown = self._unknown or why\n            funds = None\n",
+        new="            pass\n",
+        tests=(
+            "integration/test_engine_cycle.py::test_used_margin_of_zero_beside_a_short_is_unknown_and_told_once",
+            "integration/test_engine_cycle.py::test_used_margin_of_zero_beside_a_short_is_no_baseline",
+        ),
+    ),
+    Mutant(
+        invariant=12,
+        guard="used margin far below what the book must take sells nothing",
+        file="hedging/domain/decision.py",
+        old="    if not believed.passed:\n",
+        new="    if False:\n",
+        tests=("integration/test_engine_cycle.py::test_used_margin_far_below_what_the_book_must_take_sells_no_hedge",),
+    ),
 )
 
 CLAIMING = (

@@ -473,3 +473,48 @@ def test_off_the_beat_and_away_from_exits_no_sale_is_looked_at():
     wing = (option(26300), 8)
     assert isinstance(decide(holding(wing)), Hold)
     assert isinstance(decide(holding(wing, now=NOW + 3 * MINUTE)), Unwind)
+
+
+# --- used margin that cannot be ------------------------------------------------------------------------------------------
+
+
+def with_wings(used: int, **changes):
+    """Six short straddles under wings that nothing needs by `used`, on a beat on which sales are considered."""
+    wings = [long(option(strike, right), 6) for right, strike in ((Right.CE, 26300), (Right.PE, 25700))]
+    known = {
+        "now": NOW.replace(minute=45), "chain": chain(), "used": Decimal(used), "free_margin": Decimal(1_000_000 - used),
+        "positions": (*short_straddle(6), *(position for position, _ in wings)), "held": tuple(wing for _, wing in wings),
+    }  # fmt: skip
+    return facts(**(known | changes))
+
+
+@pytest.mark.parametrize(("used", "believed"), [(0, False), (1, False), (300_000, False), (600_000, True)])
+def test_used_margin_under_half_of_what_the_book_takes_sells_nothing(used, believed):
+    decision = decide(with_wings(used))
+    assert (decision.reason is not Reason.HOLD_DATA_UNKNOWN) is believed
+    assert not isinstance(decision, Unwind)
+    assert ("not believed" in decision.card.get("unknown", "")) is not believed
+
+
+def test_the_baseline_is_part_of_what_is_held_against_the_book():
+    inside = session(baseline=Decimal(600_000))
+    assert isinstance(decide(with_wings(0, session=inside)), Unwind)
+
+
+def test_used_margin_that_is_not_believed_still_buys_what_is_needed_and_replaces_nothing():
+    entry = straddle(8, minutes=1)
+    far = [long(option(strike, right), 6) for right, strike in ((Right.CE, 26900), (Right.PE, 25100))]
+    doubted = facts(
+        chain=chain(), coming=(entry,), soon=(entry,), later=(later(entry),), used=Decimal(150_000),
+        session=session(budget=Decimal(1_800_000)), free_margin=Decimal(3_000_000),
+        positions=(*short_straddle(6), *(position for position, _ in far)), held=tuple(wing for _, wing in far),
+    )  # fmt: skip
+    sides = [{leg.side for leg in decide(f).legs} for f in (doubted, replace(doubted, just_due=True))]  # type: ignore[union-attr]
+    assert sides == [{Side.BUY}, {Side.BUY, Side.SELL}]
+
+
+def test_where_nothing_seems_needed_by_a_figure_that_cannot_be_it_is_unknown_whether_it_is():
+    entry = straddle(1, minutes=1)
+    doubted = with_wings(0, coming=(entry,), soon=(entry,), later=(later(entry),), held=())
+    assert decide(doubted).reason is Reason.HOLD_DATA_UNKNOWN
+    assert decide(replace(doubted, just_due=True)).reason is Reason.HOLD_WITHIN_BUDGET  # funds may be behind the book
