@@ -83,7 +83,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_BREAKER_OPEN: "Circuit breaker OPEN: the server failed several times in a row; a probe closes it.",
     Reason.HOLD_COST_CAP: "The day's cost cap leaves too little for the hedge that is needed.",
     Reason.HOLD_NO_CANDIDATE_IN_BAND: "No strike satisfies premium band and distance, even with every allowed relaxation.",
-    Reason.HOLD_UNREACHABLE: "No purchasable set brings margin under any aim; the floor is on the card.",
+    Reason.HOLD_UNREACHABLE: "No purchasable set brings margin under any aim, by our count or the broker's; the floor is on the card.",
     Reason.HOLD_NOT_RECONCILED: "Nothing is decided at start-up until the books have been reconciled.",
     Reason.HOLD_PREFLIGHT: "Today's pre-flight was red, or has not been run: nothing is automatic until one is not red.",
     Reason.HOLD_LIVE_CLOSED: "The session is live where no live order may leave: take it to dry run, or open what is closed.",

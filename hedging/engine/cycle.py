@@ -19,7 +19,7 @@ from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import Pulse, take_pulse
 from hedging.engine.reconcile import Reconciled, reconcile
-from hedging.engine.verify import check_with_broker
+from hedging.engine.verify import check_with_broker, refused
 from hedging.models import CycleKind, HedgeDecision
 from sessions_app.models import TradingSession
 
@@ -104,9 +104,12 @@ def _decide(gatherer: Gatherer, facts: CycleFacts) -> Decision:
             break
         check = check_with_broker(gatherer=gatherer, facts=facts, decision=decision)
         rounds.append(check.as_card())
-        if check.shortfall <= Decimal(0) or not rounds_left:
+        if check.shortfall <= Decimal(0):
             break
-        facts = replace(facts, used_correction=facts.used_correction + check.shortfall)
+        if not rounds_left:
+            decision = refused(decision=decision, check=check, facts=facts) if check.too_little else decision
+            break
+        facts = replace(facts, used_correction=facts.used_correction + check.disagreement)
         # It may now hold: by the broker's own count nothing purchasable suffices.
         facts, decision = decide_at_depth(gatherer, facts)
     if rounds:

@@ -2,56 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from hedging.brokers.base import MarginLeg
-from hedging.domain.decision import AddHedge
+from hedging.domain.decision import AddHedge, Hold
 from hedging.domain.facts import HUNDRED, CycleFacts
+from hedging.domain.guards import Gate
 from hedging.domain.optimizer_types import Aim
+from hedging.domain.reasons import Reason
 from hedging.engine.gather import Gatherer, margin_legs
+
+ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What the broker says margin would be with the hedge and every coming entry in the book.
+    """What the broker says margin would be with the hedge and every coming entry in the book, in rupees.
 
-    `shortfall` is by how many rupees that misses the aim, 0 when the aim is met or the broker cannot say; `note` then says why.
+    `used_after` is held against `limit`, the aim's; it contains the safety buffer. `shortfall` is by how much it misses, 0
+    when it does not or the broker cannot say; `note` then says why.
+    `disagreement` is the broker's figure less the engine's for the same set. `too_little`: by the broker's own count, without
+    a buffer, the set leaves more than the whole budget used.
     """
 
     used_after: Decimal | None
     limit: Decimal
-    shortfall: Decimal
+    shortfall: Decimal = ZERO
+    disagreement: Decimal = ZERO
+    too_little: bool = False
     note: str = ""
 
     def as_card(self) -> dict[str, str | None]:
         """Return the check as it is stored on a decision card."""
-        paisa = Decimal("0.01")
         card = {
-            "broker_used_after": None if self.used_after is None else str(self.used_after.quantize(paisa)),
-            "limit": str(self.limit.quantize(paisa)),
-            "shortfall": str(self.shortfall.quantize(paisa)),
+            "broker_used_after": _money(self.used_after),
+            "limit": _money(self.limit),
+            "shortfall": _money(self.shortfall),
         }
         return card | ({"note": self.note} if self.note else {})
 
 
 def check_with_broker(*, gatherer: Gatherer, facts: CycleFacts, decision: AddHedge) -> Check:
     """Ask the broker for the margin of the coming entries together with the chosen hedge. One read, at most two."""
-    policy, budget = facts.policy, facts.session.budget
+    policy, budget, solution = facts.policy, facts.session.budget, decision.solution
     limits = {
         Aim.TARGET: policy.utilization_target_pct,
         Aim.TRIGGER: policy.utilization_trigger_pct,
         Aim.FULL: HUNDRED,
     }
-    if decision.solution.aim is Aim.LEAST:
+    if solution.aim is Aim.LEAST:
         # It misses every aim, and is the lowest there is: nothing better could be found by asking.
-        return Check(used_after=None, limit=decision.solution.used_after, shortfall=Decimal(0))
-    limit = budget * limits[decision.solution.aim or Aim.FULL] / HUNDRED
+        return Check(used_after=None, limit=solution.used_after)
+    limit = budget * limits[solution.aim or Aim.FULL] / HUNDRED
     product = facts.session.product
     legs = [MarginLeg(leg.contract, product, leg.side, leg.quantity, leg.reference_price) for leg in decision.legs]
     legs += [leg for entry in decision.entries for leg in margin_legs(entry)]
     added = gatherer.added_by(facts, legs)
     if added is None or facts.used is None:
-        return Check(used_after=None, limit=limit, shortfall=Decimal(0), note=gatherer.no_basket)
+        return Check(used_after=None, limit=limit, note=gatherer.no_basket)
     used_after = facts.used + added[0] + decision.buffer
-    return Check(used_after=used_after, limit=limit, shortfall=max(Decimal(0), used_after - limit))
+    return Check(
+        used_after=used_after,
+        limit=limit,
+        shortfall=max(ZERO, used_after - limit),
+        disagreement=used_after - solution.used_after,
+        too_little=used_after - budget > decision.buffer,
+    )
+
+
+def refused(*, decision: AddHedge, check: Check, facts: CycleFacts) -> AddHedge | Hold:
+    """Return the hold in place of a hedge that does not suffice by the broker's own count, when no more is asked.
+
+    A policy that buys the least utilization where nothing suffices buys what was asked about last.
+    """
+    if facts.policy.buy_least_utilization:
+        return replace(decision, reason=Reason.ADD_LEAST_UTILIZATION)
+    used = None if check.used_after is None else (check.used_after - decision.buffer) / facts.session.budget * HUNDRED
+    said = "unknown" if used is None else f"{used:.1f} % used"
+    shut = Gate("broker's count", passed=False, detail=f"with the hedge {said}", reason=Reason.HOLD_UNREACHABLE)
+    # Nothing of it was chosen in the end; the rounds with the broker tell what was asked about.
+    card = {name: value for name, value in decision.card.items() if name not in {"chosen", "candidates"}}
+    return Hold(shut.reason, (*decision.gates, shut), card)
+
+
+def _money(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount.quantize(Decimal("0.01")))

@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from hedging.brokers.base import MarginLeg, UnreadableAnswer
+from hedging.domain.decision import AddHedge, Hold
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.reasons import Reason
 from hedging.engine.cycle import VERIFY_ROUNDS
 from hedging.engine.plan import DayPlan
+from hedging.engine.verify import Check, refused
 from hedging.models import HedgeDecision, HedgeTransaction
 from sessions_app.models import Account
 from tests import factories as make
-from tests.integration.engine_world import World, world
+from tests.integration.engine_world import World, add, facts, leg, world
 from tests.integration.test_engine_cycle import entry_soon, margin, reason
 
 pytestmark = pytest.mark.django_db
@@ -106,3 +108,40 @@ def test_a_call_that_fails_is_named_on_the_card_and_the_hedge_is_bought():
     place.exchange.failing["basket_margin"] = UnreadableAnswer("no margin in the answer")
     assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
     assert "no margin in the answer" in verified()["note"]
+
+
+@pytest.mark.parametrize(("least", "bought"), [(1_000_000, True), (1_000_001, False)])
+def test_after_the_last_round_what_leaves_more_than_the_budget_used_by_the_brokers_count_is_not_bought(least, bought):
+    place, plan = need(margin(1500, at_least=least))
+    said = reason(place, plan=plan)
+    assert said == (Reason.ADD_PROJECTION_OVER_TRIGGER if bought else Reason.HOLD_UNREACHABLE)
+    assert bool(units_bought()) is bought
+    assert len(verified()["rounds"]) == VERIFY_ROUNDS
+    assert ("entry_unreachable" in place.alerts()) is not bought
+    card = HedgeDecision.objects.latest("id")
+    assert ("chosen" in card.facts) is bought
+    assert bought or [g["gate"] for g in card.gates if not g["passed"]] == ["broker's count"]
+
+
+def test_a_policy_that_buys_the_least_buys_what_was_asked_about_last():
+    place = world()
+    short_of, known = Check(used_after=Decimal(1_200_000), limit=Decimal(1_000_000), too_little=True), facts(place)
+    least = replace(known, policy=replace(known.policy, buy_least_utilization=True))
+    assert isinstance(refused(decision=add(leg()), check=short_of, facts=known), Hold)
+    bought = refused(decision=add(leg()), check=short_of, facts=least)
+    assert isinstance(bought, AddHedge)
+    assert (bought.reason, bought.legs) == (Reason.ADD_LEAST_UTILIZATION, (leg(),))
+
+
+@pytest.mark.parametrize("release", [500, 600])
+def test_no_round_asks_for_a_set_that_missed_already(release):
+    asked: list[tuple[MarginLeg, ...]] = []
+    answers: Basket = margin(release)
+
+    def noted(legs: Sequence[MarginLeg]) -> Decimal:
+        asked.append(tuple(legs))
+        return answers(legs)
+
+    place, plan = need(noted)
+    reason(place, plan=plan)
+    assert len(asked) == len(set(asked)) == 1 + len(verified()["rounds"])
