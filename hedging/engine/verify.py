@@ -20,16 +20,18 @@ ZERO = Decimal(0)
 class Check:
     """What the broker says margin would be with the hedge and every coming entry in the book, in rupees.
 
-    `used_after` is held against `limit`, the aim's; it contains the safety buffer. `shortfall` is by how much it misses, 0
-    when it does not or the broker cannot say; `note` then says why.
+    `used_after` is held against `limit`, the aim's, and `at_order` against `free_margin`; both contain the safety buffer.
+    `shortfall` is by how much the worse of them misses, 0 when neither does or the broker cannot say; `note` then says why.
     `disagreement` is the broker's figure less the engine's for the same set. `too_little`: by the broker's own count, without
-    a buffer, the set leaves more than the whole budget used.
+    a buffer, the set leaves more than the whole budget used, or more asked than free margin has.
     """
 
     used_after: Decimal | None
     limit: Decimal
     shortfall: Decimal = ZERO
     disagreement: Decimal = ZERO
+    at_order: Decimal | None = None
+    free_margin: Decimal | None = None
     too_little: bool = False
     note: str = ""
 
@@ -40,6 +42,8 @@ class Check:
             "limit": _money(self.limit),
             "shortfall": _money(self.shortfall),
         }
+        if self.at_order is not None:
+            card |= {"broker_at_order": _money(self.at_order), "free_margin": _money(self.free_margin)}
         return card | ({"note": self.note} if self.note else {})
 
 
@@ -59,15 +63,21 @@ def check_with_broker(*, gatherer: Gatherer, facts: CycleFacts, decision: AddHed
     legs = [MarginLeg(leg.contract, product, leg.side, leg.quantity, leg.reference_price) for leg in decision.legs]
     legs += [leg for entry in decision.entries for leg in margin_legs(entry)]
     added = gatherer.added_by(facts, legs)
-    if added is None or facts.used is None:
+    if added is None or facts.used is None or facts.free_margin is None:
         return Check(used_after=None, limit=limit, note=gatherer.no_basket)
     used_after = facts.used + added[0] + decision.buffer
+    disagreement = used_after - solution.used_after
+    # The basket call tells what is used afterwards; what the orders ask for beyond that on their way, the engine knows.
+    at_order = solution.at_order_after + disagreement if decision.entries else None
+    beyond = ZERO if at_order is None else at_order - facts.free_margin
     return Check(
         used_after=used_after,
         limit=limit,
-        shortfall=max(ZERO, used_after - limit),
-        disagreement=used_after - solution.used_after,
-        too_little=used_after - budget > decision.buffer,
+        shortfall=max(ZERO, used_after - limit, beyond),
+        disagreement=disagreement,
+        at_order=at_order,
+        free_margin=facts.free_margin,
+        too_little=max(used_after - budget, beyond) > decision.buffer,
     )
 
 
@@ -80,6 +90,8 @@ def refused(*, decision: AddHedge, check: Check, facts: CycleFacts) -> AddHedge 
         return replace(decision, reason=Reason.ADD_LEAST_UTILIZATION)
     used = None if check.used_after is None else (check.used_after - decision.buffer) / facts.session.budget * HUNDRED
     said = "unknown" if used is None else f"{used:.1f} % used"
+    if check.at_order is not None and check.free_margin is not None:
+        said += f", ₹{check.at_order - decision.buffer:.0f} asked of ₹{check.free_margin:.0f} free"
     shut = Gate("broker's count", passed=False, detail=f"with the hedge {said}", reason=Reason.HOLD_UNREACHABLE)
     # Nothing of it was chosen in the end; the rounds with the broker tell what was asked about.
     card = {name: value for name, value in decision.card.items() if name not in {"chosen", "candidates"}}

@@ -145,3 +145,25 @@ def test_no_round_asks_for_a_set_that_missed_already(release):
     place, plan = need(noted)
     reason(place, plan=plan)
     assert len(asked) == len(set(asked)) == 1 + len(verified()["rounds"])
+
+
+@pytest.mark.parametrize(("release", "bought"), [(100, False), (1300, True)])
+def test_the_brokers_figure_is_held_against_free_margin_too(release, bought):
+    place = world(baskets=1, budget_per_basket=Decimal(3_000_000))
+    plan = entry_soon(place)
+    place.exchange.cash = Decimal(900_000)
+    place.exchange.added_by_basket = margin(release)
+    said = reason(place, plan=plan)
+    assert said == (Reason.ADD_FREE_MARGIN_SHORT if bought else Reason.HOLD_UNREACHABLE)
+    first, last = verified()["rounds"][0], verified()["rounds"][-1]
+    assert Decimal(first["broker_used_after"]) <= Decimal(first["limit"])
+    assert (Decimal(last["broker_at_order"]) <= Decimal(last["free_margin"])) is bought
+    assert (Decimal(last["shortfall"]) == 0) is bought
+    assert bool(units_bought()) is bought
+
+
+def test_without_a_coming_entry_nothing_is_asked_at_an_order():
+    place, plan = over_trigger_now(1300)
+    place.exchange.cash = Decimal(1_160_000)
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    assert "broker_at_order" not in verified()
