@@ -176,7 +176,8 @@ def _best_sale(
         tops.append(np.array([room.each_side[right]]))
         # Need counts the nearest wings, so these stay: of the k nearest lots min(k, needed), or they are bought again.
         nearest, most_spare = spare[right]
-        matrix.append(np.hstack([nearest, nothing[: len(nearest)], -nearest, nothing[: len(nearest)]]))
+        none = np.zeros_like(nearest)
+        matrix.append(np.hstack([nearest, none, -nearest, none]))
         tops.append(most_spare)
     for rows, bounds in _margins(model, room):
         matrix.append(np.hstack([rows, np.zeros((len(rows), 3 * count))]))

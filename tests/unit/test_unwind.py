@@ -247,6 +247,13 @@ def test_near_wings_that_nobody_bids_for_cover_later_entries_and_far_ones_may_go
     assert sold(choice) == {(Right.CE, 300): 2, (Right.PE, 300): 2}
 
 
+def test_one_wing_with_a_bid_is_sold_among_many_that_nobody_bids_for():
+    unsold = tuple(replace(wing, bid=None) for points in (150, 250, 350) for wing in wings(2, points))
+    asked = inputs((), (*unsold, held(300, Right.CE, 2)))
+    assert sold(choose_unwind(asked)) == {(Right.CE, 300): 2}
+    assert choose_unwind(replace(asked, needed_later=dict.fromkeys(Right, 7))).sells == ()
+
+
 def test_later_entries_that_fit_without_wings_need_none():
     choice = choose_unwind(inputs(straddle(lots=1), wings(2), later_units=dict.fromkeys(Right, 2 * LOT)))
     assert sum(sold(choice).values()) == 4
