@@ -56,3 +56,8 @@ class PreflightRun(models.Model):
     def failing(self) -> tuple[str, ...]:
         """Return the names of the checks that are red or amber."""
         return tuple(row["name"] for row in self.results if row["state"] in {State.RED, State.AMBER})
+
+    @property
+    def red(self) -> tuple[str, ...]:
+        """Return the names of the checks that are red."""
+        return tuple(row["name"] for row in self.results if row["state"] == State.RED)

@@ -12,6 +12,7 @@ import pytest
 import requests
 from django.conf import settings
 from django.core.management import call_command
+from django.db.models import F
 from django.test import override_settings
 
 from hedging import preflights
@@ -430,6 +431,41 @@ def test_a_red_run_is_repeated_every_two_minutes_while_a_session_waits(place):
     assert due(place, place.clock.now() + timedelta(seconds=120)) == "again"
     no_session(place)
     assert due(place, place.clock.now() + timedelta(seconds=120)) == ""
+
+
+def test_a_red_run_from_a_clock_that_ran_ahead_is_not_waited_for(place):
+    redis_away(place)
+    place.clock.moment = ist(14, 0)
+    place.run()
+    assert due(place, ist(9, 30)) == "again"
+
+
+def waking(place, *, for_seconds: int) -> None:
+    """Let only the hedge worker be silent, at runs of every ten seconds for so long. What is amber does not matter."""
+    not_calibrated(place)
+    worker_silent(watchdog.HEDGE)(place)
+    for seconds in range(0, for_seconds + 1, 10):
+        place.run("again" if seconds else "session opened")
+        if seconds < for_seconds:
+            place.clock.moment += timedelta(seconds=10)
+            PreflightRun.objects.update(wall_at=F("wall_at") - timedelta(seconds=10))
+
+
+def test_while_only_workers_are_red_just_after_a_start_each_tick_asks_again_and_nobody_is_told(place):
+    waking(place, for_seconds=10)
+    assert not Alert.objects.filter(kind="preflight").exists()
+    assert due(place, place.clock.now() + timedelta(seconds=7)) == ""
+    assert due(place, place.clock.now() + timedelta(seconds=8)) == "again"
+    watchdog.beat(name=watchdog.HEDGE, wall_now=place.wall())
+    assert place.run("again").verdict == "amber"
+    assert Alert.objects.get(kind="preflight").severity == "warning"
+
+
+def test_workers_that_do_not_wake_up_are_told_once_and_asked_every_two_minutes_again(place):
+    waking(place, for_seconds=100)
+    assert [alert.severity for alert in Alert.objects.filter(kind="preflight")] == ["critical"]
+    assert due(place, place.clock.now() + timedelta(seconds=119)) == ""
+    assert due(place, place.clock.now() + timedelta(seconds=120)) == "again"
 
 
 def test_a_session_that_no_run_has_seen_gets_one(place):

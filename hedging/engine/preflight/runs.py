@@ -9,7 +9,7 @@ from django.db import transaction
 
 from hedging.brokers.base import ServerStatus
 from hedging.domain.preflight import Result, State, verdict
-from hedging.engine import audit
+from hedging.engine import audit, watchdog
 from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.preflight.asking import Around, examine
 from notifications.models import Severity, queue_alert
@@ -18,6 +18,10 @@ from sessions_app.models import Account, PreflightRun, TradingSession
 
 MORNING = time(9, 0)
 AGAIN_AFTER = timedelta(minutes=2)  # market time between two runs while the last one is red
+WAKING_AGAIN_AFTER = timedelta(
+    seconds=8
+)  # the same while workers wake up: each tick of ten seconds, however late the last was
+MOST_WHILE_WAKING = 20  # runs: far more than fit into the time of waking up
 GIVEN_UP_AFTER = timedelta(seconds=75)  # wall time after which a run that never ended is taken for dead
 
 _SEVERITY = {State.GREEN: Severity.INFO, State.AMBER: Severity.WARNING, State.RED: Severity.CRITICAL}
@@ -33,7 +37,8 @@ def why_due(*, account: Account, now: datetime, wall_now: datetime) -> str:
     """Return why a run is due at market time `now`, "" when none is.
 
     At 09:00 on every day that trades, as soon as a session is open that no run has seen (one that was moved to another
-    expiry is new to them), and every two minutes while the last one is red and a session waits for it.
+    expiry is new to them), and every two minutes while the last one is red and a session waits for it; at each tick while
+    only workers are red that may still be waking up.
     """
     day = trading_day_of(now)
     hours = acting_hours(day)
@@ -49,8 +54,10 @@ def why_due(*, account: Account, now: datetime, wall_now: datetime) -> str:
         return "session moved"
     if now >= at_ist(day, MORNING) and (last is None or last.at < at_ist(day, MORNING)):
         return "09:00"
-    waits = session is not None and last is not None and last.verdict not in {State.GREEN, State.AMBER}
-    return "again" if waits and last is not None and now - last.at >= AGAIN_AFTER else ""
+    if session is None or last is None or last.verdict in {State.GREEN, State.AMBER}:
+        return ""
+    # A last run that lies ahead of now was written before the clock was set back: it is not waited for.
+    return "again" if abs(now - last.at) >= (WAKING_AGAIN_AFTER if _is_waking(last) else AGAIN_AFTER) else ""
 
 
 def run(*, around: Around, asked_by: str) -> PreflightRun:
@@ -82,9 +89,26 @@ def run(*, around: Around, asked_by: str) -> PreflightRun:
             subject=row,
             facts={"failing": list(row.failing), "broker": row.broker},
         )
-        if before is None or asked_by != "again" or before.failing != row.failing:
+        news = before is None or asked_by != "again" or before.failing != row.failing or _is_waking(before)
+        if news and not _is_waking(row):
             _tell(row, results, wall_now=around.wall())
     return row
+
+
+def _is_waking(row: PreflightRun) -> bool:
+    """Return whether only workers fail, and have for less than the time in which who was just started gives its first sign.
+
+    A margin check is a sign only when it is over, so the first run after a start is often ahead of it. Not told until then.
+    """
+    if row.red != ("workers",):
+        return False
+    runs = PreflightRun.objects.filter(account_id=row.account_id, trading_day=row.trading_day, pk__lte=row.pk)
+    since = row.wall_at
+    for earlier in runs.order_by("-pk")[:MOST_WHILE_WAKING]:
+        if earlier.red != row.red:
+            break
+        since = earlier.wall_at
+    return abs(row.wall_at - since) < watchdog.SILENCE
 
 
 def _open_or_close_the_gate(row: PreflightRun) -> None:
