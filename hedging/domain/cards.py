@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -33,6 +34,9 @@ def card_of(
     card["margin_model"] = {"error_pct": two_places(facts.profile.error_pct), "doubled": facts.profile.wide}
     if facts.unknown:
         card["unknown"] = facts.unknown
+    lookahead = facts.now + timedelta(minutes=facts.policy.lookahead_minutes)
+    if due := [entry.portfolio for entry in facts.later if entry.at <= lookahead]:
+        card["due"] = due
     if facts.waiting:
         card["waiting_for_exit"] = list(facts.waiting)
     forecasts = [_forecast(jump, facts.session.budget) for jump in facts.past if jump.today][:FORECASTS_ON_CARD]

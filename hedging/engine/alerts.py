@@ -12,7 +12,7 @@ from hedging.domain.facts import HUNDRED
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.domain.release import MISSING_TEXT, missing_reason, released_nothing
 from hedging.models import CycleKind, HedgeDecision, MarginJump
-from notifications.models import Alert, Severity, queue_alert
+from notifications.models import Alert, AlertQuerySet, Severity, queue_alert
 from sessions_app.models import TradingSession
 
 _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
@@ -36,6 +36,9 @@ _BLIND = (
 )
 """What leaves margin unwatched: told too where automation is off or halted, since a gate before these closed first."""
 
+
+_TOLD_FOR_EACH_ENTRY = (Reason.HOLD_DATA_UNKNOWN, Reason.HOLD_NOT_RECONCILED, Reason.HOLD_MARKET_STILL)
+"""What is told again, while it lasts, for each entry that falls due: nothing will be bought for it."""
 
 MISSED_PCT = Decimal(5)
 """By how much of the budget an entry may take more than foretold before somebody is told."""
@@ -63,19 +66,28 @@ def tell_failure(*, session: TradingSession, what: str, error: Exception, now: d
 
 
 def about(card: HedgeDecision, *, wall_now: datetime) -> None:
-    """Queue the alert that a card deserves, in the card's own transaction, unless the card before it already said the same."""
+    """Queue the alert that a card deserves, in the card's own transaction.
+
+    Not where the card before it already said the same, nor within ten minutes of the same alert: readings that fail now and
+    then are no flood. An entry that falls due meanwhile is told of all the same, once.
+    """
     reason = _reason_to_tell(card)
     if reason is None:
         return
+    kind, severity = _WORTH_TELLING[reason]
+    title, due = REASON_TEXT[reason], card.facts.get("due", [])
+    same = Alert.objects.filter(kind=kind, title=title, account_id=card.session.account_id)
     before = (
         HedgeDecision.objects.filter(session_id=card.session_id, pk__lt=card.pk)
         .exclude(kind=CycleKind.MANUAL)
         .order_by("-pk")
         .first()
     )
-    if before is not None and _reason_to_tell(before) is reason:
+    lasts = before is not None and _reason_to_tell(before) is reason
+    if lasts and not (due and reason in _TOLD_FOR_EACH_ENTRY):
         return
-    kind, severity = _WORTH_TELLING[reason]
+    if (lasts or same.told_lately(wall_now=wall_now, within=_QUIET).exists()) and not _is_news_of(due, card, same):
+        return
     entries = ", ".join(entry["portfolio"] for entry in card.facts.get("projection", []))
     facts = {
         key: card.facts[key] for key in ("projected_pct", "floor_pct", "binding", "unknown") if card.facts.get(key)
@@ -83,14 +95,20 @@ def about(card: HedgeDecision, *, wall_now: datetime) -> None:
     queue_alert(
         kind=kind,
         severity=severity,
-        title=REASON_TEXT[reason],
+        title=title,
         happened_at=card.at,
         wall_now=wall_now,
-        facts=facts | {"mode": card.mode, "reason": reason.value, "entries": entries},
+        facts=facts | {"mode": card.mode, "reason": reason.value, "entries": entries} | ({"due": due} if due else {}),
         subject_kind="hedgedecision",
         subject_id=card.pk,
         account_id=card.session.account_id,
     )
+
+
+def _is_news_of(due: Sequence[str], card: HedgeDecision, told: AlertQuerySet) -> bool:
+    """Return whether an entry is due soon for which the same has not been told: what it meets is told whatever was before."""
+    recently = told.filter(happened_at__gt=card.at - timedelta(hours=1)).values_list("facts", flat=True)
+    return bool(set(due) - {name for facts in recently for name in facts.get("due", [])}) if due else False
 
 
 def _reason_to_tell(card: HedgeDecision) -> Reason | None:

@@ -197,14 +197,40 @@ def test_used_margin_far_below_what_the_book_must_take_sells_no_hedge():
     assert not place.exchange.posts
 
 
-def test_a_failure_that_comes_back_is_told_again():
+@pytest.mark.parametrize(("minutes", "told"), [(9, 1), (10, 2)])
+def test_a_failure_that_comes_back_is_told_again_after_ten_minutes(minutes, told):
     place = world()
-    for _ in range(2):
+    for after in (30, 60 * minutes - 30):
         place.exchange.failing["funds"] = UnreadableAnswer("{}")
-        reason(place)
+        reason(place, after=after)
         place.exchange.failing.clear()
         reason(place)
+    assert Alert.objects.filter(kind="data_unknown").count() == told
+
+
+def test_readings_that_flap_for_twenty_minutes_are_told_twice():
+    place = world()
+    for turn in range(40):
+        place.exchange.failing = {} if turn % 2 else {"funds": UnreadableAnswer("{}")}
+        reason(place)
     assert Alert.objects.filter(kind="data_unknown").count() == 2
+
+
+@pytest.mark.parametrize("between", [True, False], ids=["it came back", "it lasts"])
+def test_an_entry_that_falls_due_is_told_of_once_however_lately_the_same_was_told(between):
+    place = world()
+    plan = entry_soon(place, minutes=7)
+    place.exchange.failing["funds"] = UnreadableAnswer("{}")
+    reason(place, plan=plan)
+    assert Alert.objects.get(kind="data_unknown").facts.get("due") is None
+    if between:
+        place.exchange.failing.clear()
+        reason(place, plan=plan)
+        place.exchange.failing["funds"] = UnreadableAnswer("{}")
+    for _ in range(8):
+        reason(place, plan=plan)
+    _, second = Alert.objects.filter(kind="data_unknown").order_by("id")
+    assert second.facts["due"] == ["ITJ_NF_EXP 4"]
 
 
 def test_unknown_margin_is_written_down_as_unknown_never_as_zero():
