@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from config.logging import redact
 from hedging.domain.exposure import Holding
 from hedging.domain.facts import HUNDRED
+from hedging.domain.preflight import State
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.domain.release import MISSING_TEXT, missing_reason, released_nothing
 from hedging.models import CycleKind, HedgeDecision, MarginJump
@@ -20,6 +22,7 @@ _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
     Reason.HOLD_NO_BASELINE: ("data_unknown", Severity.WARNING),
     Reason.HOLD_NOT_RECONCILED: ("data_unknown", Severity.CRITICAL),
     Reason.HOLD_MARKET_STILL: ("data_unknown", Severity.CRITICAL),
+    Reason.HOLD_PREFLIGHT: ("no_preflight", Severity.CRITICAL),
     Reason.HOLD_LIVE_CLOSED: ("live_closed", Severity.CRITICAL),
     Reason.HOLD_UNREACHABLE: ("entry_unreachable", Severity.CRITICAL),
     Reason.ADD_LEAST_UTILIZATION: ("entry_unreachable", Severity.CRITICAL),
@@ -42,6 +45,9 @@ _TOLD_FOR_EACH_ENTRY = (Reason.HOLD_DATA_UNKNOWN, Reason.HOLD_NOT_RECONCILED, Re
 
 MISSED_PCT = Decimal(5)
 """By how much of the budget an entry may take more than foretold before somebody is told."""
+
+_PREFLIGHT_BY = timedelta(minutes=5)
+"""Market time after the opening of a session by which a run of its pre-flight is over, if it ever comes to an end."""
 
 _QUIET = timedelta(minutes=10)  # wall time in which the same failure is not told again
 
@@ -71,7 +77,7 @@ def about(card: HedgeDecision, *, wall_now: datetime) -> None:
     Not where the card before it already said the same, nor within ten minutes of the same alert: readings that fail now and
     then are no flood. An entry that falls due meanwhile is told of all the same, once.
     """
-    reason = _reason_to_tell(card)
+    reason = _reason_to_tell(card, card.session)
     if reason is None:
         return
     kind, severity = _WORTH_TELLING[reason]
@@ -83,15 +89,17 @@ def about(card: HedgeDecision, *, wall_now: datetime) -> None:
         .order_by("-pk")
         .first()
     )
-    lasts = before is not None and _reason_to_tell(before) is reason
+    lasts = before is not None and _reason_to_tell(before, card.session) is reason
     if lasts and not (due and reason in _TOLD_FOR_EACH_ENTRY):
         return
     if (lasts or same.told_lately(wall_now=wall_now, within=_QUIET).exists()) and not _is_news_of(due, card, same):
         return
     entries = ", ".join(entry["portfolio"] for entry in card.facts.get("projection", []))
-    facts = {
+    facts: dict[str, Any] = {
         key: card.facts[key] for key in ("projected_pct", "floor_pct", "binding", "unknown") if card.facts.get(key)
     }
+    if reason is Reason.HOLD_PREFLIGHT:
+        facts["fix"] = "Run manage.py preflight, and look at its log: no run of today came to an end"
     queue_alert(
         kind=kind,
         severity=severity,
@@ -111,15 +119,22 @@ def _is_news_of(due: Sequence[str], card: HedgeDecision, told: AlertQuerySet) ->
     return bool(set(due) - {name for facts in recently for name in facts.get("due", [])}) if due else False
 
 
-def _reason_to_tell(card: HedgeDecision) -> Reason | None:
+def _reason_to_tell(card: HedgeDecision, session: TradingSession) -> Reason | None:
     """Return what of a card an operator must know: its own reason, or that margin is not known behind a gate closed before."""
     reason = Reason(card.reason)
-    if reason in _WORTH_TELLING:
+    if reason in _WORTH_TELLING and reason is not Reason.HOLD_PREFLIGHT:
         return reason
     closed = {gate["reason"] for gate in card.gates if not gate["passed"]}
     if Reason.HOLD_OUT_OF_HOURS in closed:
         return None
-    return next((blind for blind in _BLIND if blind in closed), None)
+    blind = next((blind for blind in _BLIND if blind in closed), None)
+    return Reason.HOLD_PREFLIGHT if blind is None and _lacks_preflight(card, session) else blind
+
+
+def _lacks_preflight(card: HedgeDecision, session: TradingSession) -> bool:
+    """Return whether the pre-flight keeps everything automatic and nobody was told: a red run tells itself, none does not."""
+    late = card.at - session.opened_at >= _PREFLIGHT_BY
+    return card.reason == Reason.HOLD_PREFLIGHT and late and session.preflight != State.RED
 
 
 def about_forecast(jump: MarginJump, *, session: TradingSession, wall_now: datetime) -> None:

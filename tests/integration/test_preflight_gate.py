@@ -15,6 +15,7 @@ from hedging.domain.reasons import Reason
 from hedging.engine.intents import record
 from hedging.models import AuditEvent, CycleKind, HedgeOrder, Origin
 from hedging.selectors import session_facts
+from notifications.models import Alert
 from sessions_app.models import Account, Mode, TradingSession
 from tests import factories as make
 from tests.integration.engine_world import CALL, PUT, World, add, facts, hold, intent, leg, slice_of, unwind, world
@@ -227,3 +228,15 @@ def test_whoever_looks_at_the_session_sees_what_holds_it(mode, lid, columns, hel
     settings.AUTO_HEDGE_DRY_RUN = lid
     seen = session_facts(place.session)
     assert (seen.held_by, seen.automatic) == (held_by, not held_by)
+
+
+@pytest.mark.parametrize(("columns", "told"), [(NONE, 1), (YESTERDAY, 1), (RED, 0)])
+def test_a_session_that_no_preflight_lets_act_is_told_once_five_minutes_after_it_was_opened(columns, told):
+    place = world()
+    standing(place, columns | {"opened_at": place.clock.now() - timedelta(minutes=4), "mode": Mode.DRY_RUN})
+    assert reason(place, after=30) == Reason.HOLD_PREFLIGHT
+    assert not Alert.objects.exists()
+    assert {reason(place, after=30) for _ in range(30)} == {Reason.HOLD_PREFLIGHT}
+    alerts = Alert.objects.filter(kind="no_preflight")
+    assert alerts.count() == told  # a red run has told itself
+    assert all("manage.py preflight" in alert.facts["fix"] for alert in alerts)

@@ -20,7 +20,7 @@ TEMPLATES = Path(settings.BASE_DIR) / "templates" / "notifications"
 KINDS = (
     "session_started", "session_stopped", "hedge_bought", "hedge_sold", "order_failed", "order_unknown",
     "order_rejected", "order_lost", "order_review", "mode_mismatch", "entry_unreachable", "entry_beyond_saving", "data_unknown",
-    "breaker_open", "breaker_closed", "trading_state", "trading_resumed", "no_candidate", "nothing_released", "forecast_missed", "worker_silent", "day_summary", "never_heard_of", "../base",
+    "breaker_open", "breaker_closed", "trading_state", "trading_resumed", "no_candidate", "no_preflight", "watchdog_blind", "nothing_released", "forecast_missed", "worker_silent", "day_summary", "never_heard_of", "../base",
 )  # fmt: skip
 
 
