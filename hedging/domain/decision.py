@@ -134,9 +134,9 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
     closed = first_closed(gates)
     if closed is not None:
         return Hold(closed.reason, gates, card_of(facts, projection))
-    # What cannot be believed may buy what is needed at the least, and sells nothing of ours for it.
-    believed = _believed_gate(facts, projection).passed
-    found = _solve_for_most(facts if believed else replace(facts, held=()), projection)
+    # What cannot be believed may buy what is needed at the least, and sells nothing of ours for it; nor does what completes.
+    may_replace = _believed_gate(facts, projection).passed and not facts.completing
+    found = _solve_for_most(facts if may_replace else replace(facts, held=()), projection)
     solution = found.solution
     card = card_of(facts, projection, solution) | {"buffer": two_places(found.buffer)}
     if len(found.entries) < len(facts.coming):
@@ -165,6 +165,9 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
         detail=f"{solution.aim}: {percent(solution.utilization_after_pct)}",
         reason=Reason.HOLD_UNREACHABLE,
     )
+    card["bought_for"] = [entry.portfolio for entry in found.entries]
+    if facts.completing and facts.unfinished is not None:
+        card["completes"] = facts.unfinished.completes + 1
     card["candidates"] = candidate_lines(found.problem, solution)
     over = projection is None or projection.worst is None or bool(projection.worst.over_trigger)
     reason = Reason.ADD_PROJECTION_OVER_TRIGGER if over else Reason.ADD_FREE_MARGIN_SHORT

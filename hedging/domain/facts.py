@@ -20,6 +20,8 @@ from hedging.domain.risk import MarginParameters
 from hedging.domain.snapshot import Chain, Depth, Funds, Position
 
 HUNDRED = Decimal(100)
+MOST_COMPLETIONS = 2
+"""How often in a row a purchase of which a leg failed is completed within the cooldown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,17 @@ class InFlight:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The last action, where it was a purchase that is over and was not bought whole.
+
+    `entries`: whom it was for, by portfolio. `completes`: how many actions before it were completed by it, one by another.
+    """
+
+    entries: frozenset[str]
+    completes: int
+
+
+@dataclass(frozen=True, slots=True)
 class LaterEntry:
     """An entry of the timetable that is still to come today: when, and how many units it sells on each side."""
 
@@ -95,7 +108,7 @@ class CycleFacts:
     exit of the timetable, `None` when it is at expiry. `needed_later` are the lots of our wings on each side that the rest
     of the day needs by its timeline, `None` where that was not drawn. `cleared` tells that the pre-flight lets us act, and
     `preflight` what it said; `live_closed` what keeps the orders of a live session here, "" for nothing; `still_seconds` how
-    long the index price has not moved.
+    long the index price has not moved. `unfinished` is what the cooldown's action left to complete, if anything.
     """
 
     now: datetime
@@ -136,6 +149,15 @@ class CycleFacts:
     preflight: str = ""
     live_closed: str = ""
     still_seconds: float = 0.0
+    unfinished: Unfinished | None = None
+
+    @property
+    def completing(self) -> bool:
+        """Return whether a purchase now would complete the last action within its cooldown, for an entry still to come."""
+        last = self.unfinished
+        if last is None or last.completes >= MOST_COMPLETIONS or not self.cooldown_left_seconds:
+            return False
+        return any(entry.portfolio in last.entries for entry in self.coming)
 
     @property
     def utilization_pct(self) -> Decimal | None:

@@ -144,6 +144,14 @@ def _cooldown(facts: CycleFacts) -> Gate:
     return Gate("cooldown", left == 0, f"{left} s left" if left else "over", Reason.HOLD_COOLDOWN)
 
 
+def _cooldown_of_purchase(facts: CycleFacts) -> Gate:
+    """Let the last purchase be completed: one leg of a pair releases nothing, and its entry does not wait for the cooldown."""
+    if facts.completing:
+        detail = f"{facts.cooldown_left_seconds} s left, a leg of the last purchase failed: it is completed"
+        return Gate("cooldown", passed=True, detail=detail, reason=Reason.HOLD_COOLDOWN)
+    return _cooldown(facts)
+
+
 def _cap(facts: CycleFacts) -> Gate:
     left = facts.cost_left
     return Gate("cap", left > 0, f"₹{left:.0f} of ₹{facts.policy.max_cost_per_day} left", Reason.HOLD_COST_CAP)
@@ -164,7 +172,7 @@ KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
 )
 """Gates before anything can be judged."""
 
-ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown, _cap)
+ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown_of_purchase, _cap)
 """Gates between a known need and a purchase."""
 
 UNWINDING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight_beside_sale, _exit_breaker, _cooldown)

@@ -67,8 +67,10 @@ def _candidates(facts: CycleFacts) -> tuple[Candidate, ...]:
     """Return what could be bought: at its own price ladder where that was read, else at the chain's touch."""
     lot, found = facts.spec.lot, []
     spot = facts.market.spots[facts.spec.index]
+    # A strike with a buy of ours under way, or of which nobody knows, is no candidate: it has one live intent at most.
+    busy = {intent.contract for intent in facts.in_flight if intent.side is Side.BUY}
     for contract, quote in ({} if facts.chain is None else facts.chain.quotes).items():
-        if quote.ask is None or quote.crossed or not out_of_the_money(contract, spot):
+        if quote.ask is None or quote.crossed or contract in busy or not out_of_the_money(contract, spot):
             continue
         depth = facts.depths.get(contract)
         if depth is None:

@@ -22,6 +22,7 @@ from hedging.domain.snapshot import BasketMargin, Chain, Depth, Funds, Position
 from hedging.domain.stillness import still_seconds
 from hedging.domain.templates import resolve_legs, short_units
 from hedging.engine.basket import BasketCall, NoAnswer
+from hedging.engine.completing import unfinished
 from hedging.engine.meaning import meaning_of
 from hedging.engine.past import past_jumps
 from hedging.engine.plan import DayPlan
@@ -136,6 +137,9 @@ class Gatherer:
             cleared=gate.is_cleared(session),
             preflight=gate.words(session),
             live_closed=live_closed(session),
+            unfinished=unfinished(session=session, policy=self._policy, positions=positions, now=now)
+            if later
+            else None,
         )
 
     def prices(self, facts: CycleFacts) -> CycleFacts:

@@ -238,7 +238,9 @@ def _check_session(
     _check_preflight(session, legs, origin, by_clock=by_clock)
     if facts.window is None or not facts.window.act_from <= facts.now < facts.window.act_until:
         raise Denied(Reason.DENY_OUT_OF_HOURS)
-    if not by_clock and session.last_action_at is not None:
+    # The last action, which must be the row's too (below), may be completed by buys, which are a part of it.
+    completes = origin is Origin.AUTO and facts.completing and all(leg.side is Side.BUY for leg in legs)
+    if not by_clock and not completes and session.last_action_at is not None:
         ready = session.last_action_at + timedelta(seconds=facts.policy.cooldown_seconds)
         if facts.now < ready:
             raise Denied(Reason.DENY_COOLDOWN, f"until {ready.astimezone(IST):%H:%M:%S} IST")

@@ -14,6 +14,7 @@ from django.db import IntegrityError, ProgrammingError, connection, transaction
 
 from hedging.domain.charges import order_charges
 from hedging.domain.decision import Decision, Hold
+from hedging.domain.facts import Unfinished
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.policy import HedgePolicy
@@ -25,6 +26,7 @@ from hedging.models import AuditEvent, CycleKind, Fill, HedgeDecision, HedgeOrde
 from sessions_app.models import Breaker, BreakerKind, MarginSnapshot, TradingSession, TradingState
 from tests import factories as make
 from tests.integration.engine_world import CALL, POLICY, PUT, World, add, facts, hold, leg, unwind, world
+from tests.unit.cycle_facts import straddle
 
 pytestmark = pytest.mark.django_db
 
@@ -240,6 +242,59 @@ def test_the_cooldown_is_one_for_all_origins(seconds, denied, origin):
     other = Contract(Index.NIFTY, make.TUESDAY, Decimal(26600), Right.CE)
     place.clock.moment += timedelta(seconds=seconds)
     assert (reason(claim(place, add(leg(other)), origin=origin)) == Reason.DENY_COOLDOWN) is denied
+
+
+def completing(place: World, **known: Any) -> dict[str, Any]:
+    """What a cycle knows that would complete the last action, of which a leg failed."""
+    return {"coming": (straddle(2, minutes=1),), "unfinished": Unfinished(frozenset({"ITJ_NF_EXP 4"}), 0)} | known
+
+
+@pytest.mark.parametrize(
+    ("known", "denied"),
+    [
+        ({}, False),
+        ({"coming": ()}, True),
+        ({"unfinished": None}, True),
+        ({"unfinished": Unfinished(frozenset({"another"}), 0)}, True),
+        ({"unfinished": Unfinished(frozenset({"ITJ_NF_EXP 4"}), 1)}, False),
+        ({"unfinished": Unfinished(frozenset({"ITJ_NF_EXP 4"}), 2)}, True),
+    ],
+)
+def test_within_the_cooldown_the_last_purchase_is_completed_for_its_own_entry_so_often(known, denied):
+    place = world()
+    claim(place, BUY)
+    place.clock.moment += timedelta(seconds=10)
+    assert (reason(claim(place, add(leg(PUT)), **completing(place, **known))) == Reason.DENY_COOLDOWN) is denied
+    assert (row(place).last_action_at == place.clock.now()) is not denied  # the cooldown begins again
+
+
+@pytest.mark.parametrize("case", ["a sale", "a sale beside it", "by hand"])
+def test_nothing_but_automatic_buys_completes_within_the_cooldown(case):
+    place = world()
+    hold(place, 130, contract=PUT)
+    claim(place, BUY)
+    place.clock.moment += timedelta(seconds=10)
+    other = leg(Contract(Index.NIFTY, make.TUESDAY, Decimal(26600), Right.CE))
+    sale = leg(PUT, side=Side.SELL)
+    decisions: dict[str, Decision] = {
+        "a sale": unwind(sale),
+        "a sale beside it": add(other, sale),
+        "by hand": add(other),
+    }
+    origin = Origin.API if case == "by hand" else Origin.AUTO
+    assert reason(claim(place, decisions[case], origin=origin, **completing(place))) == Reason.DENY_COOLDOWN
+
+
+def test_of_two_that_would_complete_the_same_purchase_one_does():
+    place = world()
+    claim(place, BUY)
+    place.clock.moment += timedelta(seconds=10)
+    seen = facts(place, **completing(place)).session
+    first, second = (
+        claim(place, add(leg(contract)), session=seen, **completing(place))
+        for contract in (PUT, Contract(Index.NIFTY, make.TUESDAY, Decimal(25400), Right.PE))
+    )
+    assert (reason(first), reason(second)) == (Reason.ADD_PROJECTION_OVER_TRIGGER, Reason.DENY_COOLDOWN)
 
 
 def test_a_sale_due_by_the_clock_does_not_wait_for_the_cooldown():

@@ -16,9 +16,13 @@ from hedging.brokers.base import (
     BrokerError,
     BrokerUnavailable,
     MarginLeg,
+    OrderRequest,
+    PlaceReply,
     RateLimited,
+    ReplyClass,
     UnreadableAnswer,
 )
+from hedging.domain.facts import MOST_COMPLETIONS
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
@@ -568,6 +572,68 @@ def test_a_need_is_bought_once_and_the_rest_waits_for_it():
     assert [gate["passed"] for gate in card.gates] == [True] * len(card.gates)
 
 
+def accepted(exchange: fake.FakeExchange, request: OrderRequest) -> PlaceReply:
+    return PlaceReply(ReplyClass.ACKED, exchange.accept(request).order_id)
+
+
+def half_bought(second: fake.Misbehaviour = fake.refused) -> tuple[World, DayPlan]:
+    """A pair bought 100 s before its entry, of which the first leg filled and the second came to what `second` does."""
+    place = world()
+    plan = entry_soon(place, minutes=100 / 60)
+    place.exchange.added_by_basket = margin(1500)
+    place.exchange.replies = [accepted, second]
+    assert reason(place, plan=plan, after=0) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    place.follow()
+    return place, plan
+
+
+def ticks(place: World, plan: DayPlan, count: int, *, after: float = 10) -> list[str]:
+    said = []
+    for _ in range(count):
+        place.reconcile(after=after)
+        card = cycle(place, plan=plan, slot=1000 + HedgeDecision.objects.count())
+        assert card is not None
+        said.append(card.reason)
+        place.follow()
+    return said
+
+
+def test_a_pair_of_which_one_leg_was_refused_is_completed_before_its_entry():
+    place, plan = half_bought()
+    assert Reason.ADD_PROJECTION_OVER_TRIGGER in ticks(place, plan, 2)
+    first, second = HedgeDecision.objects.filter(action="add").order_by("id")
+    assert "completes" not in first.facts
+    assert second.facts["completes"] == 1
+    assert second.at - first.at < timedelta(seconds=POLICY.cooldown_seconds)
+    assert {tx.side for tx in second.transactions.all()} == {Side.BUY}
+
+
+def test_a_purchase_is_completed_twice_and_then_waits_for_the_cooldown():
+    place, plan = half_bought()
+    place.exchange.replies = [fake.refused] * 9
+    said = ticks(place, plan, 5)
+    assert said.count(Reason.ADD_PROJECTION_OVER_TRIGGER) == MOST_COMPLETIONS
+    assert said[-1] == Reason.HOLD_COOLDOWN
+
+
+def test_a_purchase_that_was_bought_whole_keeps_its_cooldown():
+    place, plan = half_bought(accepted)
+    place.exchange.used = Decimal(700_000)  # something else: more is needed
+    assert ticks(place, plan, 4)[1:] == [Reason.HOLD_COOLDOWN] * 3
+
+
+def test_what_a_position_book_does_not_show_yet_is_not_bought_again():
+    place, plan = half_bought()
+    place.exchange.positions = lambda: ()  # type: ignore[method-assign]
+    assert set(ticks(place, plan, 4)) <= {Reason.HOLD_COOLDOWN, Reason.HOLD_IN_FLIGHT}
+
+
+def test_what_was_bought_for_another_entry_is_not_completed():
+    place, plan = half_bought()
+    other = replace(plan, entries=(replace(plan.entries[0], portfolio="ITJ_NF_EXP 5"),))
+    assert set(ticks(place, other, 4)) <= {Reason.HOLD_COOLDOWN, Reason.HOLD_IN_FLIGHT}
+
+
 def test_what_was_bought_fills_and_the_need_is_met():
     place = world()
     plan = entry_soon(place)
@@ -601,7 +667,12 @@ def test_an_unknown_outcome_holds_further_buys():
     reason(place, plan=plan, after=25)  # late in its slot
     place.follow()
     assert reason(place, plan=plan, after=5) == Reason.HOLD_IN_FLIGHT  # over 90 s before the entry
-    assert reason(place, plan=plan) == Reason.HOLD_COOLDOWN  # from 90 s before it no unknown is waited for
+    unknown = {tx.symbol for tx in HedgeTransaction.objects.all()}
+    # From 90 s before it no unknown is waited for: the purchase is completed, at other strikes.
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    again = HedgeDecision.objects.latest("id").transactions.all()
+    assert again
+    assert not unknown & {tx.symbol for tx in again}
 
 
 def test_a_halted_session_holds():

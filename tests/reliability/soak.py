@@ -259,6 +259,8 @@ def against_truth(report: dict[str, Any]) -> list[str]:
         if live != session.reserved:
             breaches.append(f"{session.reserved} reserved, live intents come to {live}")
         chosen = HedgeTransaction.objects.filter(session=session, due_by_clock=False, orders__sent_at__isnull=False)
+        # What completes a purchase of which a leg failed is a part of it (orders.md, cooldown).
+        chosen = chosen.exclude(decision__facts__has_key="completes")
         acted = sorted(set(chosen.values_list("decision_id", "created_at")), key=lambda row: row[1])
         cooldown = timedelta(seconds=session.cooldown_seconds or settings.HEDGE_POLICY.cooldown_seconds)
         breaches += [

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from hedging.domain.decision import Hold, decide
-from hedging.domain.facts import InFlight
-from hedging.domain.guards import ACTING, KNOWING, SELLING, Gate, first_closed
+from hedging.domain.facts import InFlight, Unfinished
+from hedging.domain.guards import ACTING, KNOWING, SELLING, UNWINDING, Gate, first_closed
 from hedging.domain.instruments import Side
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.domain.risk import IST
@@ -105,6 +105,15 @@ def test_the_cooldown_is_over_after_its_seconds(seconds, passed):
 def test_part_of_a_second_of_the_cooldown_still_counts():
     almost = NOW - timedelta(seconds=119, milliseconds=500)
     assert not gates(ACTING, session=session(last_action_at=almost))["cooldown"].passed
+
+
+def test_the_cooldown_lets_a_purchase_be_completed_and_no_sale_pass():
+    known = {
+        "session": session(last_action_at=NOW - 10 * SECOND), "coming": (straddle(4, minutes=1),),
+        "unfinished": Unfinished(frozenset({"ITJ_NF_EXP 4"}), 0),
+    }  # fmt: skip
+    assert gates(ACTING, **known)["cooldown"].passed
+    assert not gates(UNWINDING, **known)["cooldown"].passed
 
 
 @pytest.mark.parametrize(("spent", "passed"), [("49999.99", True), ("50000.00", False), ("50000.01", False)])

@@ -1,0 +1,49 @@
+"""Completing: a purchase of which a leg failed may be completed for the same entry, as the same action, within its cooldown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from hedging.domain.facts import Unfinished
+from hedging.domain.instruments import Side
+from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
+from hedging.domain.policy import HedgePolicy
+from hedging.domain.snapshot import Position
+from hedging.models import Action, HedgeTransaction, Origin, values_of
+from sessions_app.models import TradingSession
+
+_UNCERTAIN = frozenset(values_of(status for status in UNCERTAIN if status is not OrderStatus.SENDING))
+
+
+def unfinished(
+    *, session: TradingSession, policy: HedgePolicy, positions: Sequence[Position] | None, now: datetime
+) -> Unfinished | None:
+    """Return the session's last action where it was an automatic purchase that is over and was not bought whole.
+
+    Over is a leg that is not live, or of which nobody knows. What did fill must be in the position book: a book that is
+    behind would have it bought again. At most one query, and none outside the cooldown.
+    """
+    last = session.last_action_at
+    if last is None or positions is None or now >= last + timedelta(seconds=policy.cooldown_seconds):
+        return None
+    rows = HedgeTransaction.objects.filter(session=session, created_at=last).select_related("decision")
+    legs = list(rows.prefetch_related("orders"))
+    if not legs or len({leg.decision_id for leg in legs}) > 1:
+        return None
+    card = legs[0].decision
+    bought_for = card.facts.get("bought_for", ())
+    if card.action != Action.ADD or not bought_for or any(leg.origin != Origin.AUTO for leg in legs):
+        return None
+    if any(leg.side != Side.BUY or not _is_over(leg) for leg in legs):
+        return None
+    if all(leg.filled_quantity == leg.quantity for leg in legs):
+        return None
+    held = {(line.contract, line.product.value): line.quantity for line in positions}
+    if any(held.get((leg.contract, leg.product), 0) < leg.filled_quantity for leg in legs):
+        return None
+    return Unfinished(frozenset(bought_for), int(card.facts.get("completes", 0)))
+
+
+def _is_over(leg: HedgeTransaction) -> bool:
+    return not leg.is_live or any(order.status in _UNCERTAIN for order in leg.orders.all())
