@@ -206,4 +206,5 @@ def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> _Found:
             if part.status is Status.SOLVED:
                 return _Found(problem, part, entries[:count], kept)
     whole = hedge_problem(facts, projection, entries)
-    return _Found(whole, solve(whole), entries, buffer)
+    # The present book is no projection: without an entry no offset carries the buffer, and none is kept.
+    return _Found(whole, solve(whole), entries, buffer if entries else Decimal(0))

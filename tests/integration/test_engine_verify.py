@@ -167,3 +167,11 @@ def test_without_a_coming_entry_nothing_is_asked_at_an_order():
     place.exchange.cash = Decimal(1_160_000)
     assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
     assert "broker_at_order" not in verified()
+
+
+def test_without_a_coming_entry_broker_and_engine_keep_the_same_buffer():
+    # What the engine chooses releases by the broker's count ₹300 more than the target asks for: no buffer is missed.
+    place, plan = over_trigger_now(770)
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    assert [round_["broker_used_after"] for round_ in verified()["rounds"]] == ["849700.00"]
+    assert HedgeDecision.objects.latest("id").facts["buffer"] == "0.00"
