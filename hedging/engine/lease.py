@@ -17,16 +17,13 @@ from django.db import connection
 from sessions_app.models import AccountLease
 
 HELD_FOR = timedelta(seconds=45)
-_AHEAD = timedelta(seconds=5)
-"""By how much another host's clock may be ahead. Nobody takes a lease for longer than this and `HELD_FOR`: what says so was
-written before the clock was set back. If its holder decides still, the claim refuses it, as it has the older number."""
 
 _TAKE = f"""
     INSERT INTO {AccountLease._meta.db_table} AS l (account_id, number, holder, until)
     VALUES (%(account)s, 1, %(holder)s, %(until)s)
     ON CONFLICT (account_id) DO UPDATE
     SET number = l.number + 1, holder = excluded.holder, until = excluded.until
-    WHERE l.until <= %(now)s OR l.until > %(longest)s OR l.number = %(dead)s
+    WHERE l.until <= %(now)s OR l.number = %(dead)s
     RETURNING number
 """  # noqa: S608 - the name of our own table; every value is a parameter
 
@@ -43,7 +40,6 @@ def take(*, account_id: int, wall_now: datetime, holder: str = "") -> int | None
         "holder": holder or _me(),
         "until": wall_now + HELD_FOR,
         "now": wall_now,
-        "longest": wall_now + HELD_FOR + _AHEAD,
         "dead": None,
     }
     number = _try(values)

@@ -162,10 +162,11 @@ def test_what_dies_is_started_again_although_nobody_can_be_told(tmp_path):
         supervisor.stop_all()
 
 
-@pytest.mark.parametrize(("by", "signals_seen"), [([], 1), (["nohup"], 2)])
-def test_the_end_of_the_terminal_ends_everything_unless_it_was_started_with_nohup(by, signals_seen):
+@pytest.mark.parametrize(("came_in", "signals_seen"), [("SIG_DFL", 1), ("SIG_IGN", 2)], ids=["terminal", "nohup"])
+def test_the_end_of_the_terminal_ends_everything_unless_it_was_started_with_nohup(came_in, signals_seen):
     script = (
         "import os, signal, threading\n"
+        f"signal.signal(signal.SIGHUP, signal.{came_in})\n"  # whatever these tests themselves were started with
         "from config.local.supervisor import Supervisor\n"
         "sent = []\n"
         "def send(number): sent.append(number); os.kill(os.getpid(), number)\n"
@@ -173,7 +174,7 @@ def test_the_end_of_the_terminal_ends_everything_unless_it_was_started_with_nohu
         "timer = threading.Timer(3, send, [signal.SIGTERM]); timer.start()\n"
         "Supervisor(say=print).watch(); timer.cancel(); print(len(sent))\n"
     )
-    done = subprocess.run([*by, sys.executable, "-c", script], cwd=BASE, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], cwd=BASE, capture_output=True, text=True, check=True)
     assert int(done.stdout) == signals_seen
 
 

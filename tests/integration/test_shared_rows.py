@@ -254,13 +254,6 @@ def test_the_lease_of_a_crashed_holder_runs_out_after_forty_five_seconds(seconds
     assert lease.take(account_id=account.pk, wall_now=later, holder="second") == number
 
 
-@pytest.mark.parametrize(("ahead", "number"), [(5, None), (6, 2)])
-def test_a_lease_from_a_clock_that_ran_ahead_is_free_and_its_number_is_outdated(ahead, number):
-    account = make.AccountFactory.create()
-    lease.take(account_id=account.pk, wall_now=WALL + timedelta(seconds=ahead), holder="first")
-    assert lease.take(account_id=account.pk, wall_now=WALL, holder="second") == number
-
-
 def test_a_lease_that_was_given_back_is_free_at_once_and_only_its_holder_gives_it_back():
     account = make.AccountFactory.create()
     first = lease.take(account_id=account.pk, wall_now=WALL)

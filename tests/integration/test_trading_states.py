@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -247,19 +248,21 @@ def test_no_order_leaves_after_a_halt_while_it_waits_for_its_turn(monkeypatch, s
     assert place.exchange.posts == []
 
 
+def one_order_of_each(place: World, count: int) -> list[HedgeOrder]:
+    """Orders that wait for nothing but themselves: an intent of its own strike each."""
+    orders = []
+    for number in range(count):
+        strike = replace(CALL, strike=CALL.strike + 50 * number)
+        place.exchange.quote(strike, "3.90", "4.00")
+        orders.append(intent(place, contract=strike).orders.get())
+    return orders
+
+
 @pytest.mark.django_db(transaction=True)
 def test_no_order_leaves_after_a_halt_was_committed_by_another_process(monkeypatch):
     """Eight senders stand before the fence when another connection halts; every one of them finds it."""
     place = world()
-    contracts = [CALL, PUT]
-    orders: list[HedgeOrder] = []
-    for contract in contracts:
-        tx = intent(place, contract=contract, quantity=65 * 4)
-        tx.orders.all().delete()
-        orders += [
-            make.HedgeOrderFactory.create(transaction=tx, slice=n, quantity=65, touched_wall=place.wall.now())
-            for n in range(1, 5)
-        ]
+    orders = one_order_of_each(place, 8)
     at_the_fence, halted, errors = threading.Barrier(len(orders) + 1, timeout=20), threading.Event(), []
 
     def wait() -> None:
@@ -308,12 +311,7 @@ def test_every_order_that_did_leave_was_let_through_before_the_halt_was_committe
 
     monkeypatch.setattr(execution, "at_the_fence", look)
     monkeypatch.setattr(execution, "_fence", fence)
-    tx = intent(place, contract=PUT, quantity=65 * 6)
-    tx.orders.all().delete()
-    orders = [
-        make.HedgeOrderFactory.create(transaction=tx, slice=n, quantity=65, touched_wall=place.wall.now())
-        for n in range(1, 7)
-    ]
+    orders = one_order_of_each(place, 6)
     errors = []
 
     def send(order: HedgeOrder) -> None:
