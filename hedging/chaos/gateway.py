@@ -6,6 +6,7 @@ It is assumed to pass an order on within 115 s of its POST or never, and to show
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NoReturn
@@ -122,13 +123,9 @@ class Gateway(Exchange):
     def trade_book(self) -> TradeBook:
         """Return the trades that are shown by now."""
         self._read("the trade book")
-        rows = tuple(
-            _trade_row(order, trade)
-            for order in self.orders
-            for trade in order.trades
-            if trade.shown_at <= self.kernel.now
-        )
-        return TradeBook(rows, read_at=self.wall())
+        now = self.kernel.now
+        rows = [_trade_row(order, trade) for order in self.orders for trade in order.trades if trade.shown_at <= now]
+        return TradeBook(_joined(rows) if self.script.joins else tuple(rows), read_at=self.wall())
 
     def positions(self) -> tuple[Position, ...]:
         """Return the account's net positions."""
@@ -201,6 +198,17 @@ def _row(order: Order, status: BrokerStatus, *, price: Decimal, named: bool) -> 
         status_text=status.value,
         timestamp_text="",
     )
+
+
+def _joined(rows: list[TradeRow]) -> tuple[TradeRow, ...]:
+    """Return one row for what each order has traded at one price."""
+    grown: dict[tuple[str, Decimal], TradeRow] = {}
+    for row in rows:
+        before = grown.get((row.order_id, row.price))
+        grown[row.order_id, row.price] = replace(
+            row, quantity=row.quantity + (0 if before is None else before.quantity)
+        )
+    return tuple(grown.values())
 
 
 def _trade_row(order: Order, trade: Trade) -> TradeRow:

@@ -51,7 +51,8 @@ _NOT_COVERED = """### What is assumed, and not covered
 - A quarter of the schedules has a book that shows an average price once an order has traded. That a server answers an empty book
   where its broker failed is caught at the wire (the funds must be readable beside it), with tests of its own and not here; an
   adapter that masks the funds as well would pass for an account without orders.
-- A trade row holds what was traded. An adapter that writes the order's whole quantity into each would be believed.
+- A trade row holds what was traded, or, in a fifth of the schedules, all that an order has traded at one price. An adapter that
+  writes the order's whole quantity into each would be believed.
 - In memory the tables are SQLite's: row locks and triggers are not there, one statement at a time is. `--compare`
   holds the end of the same seeds against PostgreSQL; races on real locks are tried with real processes.
 - In memory the ORM's statements are composed once for each shape of a question and asked again with other values. The side

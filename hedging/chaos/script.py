@@ -57,7 +57,8 @@ class Script:
 
     `held_lots` of the first wing were bought in the morning. `leaks`: rows in transit show their neighbour's status, and
     there is a neighbour; `nameless`: they lack a symbol; `thin`: orders fill in parts;
-    `averages`: the book shows the average price of what an order has traded, and no limit any more.
+    `averages`: the book shows the average price of what an order has traded, and no limit any more; `joins`: the trade book
+    has one row for what an order has traded at one price, which grows.
     """
 
     seed: int
@@ -75,6 +76,7 @@ class Script:
     nameless: bool
     thin: bool
     averages: bool
+    joins: bool
     held_lots: int
 
 
@@ -110,6 +112,7 @@ def script_of(seed: int, *, place: int = 0) -> Script:
         nameless=dice.random() < 0.1,
         thin=dice.random() < 0.4,
         averages=dice.random() < 0.25,
+        joins=dice.random() < 0.2,
         held_lots=held_lots,
     )
 
@@ -134,12 +137,12 @@ def _deeds(dice: Random, held_lots: int) -> tuple[Deed, ...]:
         if dice.random() < 0.35:  # two exits at once
             deeds.append(Deed(dice.choice((0.0, 0.3, 4.0)), dice.choice(_EXITS), dice.randint(1, held_lots)))
     else:
-        lots = dice.choices((1, 2, 3), weights=(14, 4, 2))[0]
+        lots = dice.choices((1, 2, 3, 4), weights=(13, 4, 2, 1))[0]  # 4 are two slices of one quantity
         deeds = [Deed(0.0, Act.BUY, lots, dice.choices((1, 2), weights=(7, 1))[0], twice)]
     if dice.random() < 0.15:
         after = dice.choice((0.5, dice.uniform(1, 30), dice.uniform(30, 240), dice.uniform(240, 900)))
         act = dice.choice((Act.BUY, *_EXITS, Act.REPLACE))
-        deeds.append(Deed(after, act, dice.choice((1, 1, 2, 3)), 1, dice.random() < 0.25))
+        deeds.append(Deed(after, act, dice.choice((1, 1, 2, 3, 4)), 1, dice.random() < 0.25))
     last = max(deed.after for deed in deeds)
     for act, chance, latest in (
         (Act.HALT, 0.05, 60),
