@@ -194,7 +194,7 @@ class Exchange:
         if not quantity:
             return
         random, side, now = self.kernel.random, order.request.side, self.kernel.now
-        better = TICK * random.randint(0, 3)
+        better = TICK * (0 if self.script.joins else random.randint(0, 3))
         price = (
             max(TICK, order.request.limit_price - better) if side is Side.BUY else order.request.limit_price + better
         )

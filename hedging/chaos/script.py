@@ -57,8 +57,8 @@ class Script:
 
     `held_lots` of the first wing were bought in the morning. `leaks`: rows in transit show their neighbour's status, and
     there is a neighbour; `nameless`: they lack a symbol; `thin`: orders fill in parts;
-    `averages`: the book shows the average price of what an order has traded, and no limit any more; `joins`: the trade book
-    has one row for what an order has traded at one price, which grows.
+    `averages`: the book shows the average price of what an order has traded, and no limit any more; `joins`: an order
+    trades at one price, and the trade book has one row for all of it, which grows.
     """
 
     seed: int
