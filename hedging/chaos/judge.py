@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
 
 from hedging.brokers.base import BrokerStatus
-from hedging.chaos.exchange import Exchange, Order
+from hedging.chaos.exchange import Exchange, Order, Trade
 from hedging.chaos.rows import Rows
 from hedging.chaos.script import Script
 from hedging.chaos.witness import Witness
@@ -119,7 +120,7 @@ def _fills(
     rows = {order.pk: order for order in orders if OrderStatus(order.status) in _MAY_STAY | {OrderStatus.LOST}}
     for order in mine:
         row = by_id.get(order.order_id)
-        true = sorted((trade.quantity, trade.price) for trade in order.trades)
+        true = _at_each_price(order.trades)
         if row is None:
             held = rows.get(order.owner or 0)
             if true and (held is None or not _was_told(held, told)):
@@ -127,12 +128,20 @@ def _fills(
             continue
         if row.pk != order.owner:
             witness.breach("fills", f"{order.order_id} of slice {order.owner} is written down as slice {row.pk}'s")
-        known = sorted((fill.quantity, fill.price) for fill in fills[row.pk])
+        known = _at_each_price(fills[row.pk])
         if known != true:
             witness.breach("fills", f"{order.order_id}: {known} known, {true} true")
     for order_id, row in by_id.items():
         if not any(order.order_id == order_id for order in mine):
             witness.breach("fills", f"{order_id} is written down as slice {row.pk}'s and is not ours")
+
+
+def _at_each_price(traded: Iterable[Trade | Fill]) -> dict[Decimal, int]:
+    """Return the units at each price: a book may have joined what was traded at one."""
+    units: dict[Decimal, int] = {}
+    for one in traded:
+        units[one.price] = units.get(one.price, 0) + one.quantity
+    return units
 
 
 def _was_told(row: HedgeOrder, told: set[tuple[str, str, int | None]]) -> bool:
