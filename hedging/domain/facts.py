@@ -100,15 +100,15 @@ class CycleFacts:
     `now` is when the cycle began, `seen_at` the moment after its books were read: an entry due by then may be in them.
     `coming` are entries due within the lookahead but for those (`waiting`, by name) that a scheduled exit comes before,
     `soon` those within the exit buffer, waiting ones too, `later` all still to come today: each of the session's own index
-    and expiry. `just_due` tells that an entry, of whichever, fell due so recently that its orders may still be on the way, `just_exited` that one was to leave the book in the
-    last minutes. `used_correction` (rupees) is what the broker's basket call found the engine to underestimate; `past` are
-    measured jumps of used margin, newest first;
-    `chain` is `None` when no price was needed, and `chain_age_seconds` is wall time from its request to the decision.
-    `depths` are the ladders of strikes that were chosen, `None` where one could not be read; `needed_until` is the last
-    exit of the timetable, `None` when it is at expiry. `needed_later` are the lots of our wings on each side that the rest
-    of the day needs by its timeline, `None` where that was not drawn. `cleared` tells that the pre-flight lets us act, and
-    `preflight` what it said; `live_closed` what keeps the orders of a live session here, "" for nothing; `still_seconds` how
-    long the index price has not moved. `unfinished` is what the cooldown's action left to complete, if anything.
+    and expiry. `just_due` tells that an entry, of whichever, fell due so recently that its orders may still be on the way,
+    `just_exited` that one was to leave the book in the last minutes. `used_correction` (rupees) is what the broker's basket
+    call found the engine to underestimate; `past` are measured jumps of used margin, newest first; `chain` is `None` when
+    no price was needed, and `chain_age_seconds` is wall time from its request to the decision. `depths` are the ladders of
+    strikes that were chosen, `None` where one could not be read; `needed_until` is the last exit of the timetable, `None`
+    when it is at expiry. `needed_later` are the lots of our wings on each side that the rest of the day needs by its
+    timeline, `None` where that was not drawn. `cleared` tells that the pre-flight lets us act, and `preflight` what it
+    said; `live_closed` what keeps the orders of a live session here, "" for nothing; `still_seconds` how long the index
+    price has not moved. `unfinished` is what the cooldown's action left to complete, if anything.
     """
 
     now: datetime

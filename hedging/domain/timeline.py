@@ -1,8 +1,9 @@
 """Timeline: both figures of every coming entry and exit of the day, with the hedges held, without them, and their floor.
 
 Everything is seen from now: strikes, prices and the index as they are, the engine's differences on top of the broker's
-present number, no safety buffer (but in what `lots_needed` keeps). On expiry day nothing else matters to SPAN, since its look-ahead leaves intrinsic value.
-The near projection (`projection.project`) adds the broker's own answers and the buffer, and knows no exits.
+present number, no safety buffer (but in what `lots_needed` keeps). On expiry day nothing else matters to SPAN, since its
+look-ahead leaves intrinsic value. The near projection (`projection.project`) adds the broker's own answers and the buffer,
+and knows no exits.
 """
 
 from __future__ import annotations

@@ -102,7 +102,8 @@ def choose_unwind(inputs: UnwindInputs) -> UnwindChoice:
 
     Permitted is what leaves the book, with every entry of the exit buffer, under the exit trigger; over it, only longs
     beyond shorts whose sale does not raise margin. What margin rises by, at once and at the orders of those entries, must
-    fit free margin with the safety buffer left; a sale that raises nothing is never kept by it. Raises `MarketUnknown` where an index of the book has no spot.
+    fit free margin with the safety buffer left; a sale that raises nothing is never kept by it. Raises `MarketUnknown`
+    where an index of the book has no spot.
     """
     model = HedgeModel(replace(inputs.problem, candidates=()))
     room = _room(model)

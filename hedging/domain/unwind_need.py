@@ -19,8 +19,8 @@ def lots_needed_later(
     """Return the lots of wings on each side without which the remaining day would pass the trigger or free margin.
 
     The remaining day is the book, every entry that is coming, and `later_units` sold at the money, with no exit between:
-    on the safe side, and with the safety buffer that the projection of each entry will add. Of the wings `held` the nearest count first, as many on both sides, fewest first; when even all of
-    them do not suffice, all are needed.
+    on the safe side, and with the safety buffer that the projection of each entry will add. Of the wings `held` the nearest
+    count first, as many on both sides, fewest first; when even all of them do not suffice, all are needed.
     """
     problem = model.problem
     nothing = dict.fromkeys(Right, 0)

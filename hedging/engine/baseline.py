@@ -21,9 +21,10 @@ def capture_first_reading(
     """Take the first good funds reading at or after the open as baseline, if no short of today is in the book yet.
 
     While an entry is just due nothing is taken: its margin may be blocked before the book shows it. Shorts in the book
-    before today's first entry came overnight and belong into the baseline, unless they are intraday (MIS) ones. Where none fell between the open and the first short, the last reading of the day before its first entry stands in:
-    nothing of ours was in the book then either. Returns whether a baseline was captured now; `session` then carries it.
-    Started later than that, it stays unknown and a person must set it: a guess would be wrong by a straddle.
+    before today's first entry came overnight and belong into the baseline, unless they are intraday (MIS) ones. Where none
+    fell between the open and the first short, the last reading of the day before its first entry stands in: nothing of ours
+    was in the book then either. Returns whether a baseline was captured now; `session` then carries it. Started later than
+    that, it stays unknown and a person must set it: a guess would be wrong by a straddle.
     """
     if session.baseline is not None or facts.funds is None or facts.positions is None or facts.window is None:
         return False
