@@ -94,15 +94,13 @@ class _Cursor(SQLiteCursorWrapper):
     def fetchone(self) -> Any:
         """Return the next row."""
         row = super().fetchone()
-        return row and tuple(_read(value) for value in row)
+        return row and tuple([_read(value) if type(value) is str else value for value in row])
 
 
 _converted: dict[Any, str] = {}
 
 
-def _read(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+def _read(value: str) -> Any:
     if len(value) >= 19 and (value[4], value[7], value[10]) == ("-", "-", " "):
         return moment(value)
     return time.fromisoformat(value) if len(value) == 8 and value[2] == value[5] == ":" else value

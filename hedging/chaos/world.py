@@ -142,7 +142,7 @@ class World:
         """Let a person settle what is in review, by the broker's own screen."""
         asked: list[int] = []
         in_review = HedgeOrder.objects.filter(account_id=self.rows.account_id, status=OrderStatus.REVIEW.value)
-        while (row := in_review.exclude(pk__in=asked).first()) is not None:
+        while (row := next((row for row in in_review.order_by("id") if row.pk not in asked), None)) is not None:
             asked.append(row.pk)
             found = next((o.order_id for o in self.gateway.orders if o.owner == row.pk), None)
             try:

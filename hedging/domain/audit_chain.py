@@ -108,11 +108,11 @@ def _moment(moment: datetime) -> str:
 
 def _plain(value: Any) -> Any:
     """Return a JSON value in which equal numbers are written alike: a database may give 1.0 back as 1, and 1e22 whole."""
+    if value is None or isinstance(value, str | bool):
+        return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return value
     number = Decimal(str(value))
     return {"number": format(number.normalize(), "f") if number else "0"}

@@ -162,6 +162,8 @@ class Replay:
 
 def plain(value: Any, *, places: int | None = None) -> Any:
     """Return a column's value as JSON. Decimals keep `places` digits, rounded half away from zero as PostgreSQL does."""
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, Decimal | int) and places is not None and not isinstance(value, bool):

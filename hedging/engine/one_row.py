@@ -6,7 +6,7 @@ database took to answer them. What comes out is the model's own object, as the O
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -17,6 +17,8 @@ from django.db.models import Model
 
 M = TypeVar("M", bound=Model)
 _Convert = Callable[[Any, Any, Any], Any]
+Conversions = tuple[tuple[int, _Convert, Any], ...]
+"""Of a row: the place of a value, what makes it the model's own, and the column that this needs to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class _Part:
     model: type[Model]
     names: tuple[str, ...]
     columns: tuple[str, ...]
-    converters: tuple[tuple[int, _Convert, Any], ...]
+    conversions: Conversions
     parent: int
     relation: str
     key: int
@@ -76,10 +78,8 @@ class OneRow(Generic[M]):
         rows: list[Any] = []
         at = 0
         for part in parts:
-            read = list(found[at : at + len(part.names)])
+            read = converted(found[at : at + len(part.names)], part.conversions)
             at += len(part.names)
-            for place, convert, column in part.converters:
-                read[place] = convert(read[place], column, connection)
             absent = part.relation and read[part.key] is None
             rows.append(None if absent else part.model.from_db(connection.alias, part.names, read))
             if part.relation:
@@ -119,11 +119,26 @@ class OneRow(Generic[M]):
 
 def _part(model: type[Model], wanted: tuple[str, ...], *, alias: str, parent: int, relation: str) -> _Part:
     fields: list[Any] = [field for field in model._meta.concrete_fields if not wanted or field.attname in wanted]
-    converters: list[tuple[int, _Convert, Any]] = []
-    for place, field in enumerate(fields):
-        column = field.get_col(alias)
-        found = (*connection.ops.get_db_converters(column), *field.get_db_converters(connection))
-        converters += [(place, convert, column) for convert in found]
     names, columns = (tuple(getattr(field, what) for field in fields) for what in ("attname", "column"))
     key = names.index(model._meta.pk.attname)
-    return _Part(model, names, columns, tuple(converters), parent, relation, key)
+    return _Part(model, names, columns, conversions_of(fields, alias=alias), parent, relation, key)
+
+
+def conversions_of(fields: Iterable[Any], *, alias: str) -> Conversions:
+    """Return what makes a row of these fields' columns, as this database gives it, a row of the models' values."""
+    found: list[tuple[int, _Convert, Any]] = []
+    for place, field in enumerate(fields):
+        column = field.get_col(alias)
+        both = (*connection.ops.get_db_converters(column), *field.get_db_converters(connection))
+        found += [(place, way, column) for way in both]
+    return tuple(found)
+
+
+def converted(row: Sequence[Any], conversions: Conversions) -> tuple[Any, ...]:
+    """Return a row with the models' own values."""
+    if not conversions:
+        return tuple(row)
+    values = list(row)
+    for place, way, column in conversions:
+        values[place] = way(values[place], column, connection)
+    return tuple(values)

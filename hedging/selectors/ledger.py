@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import Value
 
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
+from hedging.engine.one_row import Conversions, conversions_of, converted
 from hedging.models import Adjustment, Fill, HedgeOrder, HedgeTransaction
 
 
@@ -43,20 +43,42 @@ class FillRow:
     at: datetime
 
 
+_FROM_FILLS = f"""
+    FROM {Fill._meta.db_table} f
+    JOIN {HedgeOrder._meta.db_table} o ON o.id = f.order_id
+    JOIN {HedgeTransaction._meta.db_table} t ON t.id = o.transaction_id
+    WHERE o.account_id = %s AND f.mode = %s AND t.expiry >= %s
+"""
+_FROM_ADJUSTMENTS = f"FROM {Adjustment._meta.db_table} a WHERE account_id = %s AND mode = %s AND expiry >= %s"
+
+# Composed once: the ORM took longer to write a union of these than the database took to answer it, with every cycle.
+_LINES = f"""
+    SELECT t."index", t.expiry, t.strike, t."right", t.product, t.side, f.quantity, f.price, f.at, 0, f.id {_FROM_FILLS}
+    UNION ALL
+    SELECT a."index", a.expiry, a.strike, a."right", a.product, a.side, a.quantity, 0, a.at, 1, a.id {_FROM_ADJUSTMENTS}
+"""
+
+_FIELDS = (
+    *(HedgeTransaction._meta.get_field(name) for name in ("index", "expiry", "strike", "right", "product", "side")),
+    *(Fill._meta.get_field(name) for name in ("quantity", "price", "at")),
+)
+
+
+@cache
+def _conversions(vendor: str) -> Conversions:
+    del vendor  # it is the name under which the answer is kept
+    return conversions_of(_FIELDS, alias="f")
+
+
 def holdings(*, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
     """Return what an account holds by our own fills in one mode, ordered by contract; expired before `day` is gone.
 
     Fills of earlier days count while their contract lives; what was sold by hand, squared off or has expired is taken off
     by its adjustment. One query.
     """
-    of_intent = ("index", "expiry", "strike", "right", "product", "side")
-    fills = Fill.objects.filter(order__account_id=account_id, mode=mode, order__transaction__expiry__gte=day)
-    adjusted = Adjustment.objects.filter(account_id=account_id, mode=mode, expiry__gte=day)
-    traded = fills.values_list(
-        *(f"order__transaction__{name}" for name in of_intent), "quantity", "price", "at", Value(0), "id"
-    )
-    taken_off = adjusted.values_list(*of_intent, "quantity", Value(Decimal(0)), "at", Value(1), "id")
-    rows = list(traded.union(taken_off, all=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_LINES, asked_of_ledger(account_id=account_id, mode=mode, day=day))
+        rows = [converted(row, _conversions(connection.vendor)) for row in cursor.fetchall()]
     # This is asked for with every cycle and every poll, and most of what was ever bought has been sold: what is flat by
     # plain sums is passed over before any value is made of it, and each contract that is left is made once.
     units: dict[tuple[object, ...], int] = {}
@@ -79,19 +101,13 @@ def holdings(*, account_id: int, mode: str, day: date) -> tuple[Holding, ...]:
     )
 
 
-LEDGER = f"""
-    (SELECT count(*) FROM {Fill._meta.db_table} f
-       JOIN {HedgeOrder._meta.db_table} o ON o.id = f.order_id
-       JOIN {HedgeTransaction._meta.db_table} t ON t.id = o.transaction_id
-      WHERE o.account_id = %s AND f.mode = %s AND t.expiry >= %s)
-    + (SELECT count(*) FROM {Adjustment._meta.db_table} WHERE account_id = %s AND mode = %s AND expiry >= %s)
-"""  # noqa: S608 - names of our own tables; every value is a parameter
+LEDGER = f"(SELECT count(*) {_FROM_FILLS}) + (SELECT count(*) {_FROM_ADJUSTMENTS})"
 """An SQL expression that names the state of a ledger. Rows are only ever added, so as long as their number stays, so do all
 holdings. Their highest number would not do: of two fills under way at once, the one with the lower may commit last."""
 
 
 def asked_of_ledger(*, account_id: int, mode: str, day: date) -> tuple[Any, ...]:
-    """Return the parameters of `LEDGER`."""
+    """Return the parameters of `LEDGER`, and of the lines that it counts."""
     return (account_id, str(mode), day) * 2
 
 
