@@ -55,12 +55,16 @@ def note_failed_login(credentials: dict[str, Any], request: HttpRequest | None =
 
 
 def note_deleted_setting(instance: Model, **_: Any) -> None:
-    """Write down that a row of the settings is gone: deleting several at once leaves no line of the admin's own."""
+    """Write down that a row of the settings is gone, and what it was: nothing else keeps it."""
     _note(
         event="setting_deleted",
         actor="",
         subject=instance,
-        facts={"kind": instance._meta.model_name, "object": str(instance)},
+        facts={
+            "kind": instance._meta.model_name,
+            "object": str(instance),
+            "was": {field.name: str(getattr(instance, field.attname)) for field in instance._meta.concrete_fields},
+        },
     )
 
 

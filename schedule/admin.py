@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from config.edits import SaysWhatWas
 from hedging.domain.roles import Scope
 from schedule.margin_files.admin import MarginFileAdmin
 from schedule.models import ChargeRates, ContractSpec, MarginFile, MarginParameters, StrategyEntry, TradingDay
@@ -22,7 +23,7 @@ else:  # Django's own class takes no type parameter at run time
 
 
 @admin.register(StrategyEntry)
-class StrategyEntryAdmin(_EntryAdmin):
+class StrategyEntryAdmin(SaysWhatWas, _EntryAdmin):
     """The timetable: when another tool sells which straddle. Entries are switched off rather than deleted."""
 
     needs = {"view": Scope.READ, "add": Scope.TRADE, "change": Scope.TRADE, "delete": Scope.TRADE}
@@ -33,7 +34,7 @@ class StrategyEntryAdmin(_EntryAdmin):
 
 
 @admin.register(TradingDay)
-class TradingDayAdmin(_DayAdmin):
+class TradingDayAdmin(SaysWhatWas, _DayAdmin):
     """Open and closed days and their hours (IST)."""
 
     needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
@@ -45,7 +46,7 @@ class TradingDayAdmin(_DayAdmin):
 
 
 @admin.register(ContractSpec)
-class ContractSpecAdmin(_SpecAdmin):
+class ContractSpecAdmin(SaysWhatWas, _SpecAdmin):
     """Lots, steps, freeze quantities, bounds and expiry days. A change of the exchange is a new row, not an edit."""
 
     needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
@@ -66,7 +67,7 @@ class ContractSpecAdmin(_SpecAdmin):
 
 
 @admin.register(MarginParameters)
-class MarginParametersAdmin(_MarginAdmin):
+class MarginParametersAdmin(SaysWhatWas, _MarginAdmin):
     """SPAN and ELM parameters, typed or out of margin files. A change is a new row with its date, not an edit."""
 
     needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}
@@ -101,7 +102,7 @@ class MarginParametersAdmin(_MarginAdmin):
 
 
 @admin.register(ChargeRates)
-class ChargeRatesAdmin(_ChargeAdmin):
+class ChargeRatesAdmin(SaysWhatWas, _ChargeAdmin):
     """Brokerage, taxes and fees. A change is a new row with its date, not an edit."""
 
     needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN, "delete": Scope.ADMIN}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.http import HttpRequest
 
+from config.edits import SaysWhatWas
 from config.long_lists import LongLists
 from hedging.domain.roles import Scope
 from sessions_app.models import Account, Calibration, MarginSnapshot, TradingSession
@@ -21,7 +22,7 @@ else:  # Django's own class takes no type parameter at run time
 
 
 @admin.register(Account)
-class AccountAdmin(_AccountAdmin):
+class AccountAdmin(SaysWhatWas, _AccountAdmin):
     """Broker accounts and what their broker's numbers contain. A mode is switched where its session follows: not here."""
 
     needs = {"view": Scope.READ, "add": Scope.ADMIN, "change": Scope.ADMIN}
@@ -34,24 +35,9 @@ class AccountAdmin(_AccountAdmin):
         """Keep the mode of an account that exists: a switch wants a reason, and today's session to follow."""
         return [] if obj is None else ["mode"]
 
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
-        """Say of each changed field what it was and is: margins are read by them, and only the audit trail keeps it."""
-        told = super().construct_change_message(request, form, formsets, add)
-        if form.changed_data and not add:
-            labels = told[0]["changed"]["fields"]
-            told[0]["changed"]["fields"] = [
-                f"{label} ({_shown(form.initial.get(name))} → {_shown(form.cleaned_data[name])})"
-                for name, label in zip(form.changed_data, labels, strict=True)
-            ]
-        return told
-
     def has_delete_permission(self, _request: HttpRequest, _obj: Account | None = None) -> bool:
         """Refuse: the audit trail names the account for years."""
         return False
-
-
-def _shown(value: Any) -> str:
-    return "none" if value in {None, ""} else str(value)
 
 
 @admin.register(TradingSession)

@@ -39,7 +39,21 @@ def test_a_setting_that_is_added_changed_or_deleted_in_the_admin_leaves_a_line(o
         ("admin_changed", "operator", "tradingday"),
         ("admin_deleted", "operator", "tradingday"),
     ]
+    assert "(Christmas → Closed)" in AuditEvent.objects.get(event="admin_changed").facts["change"]
+    assert AuditEvent.objects.get(event="setting_deleted").facts["was"]["note"] == "Closed"
     assert not AuditEvent.objects.exclude(account=None).exists()
+
+
+def test_a_dated_fact_that_is_edited_says_what_each_field_was_and_is(operator):
+    row = make.ContractSpecFactory.create()
+    address = reverse("admin:schedule_contractspec_change", args=[row.pk])
+    form = operator.get(address).context["adminform"].form
+    data = {name: form[name].value() for name in form.fields}
+    data = {name: value for name, value in data.items() if value not in {None, False}}
+    assert operator.post(address, data | {"lot": row.lot + 10}).status_code == 302
+    line = AuditEvent.objects.get(event="admin_changed", facts__kind="contractspec")
+    assert f"({row.lot} → {row.lot + 10})" in line.facts["change"]
+    assert line.facts["change"].count("→") == 1
 
 
 def test_several_settings_deleted_at_once_leave_a_line_each(operator):
