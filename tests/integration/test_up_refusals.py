@@ -7,15 +7,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import psycopg
 import pytest
+from django.core.management.base import CommandError
 
 from config.local import postgres, redis
 from config.local.places import Places, places_of
 from config.local.processes import LocalServerError, Lock
 from config.local.supervisor import Supervisor
+from hedging.management.commands.up import Command as Up
+from tests import factories as make
 
 BASE = Path(__file__).parents[2]
 
@@ -141,6 +145,18 @@ def test_a_key_that_openalgo_refuses_is_named(up):
         )
         server.shutdown()
     assert "OPENALGO_API_KEY is refused" in line
+
+
+@pytest.mark.django_db
+def test_what_has_sessions_starts_without_openalgo_and_says_so():
+    """After a power cut OpenAlgo may be up later than we, and each morning it waits for a login: nobody else watches then."""
+    said = StringIO()
+    command, away = Up(stdout=said), CommandError("OPENALGO_BASE_URL: no OpenAlgo answers")
+    with pytest.raises(CommandError, match="no OpenAlgo answers"):  # a first start: an address typed wrong
+        command._go_on_without(away)
+    make.TradingSessionFactory.create()
+    command._go_on_without(away)
+    assert "no OpenAlgo answers. Everything starts, and nothing is decided until OpenAlgo answers." in said.getvalue()
 
 
 @pytest.fixture

@@ -62,10 +62,11 @@ class Command(BaseCommand):
         _check_port("PORT", settings.HOST, settings.PORT)
         for notice in settings.NOTICES:
             self._say(notice)
+        openalgo_fails: CommandError | None = None
         if settings.WORLD == SIMULATOR:
             _check_port("SIM_PORT", "127.0.0.1", settings.SIM_PORT)
         else:
-            check_openalgo()
+            openalgo_fails = _openalgo_fails()
         if settings.DATABASE_IS_EMBEDDED:
             supervisor.start(postgres.program(settings.PLACES))
         if settings.REDIS_IS_EMBEDDED:
@@ -73,12 +74,23 @@ class Command(BaseCommand):
         else:
             check_redis()
         self._prepare_database()
+        if openalgo_fails is not None:
+            self._go_on_without(openalgo_fails)
         if settings.WORLD == SIMULATOR:
             supervisor.start(stack.simulator())
         supervisor.start(stack.web(), *stack.workers(), stack.beat(), stack.watchdog())
         if settings.WORLD == SIMULATOR:
             stack.let_the_market_go()
         self._announce()
+
+    def _go_on_without(self, openalgo_fails: CommandError) -> None:
+        """Refuse a first start; start where there are sessions, which nobody else watches until somebody logs in to OpenAlgo.
+
+        Each morning a broker's login ends, and after a power cut OpenAlgo may be up after us.
+        """
+        if not TradingSession.objects.exists():
+            raise openalgo_fails
+        self._say(f"{openalgo_fails}. Everything starts, and nothing is decided until OpenAlgo answers.")
 
     def _prepare_database(self) -> None:
         create_database()
@@ -125,6 +137,14 @@ class Command(BaseCommand):
         with suppress(OSError, ValueError):
             self.stdout.write(line)
             self.stdout.flush()
+
+
+def _openalgo_fails() -> CommandError | None:
+    try:
+        check_openalgo()
+    except CommandError as error:
+        return error
+    return None
 
 
 def _kept_from_going_live() -> list[str]:
