@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -51,9 +50,8 @@ def looked_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook) -> Books
     if order.limit_price is None:
         return BooksRead()
     tx, limit, seen = order.transaction, order.limit_price, set(order.seen_order_ids)
-    averages = _averages(trades)
-    # A market order has no price there, whichever of the two it is.
-    keeps_limits = any(row.price not in {0, averages.get(row.order_id, row.price)} for row in orders.rows)
+    traded = _traded(trades)
+    keeps_limits = any(_shows_its_limit(row, traded.get(row.order_id)) for row in orders.rows)
     certain: list[str] = []
     doubtful: list[str] = []
     for row in orders.rows:
@@ -66,7 +64,7 @@ def looked_for(order: HedgeOrder, orders: OrderBook, trades: TradeBook) -> Books
             or row.quantity != order.quantity
         ):
             continue
-        filled = row.status is BrokerStatus.COMPLETE or row.order_id in averages
+        filled = row.status is BrokerStatus.COMPLETE or row.order_id in traded
         if row.price == limit:
             (certain if row.symbol and (keeps_limits or not filled) else doubtful).append(row.order_id)
         elif (limit - row.price) * row.side.sign > 0 and (filled or order.status == OrderStatus.SENDING):
@@ -89,13 +87,32 @@ def with_successor(order: HedgeOrder, evidence: BooksRead) -> BooksRead:
     return replace(evidence, superseded=later.exists())
 
 
-def _averages(trades: TradeBook) -> dict[str, Decimal]:
-    """Return the average price of what each order has traded, to the paisa."""
-    units, money = Counter[str](), defaultdict[str, Decimal](Decimal)
+@dataclass(slots=True)
+class _Traded:
+    """What the trade book shows of one order: its units, and the prices between which it traded."""
+
+    units: int
+    low: Decimal
+    high: Decimal
+
+
+def _traded(trades: TradeBook) -> dict[str, _Traded]:
+    """Return what each order has traded, as far as the trade book shows it."""
+    shown: dict[str, _Traded] = {}
     for row in trades.rows:
-        units[row.order_id] += row.quantity
-        money[row.order_id] += row.quantity * row.price
-    return {name: (money[name] / count).quantize(PAISA) for name, count in units.items()}
+        one = shown.setdefault(row.order_id, _Traded(0, row.price, row.price))
+        one.units, one.low, one.high = one.units + row.quantity, min(one.low, row.price), max(one.high, row.price)
+    return shown
+
+
+def _shows_its_limit(row: OrderRow, traded: _Traded | None) -> bool:
+    """Return whether a row's price is surely not the average of its trades: all of them are shown, and none is beyond it.
+
+    While trades are still to come, or not shown yet, an average of them lies anywhere. A market order has no price.
+    """
+    if traded is None or row.status is not BrokerStatus.COMPLETE or traded.units < row.quantity or not row.price:
+        return False
+    return not traded.low - PAISA <= row.price <= traded.high + PAISA
 
 
 def _book_row(row: OrderRow) -> BookRow:

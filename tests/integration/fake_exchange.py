@@ -112,7 +112,7 @@ class FakeExchange:
         self.cancels: list[str] = []
         self.calls: list[str] = []
         self.lose_cancels = 0
-        self.hide_trades = False
+        self.trades_shown: int | None = None  # of each order; all
         self.named = True
         self.averages = False
         self.used = Decimal(0)
@@ -202,8 +202,8 @@ class FakeExchange:
 
     def trade_book(self) -> TradeBook:
         self._called("trade_book")
-        shown = () if self.hide_trades else self.orders.values()
-        return TradeBook(tuple(row for order in shown for row in _trade_rows(order)), self.wall())
+        shown = [row for order in self.orders.values() for row in list(_trade_rows(order))[: self.trades_shown]]
+        return TradeBook(tuple(shown), self.wall())
 
     def positions(self) -> tuple[Position, ...]:
         self._called("positions")

@@ -75,13 +75,13 @@ def test_a_fill_in_several_trades_is_their_sum_and_their_average():
 
 def test_complete_by_the_order_book_is_not_filled_before_the_trade_book_says_so():
     place = world()
-    place.exchange.hide_trades = True
+    place.exchange.trades_shown = 0
     tx = intent(place)
     place.send(slice_of(tx))
     for _ in range(3):
         place.reconcile(after=3)
     assert slice_of(tx).status == S.ACKED
-    place.exchange.hide_trades = False
+    place.exchange.trades_shown = None
     place.reconcile(after=3)
     assert slice_of(tx).status == S.FILLED
 
@@ -934,7 +934,7 @@ def test_a_fill_at_a_better_price_that_the_book_shows_as_the_price_is_not_given_
 def test_a_refusal_waits_for_a_row_whose_status_may_be_a_neighbours(named):
     place = world()
     place.exchange.named = named
-    place.exchange.averages = place.exchange.hide_trades = True
+    place.exchange.averages, place.exchange.trades_shown = True, 0
     tx = intent(place)
     place.exchange.replies = [fake.refused_but_placed]
 
@@ -947,7 +947,7 @@ def test_a_refusal_waits_for_a_row_whose_status_may_be_a_neighbours(named):
     assert place.exchange.only().trades
     assert slice_of(tx).status == S.SENDING
     place.exchange.before.clear()
-    place.exchange.only().shown, place.exchange.hide_trades = None, False
+    place.exchange.only().shown = place.exchange.trades_shown = None
     place.reconcile(after=50)  # its sender is given up by now
     place.reconcile(after=110)
     assert slice_of(tx).status == S.REVIEW
@@ -973,6 +973,29 @@ def test_an_average_that_happens_to_be_our_price_is_not_adopted():
     assert proof.average < proof.request.limit_price
     place.reconcile(after=30)
     assert slice_of(tx).broker_order_id == other.order_id
+
+
+def test_a_trade_that_the_book_does_not_show_yet_proves_nothing_of_its_prices():
+    """Two slices without an answer: the average of the one is the limit of the other (found by schedule 71765)."""
+    place = world()
+    place.exchange.averages = True
+    tx = intent(place)
+    place.exchange.replies = [fake.timed_out]
+    place.send(slice_of(tx))
+    order = slice_of(tx)
+    assert order.limit_price is not None
+    other = place.exchange.accept(
+        OrderRequest(tx.contract, Product.NRML, Side.BUY, order.quantity, order.limit_price + 1)
+    )
+    half = order.quantity // 2
+    near = Decimal("0.05")
+    other.trades[:] = [(half, order.limit_price - near), (order.quantity - half, order.limit_price + near)]
+    place.exchange.trades_shown = 1  # the average of both, beside the first of them
+    place.reconcile(after=30)
+    assert (slice_of(tx).status, slice_of(tx).broker_order_id) == (S.UNKNOWN, None)
+    place.exchange.trades_shown = None
+    place.reconcile(after=30)
+    assert (slice_of(tx).status, slice_of(tx).broker_order_id) == (S.UNKNOWN, None)
 
 
 def test_an_order_of_another_that_rests_at_another_price_hides_nothing():

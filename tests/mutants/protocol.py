@@ -86,6 +86,14 @@ MACHINE = (
         tests=(f"{_RECONCILE}test_an_average_that_happens_to_be_our_price_is_not_adopted",),
     ),
     Mutant(
+        invariant=1,
+        guard="trades that are not shown yet prove nothing of a book's prices",
+        file="hedging/engine/books.py",
+        old="or traded.units < row.quantity or",
+        new="or",
+        tests=(f"{_RECONCILE}test_a_trade_that_the_book_does_not_show_yet_proves_nothing_of_its_prices",),
+    ),
+    Mutant(
         invariant=12,
         guard="an empty book is believed beside readable funds only",
         file="hedging/brokers/openalgo/broker.py",
