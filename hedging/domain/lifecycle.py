@@ -415,8 +415,8 @@ def _look_for_it(order: Slice, event: BooksRead, now: datetime, timing: Timing) 
         why = f"several orders look like ours: {', '.join(event.lookalikes)}"
         if order.status is _S.LOST:
             return _told_of_lost(order, why)
-        if order.status is _S.SENDING:  # no edge to REVIEW from here: stop, it is given up soon
-            return order, (StopBuying(why),)
+        if order.status is _S.SENDING:  # the refusal proves nothing beside them, and the next reading is for a person
+            return _move(order, _S.UNKNOWN, refused_by_reply=False), (Notify("order_unknown", why),)
         return _to_review(order, why)
     long_ago = _is_long_ago(order, now, timing)
     if event.doubtful:

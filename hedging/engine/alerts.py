@@ -13,8 +13,10 @@ from hedging.domain.facts import HUNDRED
 from hedging.domain.preflight import State
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.domain.release import MISSING_TEXT, missing_reason, released_nothing
+from hedging.engine.watchdog import AHEAD
 from hedging.models import CycleKind, HedgeDecision, MarginJump
 from notifications.models import Alert, AlertQuerySet, Severity, queue_alert
+from schedule.calendar import IST
 from sessions_app.models import TradingSession
 
 _WORTH_TELLING: dict[Reason, tuple[str, Severity]] = {
@@ -43,6 +45,9 @@ _BLIND = (
 _TOLD_FOR_EACH_ENTRY = (Reason.HOLD_DATA_UNKNOWN, Reason.HOLD_NOT_RECONCILED, Reason.HOLD_MARKET_STILL)
 """What is told again, while it lasts, for each entry that falls due: nothing will be bought for it."""
 
+_TOLD_WHILE_IT_LASTS = (*_BLIND, Reason.HOLD_PREFLIGHT, Reason.HOLD_LIVE_CLOSED)
+"""What is told again and again while it lasts: nothing is decided meanwhile, and the first message may be of an earlier time."""
+
 MISSED_PCT = Decimal(5)
 """By how much of the budget an entry may take more than foretold before somebody is told."""
 
@@ -50,6 +55,7 @@ _PREFLIGHT_BY = timedelta(minutes=5)
 """Market time after the opening of a session by which a run of its pre-flight is over, if it ever comes to an end."""
 
 _QUIET = timedelta(minutes=10)  # wall time in which the same failure is not told again
+_REMINDED = timedelta(minutes=20)  # wall time after which it is, while it lasts
 
 
 def tell_failure(*, session: TradingSession, what: str, error: Exception, now: datetime, wall_now: datetime) -> None:
@@ -71,11 +77,35 @@ def tell_failure(*, session: TradingSession, what: str, error: Exception, now: d
     )
 
 
+def tell_set_back(*, session: TradingSession, now: datetime, wall_now: datetime) -> None:
+    """Queue the alert that a session has cards of a time to come, once in ten minutes: until then no slot is decided anew."""
+    last = HedgeDecision.objects.filter(session=session, at__gt=now + AHEAD).order_by("-at").first()
+    told = Alert.objects.told_lately(wall_now=wall_now, within=_QUIET).filter(kind="clock_set_back")
+    if last is None or told.filter(account_id=session.account_id).exists():
+        return
+    queue_alert(
+        kind="clock_set_back",
+        severity=Severity.CRITICAL,
+        title="The clock was set back: nothing is decided until it has caught up",
+        happened_at=now,
+        wall_now=wall_now,
+        facts={
+            "mode": session.mode,
+            "until": f"{last.at.astimezone(IST):%H:%M:%S} IST",
+            "fix": "Hedge by hand until then",
+        },
+        subject_kind="tradingsession",
+        subject_id=session.pk,
+        account_id=session.account_id,
+    )
+
+
 def about(card: HedgeDecision, *, wall_now: datetime) -> None:
     """Queue the alert that a card deserves, in the card's own transaction.
 
     Not where the card before it already said the same, nor within ten minutes of the same alert: readings that fail now and
-    then are no flood. An entry that falls due meanwhile is told of all the same, once.
+    then are no flood. An entry that falls due meanwhile is told of all the same, once; and while nothing is decided, it is
+    told again every twenty minutes.
     """
     reason = _reason_to_tell(card, card.session)
     if reason is None:
@@ -90,9 +120,11 @@ def about(card: HedgeDecision, *, wall_now: datetime) -> None:
         .first()
     )
     lasts = before is not None and _reason_to_tell(before, card.session) is reason
-    if lasts and not (due and reason in _TOLD_FOR_EACH_ENTRY):
+    if lasts and reason not in _TOLD_WHILE_IT_LASTS:
         return
-    if (lasts or same.told_lately(wall_now=wall_now, within=_QUIET).exists()) and not _is_news_of(due, card, same):
+    told = same.told_lately(wall_now=wall_now, within=_REMINDED if lasts else _QUIET)
+    for_each_entry = not lasts or reason in _TOLD_FOR_EACH_ENTRY
+    if told.exists() and not (for_each_entry and _is_news_of(due, card, same)):
         return
     entries = ", ".join(entry["portfolio"] for entry in card.facts.get("projection", []))
     facts: dict[str, Any] = {

@@ -144,7 +144,7 @@ def resolve_by_statement(
     """Settle an order of an earlier day, whose books are gone, by what the broker's statement says that it filled.
 
     `filled` has its units and their average price in rupees; what is missing to the order's quantity has ended with its day.
-    Raises `ResolutionRefused`.
+    Of an order whose id was known, its last books were not read. Raises `ResolutionRefused`.
     """
     row = HedgeOrder.objects.get(pk=order_id)
     now, wall_now = ports.clock.now(), ports.wall()
@@ -156,7 +156,14 @@ def resolve_by_statement(
         raise ResolutionRefused(
             f"Order {order_id} is of {row.quantity} units: it filled 1 to {row.quantity}, above ₹0."
         )
-    told: list[Event] = [Resolved(broker_order_id, reason), BooksRead(trades=(filled,), read_at=now)]
+    if row.broker_order_id not in {None, broker_order_id}:
+        raise ResolutionRefused(f"Order {order_id} is {row.broker_order_id} at the broker, not {broker_order_id}.")
+    if filled.quantity < sum(row.fills.values_list("quantity", flat=True)):
+        raise ResolutionRefused(
+            f"Order {order_id} has more fills than these {filled.quantity} units: they were in the trade book."
+        )
+    told: list[Event] = [] if row.broker_order_id else [Resolved(broker_order_id, reason)]
+    told.append(with_successor(row, BooksRead(trades=(filled,), read_at=now)))
     if filled.quantity < row.quantity:
         told.append(DayEnded())
     status = OrderStatus(row.status)
@@ -201,8 +208,8 @@ def _books_tell_of(row: HedgeOrder) -> bool:
 
 def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day_over: bool, halted: bool) -> None:
     ended = row.status not in LIVE and row.status != OrderStatus.LOST
-    if ended and not evidence.lookalikes and len(evidence.trades) == row.fills.count():
-        return  # nothing new about an order that is over
+    if ended and not evidence.lookalikes and _units(evidence) == sum(row.fills.values_list("quantity", flat=True)):
+        return  # nothing new about an order that is over; a row may have grown, so that their number says nothing
     if ended:
         evidence = with_successor(row, evidence)
     _advance(row, evidence, ports)
@@ -214,6 +221,10 @@ def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day
         _advance(row, DayEnded(), ports)
     elif _wants_cancel(row, ports.clock.now(), halted=halted):
         _advance(row, CancelRequested(), ports)
+
+
+def _units(evidence: BooksRead) -> int:
+    return sum(trade.quantity for trade in evidence.trades)
 
 
 def _cancel_what_is_halted(rows: list[HedgeOrder], ports: Ports) -> None:

@@ -12,7 +12,7 @@ from django.db import connection
 
 from hedging.domain.policy import HedgePolicy
 from hedging.engine import coverage, lease
-from hedging.engine.alerts import tell_failure
+from hedging.engine.alerts import tell_failure, tell_set_back
 from hedging.engine.calibrate import CalibrationFailed, keep_calibrated
 from hedging.engine.clock import market_time_or, wall_now
 from hedging.engine.cycle import run_cycle
@@ -195,12 +195,12 @@ def reconcile_books(*, ports_for: Callable[[TradingSession], Ports]) -> dict[str
 
 
 def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: datetime, rules: Rules) -> str:
-    """Run one cycle under the account's lease; return `cycles`, or `busy` when another worker holds it."""
+    """Run one cycle under the account's lease; return `cycles`, "" if its slot was decided, `busy` if another worker holds it."""
     number = lease.take(account_id=session.account_id, wall_now=wall_now())
     if number is None:
         return "busy"
     try:
-        run_cycle(
+        card = run_cycle(
             session=session,
             kind=kind,
             slot=slot_of(kind, now),
@@ -213,4 +213,6 @@ def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: date
         )
     finally:
         lease.give_back(account_id=session.account_id, number=number, wall_now=wall_now())
-    return "cycles"
+    if card is None:
+        tell_set_back(session=session, now=now, wall_now=wall_now())
+    return "" if card is None else "cycles"

@@ -34,9 +34,10 @@ from hedging.engine.hours import acting_hours
 from hedging.engine.plan import DayPlan, plan_of
 from hedging.engine.sessions import capture_baseline
 from hedging.engine.states import Act, restrict_session
-from hedging.engine.ticks import slot_of
+from hedging.engine.ticks import Rules, check_margin, slot_of
 from hedging.models import CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
+from schedule.calendar import IST
 from schedule.entries import ScheduledEntry
 from sessions_app.models import Account, Breaker, BreakerKind, MarginSnapshot, TradingSession, TradingState
 from tests import factories as make
@@ -210,6 +211,35 @@ def test_a_failure_that_comes_back_is_told_again_after_ten_minutes(minutes, told
         place.exchange.failing.clear()
         reason(place)
     assert Alert.objects.filter(kind="data_unknown").count() == told
+
+
+def test_an_outage_that_begins_soon_after_a_short_one_is_told_while_it_lasts():
+    place = world()
+    place.exchange.failing["funds"] = UnreadableAnswer("{}")
+    reason(place)
+    place.exchange.failing.clear()
+    for _ in range(10):
+        reason(place)
+    place.exchange.failing["funds"] = UnreadableAnswer("{}")
+    for _ in range(120):  # an hour
+        reason(place)
+    assert place.alerts().count("data_unknown") == 4  # the short one, and the long one three times
+
+
+def test_a_clock_that_is_set_back_is_told_of_once_and_until_when():
+    place = world()
+    rules = Rules(ports_for=lambda _: place.ports, plan_for=plan_of, policy=POLICY, enabled=True)
+    for _ in range(4):
+        place.wait(30)
+        assert check_margin(now=place.clock.now(), rules=rules)["cycles"] == 1
+    place.wait(-90)
+    for _ in range(3):
+        assert check_margin(now=place.clock.now(), rules=rules)["cycles"] == 0
+        place.wait(30)
+    (told,) = Alert.objects.filter(kind="clock_set_back")
+    assert (told.severity, told.facts["until"]) == ("critical", f"{place.clock.now().astimezone(IST):%H:%M:%S} IST")
+    place.wait(30)
+    assert check_margin(now=place.clock.now(), rules=rules)["cycles"] == 1
 
 
 def test_readings_that_flap_for_twenty_minutes_are_told_twice():

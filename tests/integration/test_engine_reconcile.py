@@ -415,6 +415,26 @@ def test_late_news_of_an_attempt_does_not_stop_its_successor_from_being_watched(
     assert "late_fill" in place.alerts()
 
 
+def test_a_row_that_grows_after_its_order_was_over_takes_the_successor_back():
+    """The broker keeps one row for what an order traded at one price: 65 of it were known when the rest was cancelled."""
+    place = world()
+    tx = resting(place)
+    first = place.exchange.only()
+    place.exchange.fill(first, 65, "4.00")
+    place.exchange.replies = [rest]
+    for seconds in (11, 1, 5):
+        place.reconcile(after=seconds)
+    assert [request.quantity for request in place.exchange.posts] == [130, 65]
+    first.trades[0] = (130, Decimal("4.00"))
+    place.reconcile(after=1)
+    assert place.exchange.cancels == ["B0001", "B0002"]
+    for seconds in (1, 5, 1):
+        place.reconcile(after=seconds)
+    tx.refresh_from_db()
+    assert (len(place.exchange.posts), tx.is_live, tx.filled_quantity) == (2, False, 130)
+    assert "late_fill" in place.alerts()
+
+
 def overtaken(place: World, **fields: Any) -> HedgeTransaction:
     """A first attempt of 130 was given up; its successor of 130 rests; then 65 of the first turn out to be filled."""
     tx = resting(place, **fields)
@@ -585,6 +605,31 @@ def test_an_order_of_yesterday_is_settled_by_the_brokers_statement_and_its_hedge
     assert held.quantity == filled
     spent, reserved = booked(place)
     assert (spent, reserved) == (filled * Decimal("4.05") + tx.charges, 0)
+
+
+@pytest.mark.parametrize("known", [0, 65])
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_order_of_yesterday_whose_last_books_were_not_read_is_settled_by_the_statement(monkeypatch, known, ended):
+    place = world()
+    tx = resting(place)
+    if known:
+        place.exchange.fill(place.exchange.only(), known, "4.00")
+        place.reconcile(after=1)
+    place.wait(24 * 3600)
+    if ended:
+        of = {"account_id": place.session.account_id, "day": make.TUESDAY + timedelta(days=1)}
+        end_earlier_days(**of, now=place.clock.now(), wall_now=place.wall.now())
+        assert slice_of(tx).status == S.EXPIRED
+    with pytest.raises(CommandError, match="is B0001 at the broker"):
+        settled(place, tx, monkeypatch, "--is", "B0002", *STATEMENT[2:], "130", "--price", "4.05")
+    if known:
+        with pytest.raises(CommandError, match="more fills than these 60"):
+            settled(place, tx, monkeypatch, *STATEMENT, "60", "--price", "4.05")
+    settled(place, tx, monkeypatch, *STATEMENT, "130", "--price", "4.05")
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, tx.is_live, tx.average_price) == (S.FILLED, False, Decimal("4.05"))
+    (held,) = holdings(account_id=place.session.account_id, mode=tx.mode, day=make.TUESDAY)
+    assert held.quantity == 130
 
 
 @pytest.mark.parametrize(

@@ -468,6 +468,13 @@ def test_workers_that_do_not_wake_up_are_told_once_and_asked_every_two_minutes_a
     assert due(place, place.clock.now() + timedelta(seconds=120)) == "again"
 
 
+def test_silent_workers_are_told_at_once_where_no_session_waits_for_another_run(place):
+    no_session(place)
+    worker_silent(watchdog.HEDGE)(place)
+    place.run("09:00")
+    assert Alert.objects.get(kind="preflight").severity == "critical"
+
+
 def test_a_session_that_no_run_has_seen_gets_one(place):
     no_session(place)
     place.run()

@@ -94,6 +94,22 @@ MACHINE = (
         tests=(f"{_RECONCILE}test_a_trade_that_the_book_does_not_show_yet_proves_nothing_of_its_prices",),
     ),
     Mutant(
+        invariant=1,
+        guard="a refusal beside two orders that look like ours does not stay with its sender",
+        file=_MACHINE,
+        old='return _move(order, _S.UNKNOWN, refused_by_reply=False), (Notify("order_unknown", why),)',
+        new="return order, (StopBuying(why),)",
+        tests=(f"{_READINGS}test_a_refusal_beside_two_lookalikes_is_unknown_and_then_for_a_person",),
+    ),
+    Mutant(
+        invariant=4,
+        guard="a trade row that grows is news of an order that is over",
+        file="hedging/engine/reconcile.py",
+        old='_units(evidence) == sum(row.fills.values_list("quantity", flat=True))',
+        new="len(evidence.trades) == row.fills.count()",
+        tests=(f"{_RECONCILE}test_a_row_that_grows_after_its_order_was_over_takes_the_successor_back",),
+    ),
+    Mutant(
         invariant=12,
         guard="an empty book is believed beside readable funds only",
         file="hedging/brokers/openalgo/broker.py",

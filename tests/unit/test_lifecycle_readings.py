@@ -186,6 +186,15 @@ def test_two_lookalikes_need_a_person_and_stop_buying():
     assert after(known, (900, CLEAN), (1800, BooksRead(lookalikes=(ID,)))).status is S.REVIEW
 
 
+def test_a_refusal_beside_two_lookalikes_is_unknown_and_then_for_a_person():
+    """Two orders at the broker for one POST, and the answer was a refusal: neither believed, nor left with its sender for ever."""
+    twice = BooksRead(lookalikes=(ID, "other"))
+    known, effects = step(order(S.SENDING, refused_by_reply=True), twice, at(30))
+    assert (known.status, known.refused_by_reply, kinds(effects)) == (S.UNKNOWN, False, ["order_unknown"])
+    known, effects = step(known, twice, at(35))
+    assert (known.status, kinds(effects)) == (S.REVIEW, ["order_review"])
+
+
 def test_a_row_that_may_be_an_order_given_up_is_a_persons_to_judge_and_told_once():
     known, effects = step(order(S.LOST, clean_reads=3), BooksRead(doubtful=(ID,)), at(900))
     assert (known.status, kinds(effects)) == (S.LOST, ["order_review"])

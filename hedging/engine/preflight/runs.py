@@ -90,7 +90,8 @@ def run(*, around: Around, asked_by: str) -> PreflightRun:
             facts={"failing": list(row.failing), "broker": row.broker},
         )
         news = before is None or asked_by != "again" or before.failing != row.failing or _is_waking(before)
-        if news and not _is_waking(row):
+        # Without a session nothing asks again: whoever is silent now is told of now.
+        if news and not (_is_waking(row) and row.session is not None):
             _tell(row, results, wall_now=around.wall())
     return row
 
