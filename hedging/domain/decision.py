@@ -199,6 +199,8 @@ def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> _Found:
     """
     entries = in_time_order(facts.coming)
     buffer = facts.profile.buffer(budget=facts.session.budget, safety_buffer_pct=facts.policy.safety_buffer_pct)
+    if not entries:
+        return _solve_for_the_present(facts, projection, buffer)
     for count in range(len(entries), 0, -1):
         for kept in (buffer, Decimal(0)):
             problem = hedge_problem(facts, projection, entries[:count], less=buffer - kept)
@@ -206,5 +208,20 @@ def _solve_for_most(facts: CycleFacts, projection: Projection | None) -> _Found:
             if part.status is Status.SOLVED:
                 return _Found(problem, part, entries[:count], kept)
     whole = hedge_problem(facts, projection, entries)
-    # The present book is no projection: without an entry no offset carries the buffer, and none is kept.
-    return _Found(whole, solve(whole), entries, buffer if entries else Decimal(0))
+    return _Found(whole, solve(whole), entries, buffer)
+
+
+def _solve_for_the_present(facts: CycleFacts, projection: Projection | None, buffer: Decimal) -> _Found:
+    """Solve for the book as it is, which is no projection: its target keeps no buffer.
+
+    Where the target is out of reach, the buffer is kept below the trigger, if it can be: a hedge that just suffices is replaced
+    over and over as prices move, and each time a cooldown begins that the next entry may need.
+    """
+    problem = hedge_problem(facts, projection, ())
+    solution = solve(problem)
+    if solution.aim is Aim.TRIGGER:
+        with_buffer = hedge_problem(facts, projection, (), less=-buffer)
+        roomier = solve(with_buffer)
+        if roomier.aim is Aim.TRIGGER:
+            return _Found(with_buffer, roomier, (), buffer)
+    return _Found(problem, solution, (), Decimal(0))

@@ -23,14 +23,14 @@ def hedge_problem(
 ) -> HedgeProblem:
     """Return the problem of getting `entries` in; `less` (rupees) takes that much of the safety buffer off again.
 
-    Raises `ValueError` where used or free margin is unknown.
+    Without entries nothing carries the buffer, and a negative `less` puts it on. Raises `ValueError` where used or free margin is unknown.
     """
     book = book_problem(facts, entries)
     return replace(
         book,
         candidates=_candidates(facts),
         # Without an entry there is nothing whose projection an offset could shift: the present book itself is corrected.
-        used_now=book.used_now if entries else book.used_now + facts.used_correction,
+        used_now=book.used_now if entries else book.used_now + facts.used_correction - less,
         cash=book.free_margin,
         cost_cap_left=facts.cost_left,
         used_offset=facts.used_correction - less + (Decimal(0) if projection is None else projection.used_offset),

@@ -11,6 +11,7 @@ from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.snapshot import Position
 from hedging.models import Action, HedgeTransaction, Origin, values_of
+from hedging.selectors import holdings
 from sessions_app.models import TradingSession
 
 _UNCERTAIN = frozenset(values_of(status for status in UNCERTAIN if status is not OrderStatus.SENDING))
@@ -21,8 +22,8 @@ def unfinished(
 ) -> Unfinished | None:
     """Return the session's last action where it was an automatic purchase that is over and was not bought whole.
 
-    Over is a leg that is not live, or of which nobody knows. What did fill must be in the position book: a book that is
-    behind would have it bought again. At most one query, and none outside the cooldown.
+    Over is a leg that is not live, or of which nobody knows. What did fill must be in the position book, beside what was held
+    of it before: a book that is behind would have it bought again. No query outside the cooldown.
     """
     last = session.last_action_at
     if last is None or positions is None or now >= last + timedelta(seconds=policy.cooldown_seconds):
@@ -39,8 +40,11 @@ def unfinished(
         return None
     if all(leg.filled_quantity == leg.quantity for leg in legs):
         return None
-    held = {(line.contract, line.product.value): line.quantity for line in positions}
-    if any(held.get((leg.contract, leg.product), 0) < leg.filled_quantity for leg in legs):
+    # Read after the positions, so that a fill which came in between is not taken for one that they hold.
+    ours = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
+    shown = {(line.contract, line.product): line.quantity for line in positions}
+    bought = {leg.contract for leg in legs}
+    if any(shown.get((row.contract, row.product), 0) < row.quantity for row in ours if row.contract in bought):
         return None
     return Unfinished(frozenset(bought_for), int(card.facts.get("completes", 0)))
 

@@ -24,6 +24,8 @@ from hedging.models import CycleKind, HedgeDecision
 from sessions_app.models import TradingSession
 
 VERIFY_ROUNDS = 3
+MOVED_BY_ORDERS = ("spent", "reserved", "last_action_at", "quarantine")
+"""Columns of a session that its orders change: read anew after the books were."""
 
 
 def run_cycle(
@@ -52,6 +54,8 @@ def run_cycle(
     standing = breaker.probe_if_due(account_id=account_id, standing=pulse.standing, now=now, ports=ports)
     pulse = replace(pulse, standing=standing)
     books = reconcile(account_id=account_id, day=day, ports=ports, watched=pulse.watched)
+    if books.watched:
+        session.refresh_from_db(fields=MOVED_BY_ORDERS)
     gatherer = Gatherer(session=session, plan=plan, base_policy=policy, enabled=enabled, ports=ports)
     facts = _gather(gatherer, session, plan, now=now, books=books, pulse=pulse, ports=ports)
     measure(session=session, facts=facts, due=pulse.jumps_due, plan=plan, wall_now=ports.wall())

@@ -130,7 +130,10 @@ def _take_up(left: TradingSession, to: Mode, *, now: datetime) -> TradingSession
     of_the_day["trading_state"] = max(
         row.trading_state, left.trading_state, key=lambda s: _TIGHTER.index(TradingState(s))
     )
-    if row.baseline is None:
+    moved = row.expiry != left.expiry
+    if moved:  # what was found out of its own expiry is not known of this one
+        of_the_day |= {"preflight": "", "cleared_at": None}
+    if row.baseline is None or moved:
         of_the_day |= baseline
     for name, value in {**of_the_day, "closed_at": None, "summary": {}}.items():
         setattr(row, name, value)

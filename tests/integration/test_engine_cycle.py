@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from hedging.brokers.base import (
     AuthenticationFailed,
     BrokerError,
+    BrokerStatus,
     BrokerUnavailable,
     MarginLeg,
     OrderRequest,
@@ -606,6 +607,13 @@ def accepted(exchange: fake.FakeExchange, request: OrderRequest) -> PlaceReply:
     return PlaceReply(ReplyClass.ACKED, exchange.accept(request).order_id)
 
 
+def accepted_and_rejected(exchange: fake.FakeExchange, request: OrderRequest) -> PlaceReply:
+    order = exchange.accept(request)
+    order.trades.clear()
+    order.status = BrokerStatus.REJECTED
+    return PlaceReply(ReplyClass.ACKED, order.order_id)
+
+
 def half_bought(second: fake.Misbehaviour = fake.refused) -> tuple[World, DayPlan]:
     """A pair bought 100 s before its entry, of which the first leg filled and the second came to what `second` does."""
     place = world()
@@ -621,6 +629,18 @@ def ticks(place: World, plan: DayPlan, count: int, *, after: float = 10) -> list
     said = []
     for _ in range(count):
         place.reconcile(after=after)
+        card = cycle(place, plan=plan, slot=1000 + HedgeDecision.objects.count())
+        assert card is not None
+        said.append(card.reason)
+        place.follow()
+    return said
+
+
+def ticks_alone(place: World, plan: DayPlan, count: int) -> list[str]:
+    """Run cycles that reconcile by themselves, as where nobody else does in between."""
+    said = []
+    for _ in range(count):
+        place.wait(10)
         card = cycle(place, plan=plan, slot=1000 + HedgeDecision.objects.count())
         assert card is not None
         said.append(card.reason)
@@ -656,6 +676,26 @@ def test_what_a_position_book_does_not_show_yet_is_not_bought_again():
     place, plan = half_bought()
     place.exchange.positions = lambda: ()  # type: ignore[method-assign]
     assert set(ticks(place, plan, 4)) <= {Reason.HOLD_COOLDOWN, Reason.HOLD_IN_FLIGHT}
+
+
+def test_what_was_held_before_hides_no_fill_that_the_position_book_does_not_show_yet():
+    place, plan = half_bought()
+    place.reconcile(after=1)
+    filled = HedgeTransaction.objects.get(filled_quantity__gt=0)
+    hold(place, 2 * filled.quantity, contract=filled.contract)
+    place.exchange.foreign[filled.contract, Product.NRML] -= filled.quantity  # two thirds of it are shown
+    assert set(ticks(place, plan, 4)) <= {Reason.HOLD_COOLDOWN, Reason.HOLD_IN_FLIGHT}
+    place.exchange.foreign[filled.contract, Product.NRML] += filled.quantity
+    assert Reason.ADD_PROJECTION_OVER_TRIGGER in ticks(place, plan, 1)
+
+
+def test_what_this_cycles_own_look_at_the_books_changed_is_known_to_its_decision():
+    """A leg that the broker refuses after acceptance: the cycle that finds it does not order the same strike again."""
+    place, plan = half_bought(accepted_and_rejected)
+    refused = HedgeTransaction.objects.get(orders__broker_order_id=list(place.exchange.orders)[-1])
+    said = ticks_alone(place, plan, 3)
+    assert Reason.ADD_PROJECTION_OVER_TRIGGER in said
+    assert not HedgeTransaction.objects.filter(symbol=refused.symbol).exclude(pk=refused.pk).exists()
 
 
 def test_what_was_bought_for_another_entry_is_not_completed():

@@ -17,7 +17,7 @@ from hedging.engine.cycle import VERIFY_ROUNDS
 from hedging.engine.plan import DayPlan
 from hedging.engine.verify import Check, refused
 from hedging.models import HedgeDecision, HedgeTransaction
-from sessions_app.models import Account
+from sessions_app.models import Account, TradingSession
 from tests import factories as make
 from tests.integration.engine_world import World, add, facts, leg, world
 from tests.integration.test_engine_cycle import entry_soon, margin, reason
@@ -175,3 +175,14 @@ def test_without_a_coming_entry_broker_and_engine_keep_the_same_buffer():
     assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
     assert [round_["broker_used_after"] for round_ in verified()["rounds"]] == ["849700.00"]
     assert HedgeDecision.objects.latest("id").facts["buffer"] == "0.00"
+
+
+def test_where_only_the_trigger_can_be_kept_the_present_book_keeps_the_buffer_below_it():
+    """Else the hedge that just suffices is replaced over and over as prices move, and each time a cooldown begins."""
+    place, plan = over_trigger_now(770)
+    TradingSession.objects.update(target_pct=Decimal(40))  # no hedge comes so far down
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    facts_of = HedgeDecision.objects.latest("id").facts
+    assert facts_of["chosen"]["aim"] == "trigger"
+    assert Decimal(facts_of["buffer"]) > 0
+    assert Decimal(verified()["broker_used_after"]) <= Decimal(verified()["limit"]) == Decimal(950_000)

@@ -405,6 +405,21 @@ def test_an_account_goes_to_dry_run_and_back_and_finds_its_counters_as_they_were
     assert list(events.order_by("id")) == ["mode_left", "mode_switched"] * 3
 
 
+def test_a_session_that_was_moved_to_another_expiry_in_one_mode_wants_a_new_pre_flight_in_the_other():
+    session = make.TradingSessionFactory.create(
+        account=make.AccountFactory.create(mode=Mode.LIVE), mode=Mode.LIVE, preflight="green", cleared_at=NOW
+    )
+    words = {"account": session.account, "now": NOW, "wall_now": NOW, "actor": "operator", "reason": "trying"}
+    there = switch_mode(to=Mode.DRY_RUN, **words)
+    assert there is not None
+    later = there.expiry + timedelta(days=7)
+    TradingSession.objects.filter(pk=there.pk).update(expiry=later, baseline=Decimal(7))
+    back = switch_mode(to=Mode.LIVE, **words)
+    assert back is not None
+    assert (back.pk, back.expiry, back.preflight, back.cleared_at) == (session.pk, later, "", None)
+    assert back.baseline == Decimal(7)
+
+
 def test_a_switch_to_the_mode_that_is_open_changes_nothing():
     place = world()
     assert switched(place, Mode.LIVE).pk == place.session.pk
