@@ -51,6 +51,8 @@ _NOT_COVERED = """### What is assumed, and not covered
 - A quarter of the schedules has a book that shows an average price once an order has traded. That a server answers an empty book
   where its broker failed is caught at the wire (the funds must be readable beside it), with tests of its own and not here; an
   adapter that masks the funds as well would pass for an account without orders.
+- A trade row that grows on an order which is over, and two orders at the broker for one POST that was answered with a refusal, have
+  tests of their own and are in no schedule.
 - A trade row holds what was traded, or, in a fifth of the schedules, all that an order has traded at one price. An adapter that
   writes the order's whole quantity into each would be believed.
 - In memory the tables are SQLite's: row locks and triggers are not there, one statement at a time is. `--compare`
