@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
 
-if TYPE_CHECKING:
-    _Mixin = admin.ModelAdmin[Any]
-else:  # at run time a mixin beside a ModelAdmin
-    _Mixin = object
 
-
-class SaysWhatWas(_Mixin):
-    """A model's admin whose messages of a change hold the values before and after it."""
+class SaysWhatWas:
+    """Mixin of a `ModelAdmin` whose messages of a change hold the values before and after it."""
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         """Return Django's message, with "(before → after)" behind the name of each changed field."""
-        told = super().construct_change_message(request, form, formsets, add)
+        told = super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
         if form.changed_data and not add:
             labels = told[0]["changed"]["fields"]
             told[0]["changed"]["fields"] = [

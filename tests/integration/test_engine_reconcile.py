@@ -617,7 +617,7 @@ def test_an_order_of_yesterday_whose_last_books_were_not_read_is_settled_by_the_
         place.reconcile(after=1)
     place.wait(24 * 3600)
     if ended:
-        of = {"account_id": place.session.account_id, "day": make.TUESDAY + timedelta(days=1)}
+        of: dict[str, Any] = {"account_id": place.session.account_id, "day": make.TUESDAY + timedelta(days=1)}
         end_earlier_days(**of, now=place.clock.now(), wall_now=place.wall.now())
         assert slice_of(tx).status == S.EXPIRED
     with pytest.raises(CommandError, match="is B0001 at the broker"):

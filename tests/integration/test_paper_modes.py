@@ -409,7 +409,7 @@ def test_a_session_that_was_moved_to_another_expiry_in_one_mode_wants_a_new_pre_
     session = make.TradingSessionFactory.create(
         account=make.AccountFactory.create(mode=Mode.LIVE), mode=Mode.LIVE, preflight="green", cleared_at=NOW
     )
-    words = {"account": session.account, "now": NOW, "wall_now": NOW, "actor": "operator", "reason": "trying"}
+    words: dict[str, Any] = {"account": session.account, "now": NOW, "wall_now": NOW, "actor": "me", "reason": "trying"}
     there = switch_mode(to=Mode.DRY_RUN, **words)
     assert there is not None
     later = there.expiry + timedelta(days=7)
