@@ -215,7 +215,7 @@ class Chain:
         if plan is not None:
             found = plan.make(plan.rows(shape.values))
             for field, rows in self._known_related_objects.items():
-                for row in found:
+                for row in found if found and isinstance(found[0], Model) else ():  # values have no relations
                     if not field.is_cached(row):
                         setattr(row, field.name, rows[getattr(row, field.attname)])
             return found

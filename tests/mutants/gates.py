@@ -183,9 +183,29 @@ CLAIMING = (
         invariant=3,
         guard="what the position book does not show yet is not bought again",
         file="hedging/engine/completing.py",
-        old="    if any(held.get((leg.contract, leg.product), 0) < leg.filled_quantity for leg in legs):\n",
+        old="    if any(shown.get((row.contract, row.product), 0) < row.quantity for row in ours if row.contract in bought):\n",
         new="    if False:\n",
         tests=("integration/test_engine_cycle.py::test_what_a_position_book_does_not_show_yet_is_not_bought_again",),
+    ),
+    Mutant(
+        invariant=3,
+        guard="what was held before hides no fill that the position book does not show yet",
+        file="hedging/engine/completing.py",
+        old="< row.quantity for row in ours if row.contract in bought):\n",
+        new="< leg.filled_quantity for row in ours for leg in legs if row.contract == leg.contract):\n",
+        tests=(
+            "integration/test_engine_cycle.py::test_what_was_held_before_hides_no_fill_that_the_position_book_does_not_show_yet",
+        ),
+    ),
+    Mutant(
+        invariant=3,
+        guard="a decision knows what its own look at the books changed",
+        file="hedging/engine/cycle.py",
+        old="    if books.watched:\n        session.refresh_from_db(fields=MOVED_BY_ORDERS)\n",
+        new="",
+        tests=(
+            "integration/test_engine_cycle.py::test_what_this_cycles_own_look_at_the_books_changed_is_known_to_its_decision",
+        ),
     ),
     Mutant(
         invariant=3,
