@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connections
+from django.db import OperationalError, ProgrammingError, connections
 
 from config.local import postgres, redis
 from config.local.processes import LocalServerError
@@ -73,9 +73,10 @@ class Command(BaseCommand):
             supervisor.start(redis.program(settings.PLACES))
         else:
             check_redis()
-        self._prepare_database()
+        create_database()
         if openalgo_fails is not None:
             self._go_on_without(openalgo_fails)
+        self._prepare_database()
         if settings.WORLD == SIMULATOR:
             supervisor.start(stack.simulator())
         supervisor.start(stack.web(), *stack.workers(), stack.beat(), stack.watchdog())
@@ -88,12 +89,15 @@ class Command(BaseCommand):
 
         Each morning a broker's login ends, and after a power cut OpenAlgo may be up after us.
         """
-        if not TradingSession.objects.exists():
+        try:
+            sessions = TradingSession.objects.exists()
+        except ProgrammingError:
+            sessions = False  # not even their table
+        if not sessions:
             raise openalgo_fails
         self._say(f"{openalgo_fails}. Everything starts, and nothing is decided until OpenAlgo answers.")
 
     def _prepare_database(self) -> None:
-        create_database()
         call_command("migrate", interactive=False, verbosity=0)
         call_command("bootstrap", stdout=self.stdout)
         connections.close_all()  # the children open their own
