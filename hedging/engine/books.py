@@ -106,7 +106,7 @@ def _traded(trades: TradeBook) -> dict[str, _Traded]:
 
 
 def _shows_its_limit(row: OrderRow, traded: _Traded | None) -> bool:
-    """Return whether a row's price is surely not the average of its trades: all of them are shown, and none is beyond it.
+    """Return whether a row's price is surely not the average of its trades: all are shown, and it lies beyond each of them.
 
     While trades are still to come, or not shown yet, an average of them lies anywhere. A market order has no price.
     """
