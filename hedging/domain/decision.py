@@ -221,7 +221,7 @@ def _solve_for_the_present(facts: CycleFacts, projection: Projection | None, buf
     solution = solve(problem)
     if solution.aim is Aim.TRIGGER:
         with_buffer = hedge_problem(facts, projection, (), less=-buffer)
-        roomier = solve(with_buffer)
+        roomier = solve(with_buffer, explained=False)
         if roomier.aim is Aim.TRIGGER:
             return _Found(with_buffer, roomier, (), buffer)
     return _Found(problem, solution, (), Decimal(0))

@@ -998,22 +998,26 @@ def test_a_refusal_waits_for_a_row_whose_status_may_be_a_neighbours(named):
     assert slice_of(tx).status == S.REVIEW
 
 
-def test_an_average_that_happens_to_be_our_price_is_not_adopted():
+def unanswered_beside_another() -> tuple[World, HedgeTransaction, Decimal, fake.Resting]:
+    """A book that shows averages, an order of ours without an answer, its limit, and another order that is alike but for its own."""
     place = world()
     place.exchange.averages = True
     tx = intent(place)
     place.exchange.replies = [fake.timed_out]
     place.send(slice_of(tx))
-    order = slice_of(tx)
-    assert order.limit_price is not None
-    other = place.exchange.accept(
-        OrderRequest(tx.contract, Product.NRML, Side.BUY, order.quantity, order.limit_price + 1)
-    )
-    other.trades[:] = [(order.quantity, order.limit_price)]
+    limit = slice_of(tx).limit_price
+    assert limit is not None
+    other = place.exchange.accept(OrderRequest(tx.contract, Product.NRML, Side.BUY, tx.quantity, limit + 1))
+    return place, tx, limit, other
+
+
+def test_an_average_that_happens_to_be_our_price_is_not_adopted():
+    place, tx, limit, other = unanswered_beside_another()
+    other.trades[:] = [(tx.quantity, limit)]
     place.reconcile(after=30)
     assert slice_of(tx).status == S.UNKNOWN
     place.exchange.averages = False  # a row that shows its limit, whatever it traded at, proves that all do
-    other.request = OrderRequest(tx.contract, Product.NRML, Side.BUY, order.quantity, order.limit_price)
+    other.request = OrderRequest(tx.contract, Product.NRML, Side.BUY, tx.quantity, limit)
     proof = place.exchange.accept(OrderRequest(PUT, Product.NRML, Side.BUY, 65, Decimal("5.00")))
     assert proof.average < proof.request.limit_price
     place.reconcile(after=30)
@@ -1022,19 +1026,10 @@ def test_an_average_that_happens_to_be_our_price_is_not_adopted():
 
 def test_a_trade_that_the_book_does_not_show_yet_proves_nothing_of_its_prices():
     """Two slices without an answer: the average of the one is the limit of the other (found by schedule 71765)."""
-    place = world()
-    place.exchange.averages = True
-    tx = intent(place)
-    place.exchange.replies = [fake.timed_out]
-    place.send(slice_of(tx))
-    order = slice_of(tx)
-    assert order.limit_price is not None
-    other = place.exchange.accept(
-        OrderRequest(tx.contract, Product.NRML, Side.BUY, order.quantity, order.limit_price + 1)
-    )
-    half = order.quantity // 2
+    place, tx, limit, other = unanswered_beside_another()
+    half = tx.quantity // 2
     near = Decimal("0.05")
-    other.trades[:] = [(half, order.limit_price - near), (order.quantity - half, order.limit_price + near)]
+    other.trades[:] = [(half, limit - near), (tx.quantity - half, limit + near)]
     place.exchange.trades_shown = 1  # the average of both, beside the first of them
     place.reconcile(after=30)
     assert (slice_of(tx).status, slice_of(tx).broker_order_id) == (S.UNKNOWN, None)
