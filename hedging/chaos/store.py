@@ -18,7 +18,7 @@ from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 from hedging.chaos.kernel import Disaster, Kernel
 from hedging.chaos.plans import moment, remember_numbers
 from hedging.chaos.statements import remember_statements
-from hedging.engine import execution, shared_limits
+from hedging.engine import shared_limits
 
 OURS = ("notifications", "sessions_app", "schedule", "hedging")
 _BENEATH = ("contenttypes", "auth")
@@ -62,7 +62,7 @@ def use_memory() -> None:
     connection._savepoint = lambda sid: raw.execute(f"SAVEPOINT {quoted(sid)}")
     connection._savepoint_commit = lambda sid: raw.execute(f"RELEASE SAVEPOINT {quoted(sid)}")
     connection._savepoint_rollback = lambda sid: raw.execute(f"ROLLBACK TO SAVEPOINT {quoted(sid)}")
-    vars(execution)["reserve_order_turn"] = _turns.reserve
+    setattr(shared_limits.OrderTurn, "wait_seconds", _wait_seconds)  # noqa: B010 - its own type does not know of it
     remember_numbers(connection)
     remember_statements(connection)
     with connection.schema_editor() as editor:
@@ -106,27 +106,16 @@ def _read(value: str) -> Any:
     return time.fromisoformat(value) if len(value) == 8 and value[2] == value[5] == ":" else value
 
 
-class _Turns:
-    """The order rate of `engine/shared_limits.py` in memory: its one statement adds intervals, which SQLite cannot."""
-
-    def __init__(self) -> None:
-        self._next: dict[int, datetime] = {}
-
-    def forget(self) -> None:
-        """Start anew: the ids of accounts come again with every schedule."""
-        self._next.clear()
-
-    def reserve(self, *, account_id: int, wall_now: datetime) -> float:
-        """Reserve the next turn; return the seconds to wait before using it."""
-        spacing = timedelta(seconds=1) / shared_limits.ORDERS_PER_SECOND
-        known = self._next.get(account_id, wall_now)
-        ahead = timedelta(0) < known - wall_now <= timedelta(seconds=5)
-        self._next[account_id] = (known if ahead else wall_now) + spacing
-        turn = self._next[account_id] - shared_limits.ORDERS_AT_ONCE * spacing
-        return max(0.0, (turn - wall_now).total_seconds())
+_next_turns: dict[int, datetime] = {}  # by account; forgotten after each schedule, where the ids come again
 
 
-_turns = _Turns()
+def _wait_seconds(turn: shared_limits.OrderTurn) -> float:
+    """Reserve an order turn in memory: the one statement of `engine/shared_limits.py` adds intervals, which SQLite cannot."""
+    spacing, wall_now = timedelta(seconds=1) / shared_limits.ORDERS_PER_SECOND, turn.wall_now
+    known = _next_turns.get(turn.account_id, wall_now)
+    ahead = timedelta(0) < known - wall_now <= timedelta(seconds=5)
+    next_at = _next_turns[turn.account_id] = (known if ahead else wall_now) + spacing
+    return max(0.0, (next_at - shared_limits.ORDERS_AT_ONCE * spacing - wall_now).total_seconds())
 
 
 def use(config: dict[str, Any]) -> None:
@@ -138,7 +127,7 @@ def use(config: dict[str, Any]) -> None:
 @contextmanager
 def nothing_kept() -> Iterator[None]:
     """Undo everything that the block writes."""
-    _turns.forget()
+    _next_turns.clear()
     with transaction.atomic():
         yield
         transaction.set_rollback(True)

@@ -12,6 +12,7 @@ from typing import Any
 
 GENESIS = "0" * 64
 """What the first line is tied to."""
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,7 @@ def digest_of(line: AuditLine) -> str:
         "subject": [line.subject_kind, line.subject_id],
         "facts": _plain(line.facts),
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return sha256(text.encode("ascii")).hexdigest()
+    return sha256(_CANONICAL.encode(content).encode("ascii")).hexdigest()
 
 
 def linked(previous: str, digest: str) -> str:

@@ -15,7 +15,7 @@ import requests
 from django.conf import settings
 from django.db import connection
 
-ASKED_EVERY_SECONDS = 1.0
+ASKED_EVERY_SECONDS = 5.0
 PROMPT_SECONDS = 0.05
 
 
@@ -39,7 +39,7 @@ def _seconds_running() -> float:
 class DatabaseClock:
     """The real world's market time: the database's, so that all processes agree.
 
-    The way to an order wants the time half a dozen times. The database is asked once a second; in between its answer goes
+    The way to an order wants the time half a dozen times. The database is asked every few seconds; in between its answer goes
     on by the seconds that this machine has been running since, whatever becomes of the machine's own time of day.
     """
 

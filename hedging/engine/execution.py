@@ -44,7 +44,7 @@ from hedging.engine.orders import apply_event
 from hedging.engine.path_rows import AtTheFence, at_the_fence, tick_and_own_prices
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
-from hedging.engine.shared_limits import reserve_order_turn
+from hedging.engine.shared_limits import OrderTurn
 from hedging.models import HedgeOrder, HedgeTransaction, Origin
 from sessions_app.models import Mode, TradingSession
 
@@ -84,15 +84,17 @@ def send_order(*, order_id: int, ports: Ports) -> OrderStatus:
 
 def _send(order: HedgeOrder, ports: Ports) -> OrderStatus:
     event, quoted_at = _preflight(order, ports)
+    wall_now = ports.wall()
+    turn = OrderTurn(order.account_id, wall_now)
     try:
         status, effects = apply_event(
-            order_id=order.pk, event=event, now=ports.clock.now(), wall_now=ports.wall(), known=order
+            order_id=order.pk, event=event, now=ports.clock.now(), wall_now=wall_now, known=order, turn=turn
         )
     except IllegalTransition:  # another worker took it first: the row is the truth
         return OrderStatus(HedgeOrder.objects.values_list("status", flat=True).get(pk=order.pk))
     if not any(isinstance(effect, Post) for effect in effects) or not isinstance(event, PreflightPassed):
         return status
-    return _post(order, event.limit_price, quoted_at, ports)
+    return _post(order, event.limit_price, quoted_at, turn, ports)
 
 
 def _waits_for_buys(tx: HedgeTransaction) -> bool:
@@ -160,7 +162,8 @@ def _is_stale(tx: HedgeTransaction, quoted_at: datetime, wall_now: datetime) -> 
 
 def _position_forbids(order: HedgeOrder, positions: tuple[Position, ...], trades: TradeBook) -> PreflightFailed | None:
     tx = order.transaction
-    net = sum(p.quantity for p in positions if p.contract == tx.contract and p.product == Product(tx.product))
+    contract, product = tx.contract, Product(tx.product)
+    net = sum(p.quantity for p in positions if p.contract == contract and p.product == product)
     if tx.side == Side.BUY and net < 0:
         return PreflightFailed(Reason.DENY_SHORT_CONTRACT, f"the account is short {-net} of it")
     if tx.side == Side.BUY and _shorts_have_another_product(tx, positions):
@@ -219,8 +222,9 @@ def _limit_price(order: HedgeOrder, books: OrderBook, depth: Depth) -> Decimal |
     moved = PreflightFailed(Reason.DENY_PRICE_MOVED, f"₹{touch} now, at worst ₹{tx.worst_price}")
     if (tx.worst_price - touch) * side.sign < 0:
         return moved
+    contract = tx.contract
     taken = {
-        row.price for row in books.rows if row.contract == tx.contract and row.side is side and row.quantity == quantity
+        row.price for row in books.rows if row.contract == contract and row.side is side and row.quantity == quantity
     }
     # One of our own that is on its way is in no book yet.
     tick, own = tick_and_own_prices(order)
@@ -231,9 +235,9 @@ def _limit_price(order: HedgeOrder, books: OrderBook, depth: Depth) -> Decimal |
     return moved if price is None else price
 
 
-def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, ports: Ports) -> OrderStatus:
+def _post(order: HedgeOrder, limit_price: Decimal, quoted_at: datetime, turn: OrderTurn, ports: Ports) -> OrderStatus:
     tx = order.transaction
-    _wait_for_turn(order.account_id, ports)
+    _wait_for(turn, ports)
     may_go_live = _may_go_live(tx)
     now = ports.clock.now()  # may be a question to a server
     # What a halt changes is read last: nothing that takes time may come between these rows and the socket.
@@ -296,9 +300,9 @@ def _apply(order_id: int, event: FenceClosed | Replied | BooksRead, ports: Ports
     return apply_event(order_id=order_id, event=event, now=ports.clock.now(), wall_now=ports.wall())[0]
 
 
-def _wait_for_turn(account_id: int, ports: Ports) -> None:
+def _wait_for(turn: OrderTurn, ports: Ports) -> None:
     """Wait until one more order request keeps all processes together under the server's rate."""
-    seconds = reserve_order_turn(account_id=account_id, wall_now=ports.wall())
+    seconds = turn.wait_seconds()
     if seconds > 0:
         ports.pause(seconds)
 
@@ -340,7 +344,8 @@ def _fence(tx: HedgeTransaction, now: datetime, seen: AtTheFence, *, may_go_live
 
 def cancel_order(*, order_id: int, broker_order_id: str, ports: Ports) -> None:
     """Ask the broker to cancel. Whatever it answers, the books decide; a refusal puts the slice back to work."""
-    _wait_for_turn(HedgeOrder.objects.values_list("account_id", flat=True).get(pk=order_id), ports)
+    account_id = HedgeOrder.objects.values_list("account_id", flat=True).get(pk=order_id)
+    _wait_for(OrderTurn(account_id, ports.wall()), ports)
     reply = ports.broker.cancel(broker_order_id)
     if reply.accepted is False:
         apply_event(order_id=order_id, event=CancelRefused(), now=ports.clock.now(), wall_now=ports.wall())

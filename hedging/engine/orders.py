@@ -37,8 +37,9 @@ from hedging.domain.lifecycle import (
 from hedging.engine import audit
 from hedging.engine.cooldown import give_back_if_unsent
 from hedging.engine.one_row import OneRow
+from hedging.engine.shared_limits import OrderTurn
 from hedging.engine.standing import standing_of
-from hedging.engine.written import Change, Unchanged, apply_change, change_of, insert
+from hedging.engine.written import Change, Unchanged, apply_change, change_of, insert, insert_alone
 from hedging.models import AuditEvent, BookCheck, Fill, HedgeOrder, HedgeTransaction
 from notifications.models import Severity, queue_alert
 from schedule.models import ChargeRates as ChargeRow
@@ -100,16 +101,17 @@ def apply_event(
     timing: Timing | None = None,
     actor: str = "engine",
     known: HedgeOrder | None = None,
+    turn: OrderTurn | None = None,
 ) -> tuple[OrderStatus, tuple[NetworkEffect, ...]]:
     """Apply `event` to a slice in one transaction; return its new status and what the network must be asked.
 
     `known` is the slice as the caller has read it, with its intent: while the row is still that, and the event moves nothing
-    else, it is moved without being read again. Raises `IllegalTransition` and changes nothing when the protocol forbids the
-    edge.
+    else, it is moved without being read again, and `turn` reserved with it. Raises `IllegalTransition` and changes nothing when
+    the protocol forbids the edge.
     """
     if known is not None and known.status == OrderStatus.NEW:
         with suppress(Unchanged):  # somebody was first: the row is read, under its lock
-            moved = _start(known, event, now=now, wall_now=wall_now, timing=timing or Timing(), actor=actor)
+            moved = _start(known, event, now=now, wall_now=wall_now, timing=timing or Timing(), actor=actor, turn=turn)
             if moved is not None:
                 return moved
     with transaction.atomic():
@@ -139,7 +141,14 @@ def apply_event(
 
 
 def _start(
-    known: HedgeOrder, event: Event, *, now: datetime, wall_now: datetime, timing: Timing, actor: str
+    known: HedgeOrder,
+    event: Event,
+    *,
+    now: datetime,
+    wall_now: datetime,
+    timing: Timing,
+    actor: str,
+    turn: OrderTurn | None,
 ) -> tuple[OrderStatus, tuple[NetworkEffect, ...]] | None:
     """Move a new slice, which has no fills, by compare-and-set; `None` where more than its row would move.
 
@@ -151,9 +160,12 @@ def _start(
     if after.status is before.status or after.status in TERMINAL or len(posts) < len(effects):
         return None
     row = copy(known)  # what the caller holds stays as it was read
-    with transaction.atomic():
-        change = _store(row, after, wall_now, message=getattr(event, "message", ""))
-        insert([_line(row, before, after, event, now=now, wall_now=wall_now, actor=actor)], after=change)
+    change = _store(row, after, wall_now, message=getattr(event, "message", ""))
+    line = _line(row, before, after, event, now=now, wall_now=wall_now, actor=actor)
+    if turn is None:
+        insert_alone([line], after=change)
+    else:
+        turn.next_at = insert_alone([line], after=change, beside=turn.reservation)
     return after.status, posts
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection
 
+from hedging.engine.written import Change
 from sessions_app.models import AccountLimits
 
 log = logging.getLogger(__name__)
@@ -27,10 +29,10 @@ MOST_RETRIES_SAVED = 3.0
 
 _TAKE_TURN = f"""
     INSERT INTO {AccountLimits._meta.db_table} AS l (account_id, next_order_at, retries_saved)
-    VALUES (%(account)s, %(now)s::timestamptz + %(spacing)s, %(saved)s)
+    VALUES (%s, %s::timestamptz + %s, {MOST_RETRIES_SAVED})
     ON CONFLICT (account_id) DO UPDATE
-    SET next_order_at = CASE WHEN l.next_order_at > %(now)s AND l.next_order_at <= %(now)s::timestamptz + %(longest)s
-                        THEN l.next_order_at ELSE %(now)s END + %(spacing)s
+    SET next_order_at = CASE WHEN l.next_order_at > %s AND l.next_order_at <= %s::timestamptz + %s
+                        THEN l.next_order_at ELSE %s END + %s
     RETURNING next_order_at
 """  # noqa: S608 - the name of our own table; every value is a parameter
 
@@ -42,22 +44,30 @@ _SPEND = f"""
 """  # noqa: S608 - the name of our own table; every value is a parameter
 
 
-def reserve_order_turn(*, account_id: int, wall_now: datetime) -> float:
-    """Reserve the next turn to send an order request; return the seconds to wait before using it.
+@dataclass(slots=True)
+class OrderTurn:
+    """A turn to send one order request, asked for at `wall_now`; `next_at` is when the one after it may go, once it is known.
 
     In any second at most `ORDERS_AT_ONCE + ORDERS_PER_SECOND` requests of all processes pass, 8 a second in the long run.
     """
-    values: dict[str, Any] = {
-        "account": account_id,
-        "now": wall_now,
-        "spacing": _SPACING,
-        "longest": _LONGEST_WAIT,
-        "saved": MOST_RETRIES_SAVED,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE_TURN, values)
-        next_at: datetime = cursor.fetchone()[0]
-    return max(0.0, (next_at - ORDERS_AT_ONCE * _SPACING - wall_now).total_seconds())
+
+    account_id: int
+    wall_now: datetime
+    next_at: datetime | None = None
+
+    @property
+    def reservation(self) -> Change:
+        """Return the change that reserves the turn, and returns `next_at`."""
+        now, longest = self.wall_now, _LONGEST_WAIT
+        return Change(_TAKE_TURN, (self.account_id, now, _SPACING, now, now, longest, now, _SPACING))
+
+    def wait_seconds(self) -> float:
+        """Reserve the turn, where that was not done with other rows; return the seconds from `wall_now` on to wait for it."""
+        if self.next_at is None:
+            with connection.cursor() as cursor:
+                cursor.execute(self.reservation.sql, self.reservation.values)
+                self.next_at = cursor.fetchone()[0]
+        return max(0.0, (self.next_at - ORDERS_AT_ONCE * _SPACING - self.wall_now).total_seconds())
 
 
 class SharedRetryBudget:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
@@ -25,7 +25,7 @@ class Unchanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An UPDATE of one row that holds only while its conditions do; `sql` has a `%s` for each of `values`."""
+    """A change of one row, made only while its conditions hold; `sql` has a `%s` for each of `values`."""
 
     sql: str
     values: tuple[Any, ...]
@@ -43,19 +43,28 @@ def ids_drawn(vendor: str, wanted: Mapping[type[Model], int]) -> list[str]:
     return each
 
 
-def insert(rows: Sequence[Model], *, after: Change | None = None) -> None:
+def insert(rows: Sequence[Model], *, after: Change | None = None, beside: Change | None = None) -> Any:
     """Insert new rows, and make the change that they belong to; rows that have no id yet get theirs.
 
-    One statement on PostgreSQL, each after the other elsewhere. Raises `Unchanged` where the change was not made: the rows may
-    be there all the same, so it must leave the transaction.
+    One statement on PostgreSQL, each after the other elsewhere. Raises `Unchanged` where the change was not made: no row is
+    there then. `beside` is a change that is made in any case, and what it returns is returned; elsewhere it is not made, and
+    `None` says so.
     """
     if connection.vendor == "postgresql":
-        _write(rows, after)
-    else:
-        if after is not None:
-            apply_change(after)
-        for row in rows:
-            _write([row], None)
+        return _write(rows, after, beside)
+    if after is not None:
+        apply_change(after)
+    for row in rows:
+        _write([row], None, None)
+    return None
+
+
+def insert_alone(rows: Sequence[Model], *, after: Change, beside: Change | None = None) -> Any:
+    """Insert as `insert` does, in a transaction of its own, which one statement is on PostgreSQL without being told."""
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        return insert(rows, after=after, beside=beside)
+    with transaction.atomic():
+        return insert(rows, after=after, beside=beside)
 
 
 def apply_change(change: Change) -> None:
@@ -66,7 +75,7 @@ def apply_change(change: Change) -> None:
             raise Unchanged
 
 
-def _write(rows: Sequence[Model], after: Change | None) -> None:
+def _write(rows: Sequence[Model], after: Change | None, beside: Change | None) -> Any:
     kinds = tuple((type(row), row.pk is not None) for row in rows)
     database = connections[DEFAULT_DB_ALIAS]  # looked up once: `connection` does it anew for each value
     values: list[Any] = [] if after is None else [*after.values]
@@ -76,33 +85,41 @@ def _write(rows: Sequence[Model], after: Change | None) -> None:
             values.append(json.dumps({field.column: _plain(getattr(row, field.attname)) for field in fields}))
         else:
             values += [_stored(field, getattr(row, field.attname), database) for field in fields]
+    values += [] if beside is None else beside.values
+    changes = (None if after is None else after.sql, None if beside is None else beside.sql)
     with database.cursor() as cursor:
-        cursor.execute(_inserting(database.vendor, kinds, None if after is None else after.sql), values)
-        changed, *made = cursor.fetchone()
+        cursor.execute(_inserting(database.vendor, kinds, *changes), values)
+        changed, *made, returned = cursor.fetchone()
     if after is not None and changed is None:
         raise Unchanged
     for row, pk in zip(rows, made, strict=True):
         row.pk = pk
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    return returned
 
 
 @cache
-def _inserting(vendor: str, kinds: tuple[tuple[type[Model], bool], ...], change: str | None) -> str:
+def _inserting(vendor: str, kinds: tuple[tuple[type[Model], bool], ...], change: str | None, beside: str | None) -> str:
     parts = []
     for model, named in kinds:
         table, columns = f'"{model._meta.db_table}"', [field.column for field in _fields(model, named)]
         names = ", ".join(f'"{column}"' for column in columns)
         source = f"VALUES ({', '.join(['%s'] * len(columns))})"
         if vendor == "postgresql":  # one value for a row: binding each column apart took longer than writing them
-            source = f"SELECT {names} FROM json_populate_record(NULL::{table}, %s::json)"  # noqa: S608
+            given = ", ".join(f'given."{column}"' for column in columns)
+            only_if = "" if change is None else "changed, "
+            source = f"SELECT {given} FROM {only_if}json_populate_record(NULL::{table}, %s::json) given"  # noqa: S608
         parts.append(f"INSERT INTO {table} ({names}) {source} RETURNING id")
-    if len(parts) == 1 and change is None:
-        return parts[0].replace("RETURNING id", "RETURNING NULL, id")
+    if len(parts) == 1 and change is None and beside is None:
+        return parts[0].replace("RETURNING id", "RETURNING NULL, id, NULL")
     written = [f"r{number} AS ({part})" for number, part in enumerate(parts)]
-    made = ["NULL", *(f"(SELECT id FROM r{number})" for number in range(len(parts)))]  # noqa: S608
+    made = ["NULL", *(f"(SELECT id FROM r{number})" for number in range(len(parts))), "NULL"]  # noqa: S608
     if change is not None:
         written.insert(0, f"changed AS ({change} RETURNING id)")
         made[0] = "(SELECT id FROM changed)"
+    if beside is not None:
+        written.append(f"beside AS ({beside})")
+        made[-1] = "(SELECT * FROM beside)"
     return f"WITH {', '.join(written)} SELECT {', '.join(made)}"
 
 

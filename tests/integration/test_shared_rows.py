@@ -25,7 +25,7 @@ from hedging.engine import breaker, clock, lease, shared_limits, ticks
 from hedging.engine.breaker import elect_probe, note_order, probe_if_due
 from hedging.engine.intents import record
 from hedging.engine.plan import plan_of
-from hedging.engine.shared_limits import SharedRetryBudget, reserve_order_turn
+from hedging.engine.shared_limits import OrderTurn, SharedRetryBudget
 from hedging.engine.standing import standing_of
 from hedging.models import CycleKind, HedgeDecision, HedgeOrder
 from notifications.models import Alert
@@ -403,27 +403,27 @@ def test_a_cycle_that_fails_gives_the_account_back(monkeypatch):
 
 def test_two_orders_go_at_once_and_then_eight_a_second():
     account = make.AccountFactory.create()
-    waits = [reserve_order_turn(account_id=account.pk, wall_now=WALL) for _ in range(10)]
+    waits = [OrderTurn(account.pk, WALL).wait_seconds() for _ in range(10)]
     assert waits == pytest.approx([0, 0, *(0.125 * turn for turn in range(1, 9))])
 
 
 def test_a_pause_of_a_second_is_not_saved_up():
     account = make.AccountFactory.create()
-    reserve_order_turn(account_id=account.pk, wall_now=WALL)
+    OrderTurn(account.pk, WALL).wait_seconds()
     later = WALL + timedelta(seconds=60)
-    assert [reserve_order_turn(account_id=account.pk, wall_now=later) for _ in range(3)] == pytest.approx([0, 0, 0.125])
+    assert [OrderTurn(account.pk, later).wait_seconds() for _ in range(3)] == pytest.approx([0, 0, 0.125])
 
 
 def test_a_row_written_by_a_clock_that_ran_ahead_stops_nobody():
     account = make.AccountFactory.create()
     AccountLimits.objects.create(account=account, next_order_at=WALL + timedelta(hours=1))
-    assert reserve_order_turn(account_id=account.pk, wall_now=WALL) == 0
+    assert OrderTurn(account.pk, WALL).wait_seconds() == 0
 
 
 @pytest.mark.django_db(transaction=True)
 def test_in_any_second_all_workers_together_stay_below_the_servers_limit():
     account_id = make.AccountFactory.create().pk
-    moments = sorted(race(lambda: reserve_order_turn(account_id=account_id, wall_now=WALL), racers=24))
+    moments = sorted(race(lambda: OrderTurn(account_id, WALL).wait_seconds(), racers=24))
     for number, moment in enumerate(moments):
         assert sum(moment <= other < moment + 1 for other in moments[number:]) <= 10
     assert moments[-1] == pytest.approx((24 - 2) / shared_limits.ORDERS_PER_SECOND)
@@ -433,7 +433,7 @@ def test_an_order_waits_for_its_turn_before_the_fence_and_a_cancel_takes_a_turn_
     place = world()
     account_id = place.session.account_id
     for _ in range(4):
-        reserve_order_turn(account_id=account_id, wall_now=place.wall.now())
+        OrderTurn(account_id, place.wall.now()).wait_seconds()
     before = place.wall.now()
     place.exchange.quote(CALL, "3.90", "4.00", quantity=65)
     tx = intent(place)

@@ -243,7 +243,7 @@ def test_no_order_leaves_after_a_halt_that_comes_once_it_is_sending(monkeypatch,
 def test_no_order_leaves_after_a_halt_while_it_waits_for_its_turn(monkeypatch, stop):
     place = world()
     tx = intent(place)
-    monkeypatch.setattr("hedging.engine.execution._wait_for_turn", lambda *_: stop(place))
+    monkeypatch.setattr("hedging.engine.execution._wait_for", lambda *_: stop(place))
     place.send(tx.orders.get())
     assert place.exchange.posts == []
 

@@ -7,15 +7,19 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
 
-from hedging.engine.written import Unchanged, change_of, insert
+from hedging.engine.shared_limits import ORDERS_PER_SECOND, OrderTurn
+from hedging.engine.written import Unchanged, change_of, insert, insert_alone
 from hedging.models import HedgeDecision, HedgeOrder, HedgeTransaction
 from sessions_app.models import MarginSnapshot, Mode, TradingSession
 from tests import factories as make
+from tests.integration.engine_world import CALL, intent, world
 
 pytestmark = pytest.mark.django_db
+WALL = datetime(2026, 11, 1, tzinfo=UTC)
 IST = timezone(timedelta(hours=5, minutes=30))
 STRANGE = {
     "words": "₹ \u2028 \\ ' \" %s $1 \x07 ",
@@ -95,7 +99,7 @@ def test_what_no_column_holds_is_refused(fields, error):
 def test_rows_whose_change_was_not_made_go_with_it():
     session = make.TradingSessionFactory.create(reserved=Decimal(5))
     change = change_of(session, to={"reserved": Decimal(7)}, where={"reserved": Decimal(6)})
-    with pytest.raises(Unchanged), transaction.atomic():
+    with pytest.raises(Unchanged):
         insert([snapshot(session)], after=change)
     session.refresh_from_db()
     assert session.reserved == 5
@@ -106,3 +110,33 @@ def test_rows_whose_change_was_not_made_go_with_it():
     session.refresh_from_db()
     assert session.reserved == 7
     assert MarginSnapshot.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_inserted_alone_is_all_there_or_none_and_the_change_beside_it_is_made():
+    session = make.TradingSessionFactory.create(reserved=Decimal(5))
+    account_id = session.account_id
+    missed = change_of(session, to={"reserved": Decimal(7)}, where={"reserved": Decimal(6)})
+    made = change_of(session, to={"reserved": Decimal(7)}, where={"reserved": Decimal(5)})
+    with CaptureQueriesContext(connection) as asked, pytest.raises(Unchanged):
+        insert_alone([snapshot(session)], after=missed, beside=OrderTurn(account_id, WALL).reservation)
+    assert not MarginSnapshot.objects.exists()
+    next_at = insert_alone([snapshot(session)], after=made, beside=OrderTurn(account_id, WALL).reservation)
+    assert next_at == WALL + timedelta(seconds=2 / ORDERS_PER_SECOND)
+    session.refresh_from_db()
+    assert session.reserved == 7
+    assert MarginSnapshot.objects.count() == 1
+    assert len(asked) == 1  # one statement, and neither BEGIN nor COMMIT
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_sending_and_its_turn_one_statement_is_made():
+    place = world()
+    place.exchange.quote(CALL, "3.90", "4.00", quantity=65)
+    order = intent(place).orders.get()
+    with CaptureQueriesContext(connection) as asked:
+        place.send(order)
+    assert len(place.exchange.posts) == 1
+    of_a_turn = [query["sql"] for query in asked if "next_order_at" in query["sql"]]
+    assert ["json_populate_record" in sql for sql in of_a_turn] == [True]
+    assert [query["sql"] for query in asked].count("BEGIN") == 1, "of the reply, which follows"

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection
 
 from hedging.brokers.base import OrderRequest, PlaceReply, TradeBook
 from hedging.brokers.openalgo.broker import OpenAlgoBroker
-from hedging.engine import execution, intents, reconcile
+from hedging.engine import execution, intents, orders, reconcile
 from hedging.models import Fill
 from tests.reliability.processes import KILLED
 
@@ -82,6 +82,16 @@ def _wrap_commits(crash: Crash) -> None:
         crash.reach(f"after the commit of {crash.phase}")
 
     connection.commit = commit  # type: ignore[method-assign]
+    plain_insert = vars(orders)["insert_alone"]
+
+    def insert_alone(*words: Any, **named: Any) -> Any:
+        # One statement, which commits as it ends.
+        crash.reach(f"before the commit of {crash.phase}")
+        made = plain_insert(*words, **named)
+        crash.reach(f"after the commit of {crash.phase}")
+        return made
+
+    vars(orders)["insert_alone"] = insert_alone
 
 
 def _wrap_steps(crash: Crash) -> None:

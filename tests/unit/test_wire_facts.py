@@ -1,12 +1,16 @@
 """The contract facts that bite, each as a rule."""
 
+import json
 from datetime import date
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hedging.brokers.base import (
     AuthenticationFailed,
+    BrokerError,
     BrokerRefused,
     BrokerStatus,
     BrokerUnavailable,
@@ -15,10 +19,11 @@ from hedging.brokers.base import (
     UnreadableAnswer,
 )
 from hedging.brokers.openalgo import wire
-from hedging.brokers.openalgo.symbols import UnknownSymbol, parse_symbol
-from hedging.brokers.openalgo.wire import values
+from hedging.brokers.openalgo.symbols import UnknownSymbol, parse_expiry, parse_symbol
+from hedging.brokers.openalgo.wire import market, values
+from hedging.brokers.openalgo.wire.answer import parse_object
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
-from tests.contract.recorded import ASKED_AT, answer, body_of, made, recorded
+from tests.contract.recorded import ASKED_AT, answer, body_of, made, names, recorded
 
 EXPIRY = date(2026, 12, 1)
 CE_26500 = Contract(Index.NIFTY, EXPIRY, Decimal(26500), Right.CE)
@@ -54,6 +59,17 @@ def trade_with(**changes):
 
 def chain_body(name="live/optionchain__strike_count_2"):
     return body_of(name)
+
+
+def dumped_with(body, price):
+    return json.dumps(body | {"underlying_ltp": "@"}).replace('"@"', format(price, "f")).encode()
+
+
+def outcome(read):
+    try:
+        return read()
+    except BrokerError as error:
+        return type(error), str(error)
 
 
 # Funds
@@ -304,6 +320,34 @@ def test_a_chain_may_lack_a_leg_and_not_hold_one_twice():
     body["chain"].append(body["chain"][1])
     with pytest.raises(UnreadableAnswer, match="twice"):
         wire.parse_chain(made(200, body), Index.NIFTY, EXPIRY)
+
+
+@pytest.mark.parametrize("name", [name for name in names("*/*") if "/optionchain" in name])
+def test_the_faster_reader_finds_the_chain_that_the_exact_one_finds(name, monkeypatch):
+    def found():
+        body = answer(name)
+        expiry = parse_expiry((json.loads(body.body) or {}).get("expiry_date") or "01DEC26")
+        return outcome(lambda: wire.parse_chain(body, Index.NIFTY, expiry))
+
+    fast = found()
+    monkeypatch.setattr(market, "parse_market", parse_object)
+    assert fast == found()
+
+
+@given(st.decimals(min_value="0.01", max_value="999999999999.99", places=2))
+def test_a_price_read_as_a_float_is_the_decimal_that_was_written(price):
+    body = chain_body()
+    exact = dumped_with(body, price)
+    chain = wire.parse_chain(made(200, exact), Index.NIFTY, EXPIRY)
+    assert chain.spot == price
+    assert str(chain.spot.normalize()) == str(price.normalize())
+
+
+@pytest.mark.parametrize("written", ["1e400", "-1e400", "NaN", "Infinity", "1e13", "-5.0", "true", '"x"', "[]"])
+def test_what_is_no_price_is_none_for_the_faster_reader_too(written):
+    body = json.dumps(chain_body()).replace('"underlying_ltp": 26012.35', f'"underlying_ltp": {written}')
+    with pytest.raises((UnreadableAnswer, BrokerUnavailable)):
+        wire.parse_chain(made(200, body.encode()), Index.NIFTY, EXPIRY)
 
 
 def test_an_index_without_a_price_is_unreadable():

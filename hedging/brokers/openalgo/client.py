@@ -52,7 +52,8 @@ READ_SECONDS = 8.0
 ORDER_SECONDS = 35.0
 MAX_RETRIES = 2
 
-_HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+_HEADERS = (("Content-Type", "application/json"), ("Accept", "application/json"), ("Accept-Encoding", "identity"))
+_JSON = json.JSONEncoder(allow_nan=False)
 _RETRYABLE = frozenset({502, 503, 504})
 _TRANSPORT_ERRORS = (
     requests.RequestException,
@@ -146,7 +147,7 @@ class OpenAlgoClient:
 
     def _attempt(self, endpoint: str, payload: Mapping[str, object], seconds: float) -> Answer | _Lost:
         """Make exactly one HTTP request; return the answer, or what is known about its loss."""
-        body = json.dumps({"apikey": self._key, **payload}, allow_nan=False).encode()
+        body = _JSON.encode({"apikey": self._key, **payload}).encode()
         asked_at = self._clock()
         try:
             status, content, date = self._exchange(f"{self._root}/api/v1/{endpoint}", body, seconds)
@@ -267,7 +268,7 @@ def _over(session: requests.Session, url: str, body: bytes, *, timeout: tuple[fl
     # Straight to its transport: what a `Session` adds (cookies, redirects, authentication, proxies) is not wanted here.
     request = requests.PreparedRequest()
     request.method, request.url, request.body = "POST", url, body
-    request.headers = CaseInsensitiveDict(_HEADERS, **{"Content-Length": str(len(body))})
+    request.headers = CaseInsensitiveDict([*_HEADERS, ("Content-Length", str(len(body)))])
     found = session.get_adapter(url).send(request, stream=False, timeout=timeout, proxies={})
     return HttpAnswer(found.status_code, {name.lower(): value for name, value in found.headers.items()}, found.content)
 

@@ -11,9 +11,8 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 import requests
@@ -26,6 +25,7 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 _AT_ONCE = 65536
 _LEAST_SECONDS = 0.001
 _TELL_LENGTH = frozenset({b"content-length", b"transfer-encoding"})
+_KEPT = frozenset({b"content-encoding", b"date"})
 
 
 class NotConnected(requests.ConnectionError):
@@ -34,7 +34,7 @@ class NotConnected(requests.ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole answer; the names of its `headers` are in lower case, and of several with one name the last is kept."""
+    """A whole answer; of its `headers` those that a reader asks for, names in lower case, of several with one name the last."""
 
     status: int
     headers: dict[str, str]
@@ -47,7 +47,9 @@ class DeadlineConnection:
     def __init__(self) -> None:
         self._kept: socket.socket | None = None
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: tuple[float, float]) -> HttpAnswer:
+    def post(
+        self, url: str, headers: tuple[tuple[str, str], ...], body: bytes, *, timeout: tuple[float, float]
+    ) -> HttpAnswer:
         """Send once and return the whole answer; `timeout`: seconds to connect, seconds in all.
 
         `NotConnected` says that nothing was sent; any other error (`requests.RequestException`, `OSError`) leaves that open.
@@ -55,9 +57,8 @@ class DeadlineConnection:
         """
         connect_seconds, seconds = timeout
         ends = time.monotonic() + seconds
-        where = urlsplit(url)
-        head = _head(where, headers, len(body))
-        sock = self._connected(where, connect_seconds)
+        head = b"%s%d\r\n\r\n" % (_head(url, headers), len(body))
+        sock = self._connected(url, connect_seconds)
         if time.monotonic() >= ends:
             raise NotConnected("looking the name up and connecting took the whole deadline")
         answer = _Answer()
@@ -81,13 +82,13 @@ class DeadlineConnection:
     def __del__(self) -> None:
         self.close()  # the connection of a thread goes when the thread does
 
-    def _connected(self, url: SplitResult, seconds: float) -> socket.socket:
+    def _connected(self, url: str, seconds: float) -> socket.socket:
         # What can be read before anything is asked is the end of the connection, or an answer that nobody waits for.
         if self._kept is not None and not wait_for_read(self._kept, timeout=0):
             return self._kept
         self.close()
         try:
-            self._kept = _connection_to(url, seconds)
+            self._kept = _connection_to(urlsplit(url), seconds)
         except (OSError, ValueError) as error:
             raise NotConnected(f"cannot connect: {error}") from error
         return self._kept
@@ -139,9 +140,10 @@ class _Answer:
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._whole:
             known = name.lower()
-            self.headers[known.decode("latin-1")] = value.decode("latin-1")
             if known in _TELL_LENGTH:
                 self._ends_with_connection = False
+            elif known in _KEPT:
+                self.headers[known.decode("ascii")] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if not self._whole:
@@ -163,9 +165,12 @@ class _Answer:
         self.reusable = self._parser.should_keep_alive()
 
 
-def _head(url: SplitResult, headers: Mapping[str, str], length: int) -> bytes:
-    lines = [f"POST {url.path} HTTP/1.1", f"Host: {url.netloc}", *(f"{name}: {headers[name]}" for name in headers)]
-    return "\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode("ascii")
+@lru_cache(maxsize=64)
+def _head(url: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Return the head of a request up to its length: the same few all day."""
+    where = urlsplit(url)
+    lines = [f"POST {where.path} HTTP/1.1", f"Host: {where.netloc}", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "Content-Length: "]).encode("ascii")
 
 
 def _connection_to(url: SplitResult, seconds: float) -> socket.socket:

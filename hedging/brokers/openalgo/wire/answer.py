@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NoReturn, cast
+
+import orjson
 
 from hedging.brokers.base import (
     AnalyzerMode,
@@ -57,6 +60,18 @@ def parse_object(body: bytes) -> Json | None:
     return cast("Json", value) if isinstance(value, dict) else None
 
 
+def parse_market(body: bytes) -> Json | None:
+    """Return the body as `parse_object` does, by a faster reader whose numbers are floats.
+
+    For prices, which have few digits: the decimal that a float was read from is its shortest one. Never for what may hold ids.
+    """
+    try:
+        value: object = orjson.loads(body.removeprefix(codecs.BOM_UTF8))
+    except ValueError:
+        return None
+    return cast("Json", value) if isinstance(value, dict) else None
+
+
 def message_of(body: Json) -> str:
     """Return the server's message as one line, whether it was text, an object, or is missing."""
     message = body.get("message")
@@ -69,9 +84,9 @@ def message_of(body: Json) -> str:
     return as_text(f"{'' if message is None else message}{detail}")
 
 
-def success_body(answer: Answer) -> Json:
+def success_body(answer: Answer, *, read: Callable[[bytes], Json | None] = parse_object) -> Json:
     """Return the object of a successful answer; raise the typed error of any other."""
-    body = parse_object(answer.body)
+    body = read(answer.body)
     if answer.status != 200 or body is None:
         raise failure(answer, body)
     status = body.get("status")

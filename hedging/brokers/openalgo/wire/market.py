@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from hedging.brokers.base import Listing, UnreadableAnswer
 from hedging.brokers.openalgo.symbols import UnknownSymbol, format_expiry, format_symbol, parse_expiry, parse_symbol
-from hedging.brokers.openalgo.wire.answer import Answer, success_body
+from hedging.brokers.openalgo.wire.answer import Answer, parse_market, success_body
 from hedging.brokers.openalgo.wire.values import (
     Json,
     as_amount,
@@ -92,18 +92,16 @@ def parse_chain(answer: Answer, index: Index, expiry: date) -> Chain:
 
     A leg whose prices are 0 stays in the chain with prices `None`: that option exists, nobody quoted it.
     """
-    body = success_body(answer)
+    body = success_body(answer, read=parse_market)
     if body.get("underlying") != index.value or _expiry(body.get("expiry_date")) != expiry:
         raise UnreadableAnswer(f"not the chain of {index} {format_expiry(expiry)}")
     quotes: dict[Contract, Quote] = {}
     for item in as_list(body.get("chain"), "chain"):
         row = as_object(item, "a chain row")
-        strike = as_amount(row.get("strike"), "strike")
-        for right, name in _SIDES:
+        for name, place, symbol in _places(index, expiry, as_amount(row.get("strike"), "strike")):
             leg = row.get(name)
             if leg is None:
                 continue
-            place, symbol = _place(index, expiry, strike, right)
             known = len(quotes)
             quotes[place] = _leg(as_object(leg, "a chain leg"), place, symbol)
             if len(quotes) == known:
@@ -142,17 +140,18 @@ def parse_depth(answer: Answer, contract: Contract) -> Depth:
     )
 
 
-_SIDES = tuple((right, right.value.lower()) for right in Right)
-
-
-@lru_cache(maxsize=8192)
-def _place(index: Index, expiry: date, strike: Decimal, right: Right) -> tuple[Contract, str]:
-    """Return the contract that belongs to a place of a chain, with its symbol: the same few hundred all day."""
-    symbol = format_symbol(Contract(index, expiry, strike, right))
-    try:
-        return parse_symbol(symbol), symbol  # a strike that is written in one way only
-    except UnknownSymbol as error:
-        raise UnreadableAnswer(str(error)[:120]) from None
+@lru_cache(maxsize=4096)
+def _places(index: Index, expiry: date, strike: Decimal) -> tuple[tuple[str, Contract, str], ...]:
+    """Return what belongs into a row of a chain: a leg's name there, its contract and symbol. The same few hundred all day."""
+    found = []
+    for right in Right:
+        symbol = format_symbol(Contract(index, expiry, strike, right))
+        try:
+            # A strike that is written in one way only.
+            found.append((right.value.lower(), parse_symbol(symbol), symbol))
+        except UnknownSymbol as error:
+            raise UnreadableAnswer(str(error)[:120]) from None
+    return tuple(found)
 
 
 def _leg(leg: Json, place: Contract, expected: str) -> Quote:

@@ -22,9 +22,11 @@ LARGEST_QUANTITY = 10**9
 _SMALLEST_PRICE = Decimal("1e-9")
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?([eE][+-]?[0-9]{1,2})?")
-_LONGEST_NUMBER = 64
+_NUMBERS = (int, float, Decimal, str)
+_LONGEST_KEPT = 64
 _ORDER_ID = re.compile(r"[!-~]{1,60}")
 _OURS = re.compile(rf"({'|'.join(Index.__members__)})\d{{2}}[A-Z].*(CE|PE)", re.IGNORECASE | re.DOTALL)
+_SIDES = {side.value: side for side in Side}
 _STATUS_WORDS = {
     "complete": BrokerStatus.COMPLETE,
     "rejected": BrokerStatus.REJECTED,
@@ -67,9 +69,9 @@ def _one_line(text: str, limit: int) -> str:
 def as_amount(value: object, name: str) -> Decimal:
     """Return a finite number of any sign, given as number or string."""
     # bool is an int for Python, and `true` is no amount.
-    if isinstance(value, int | Decimal | str) and not isinstance(value, bool):
+    if isinstance(value, _NUMBERS) and not isinstance(value, bool):
         text = str(value).strip() if not isinstance(value, Decimal) else _plain(value)
-        number = _amount_or_none(text) if len(text) <= _LONGEST_NUMBER else None  # what is kept must be short
+        number = _amount_or_none(text) if len(text) <= _LONGEST_KEPT else None  # what is kept must be short
         if number is not None:
             return number
     raise UnreadableAnswer(f"{name} is {_shown(value)}, not a plausible number")
@@ -84,14 +86,22 @@ def _amount_or_none(text: str) -> Decimal | None:
 
 def as_price(value: object, name: str) -> Decimal | None:
     """Return a price in rupees; 0, null and an empty string are `None`: OpenAlgo writes 0 for a missing price."""
+    if type(value) is float and (written := _as_written(value)) is not None:
+        return written  # most prices of a chain
     if type(value) is Decimal and _SMALLEST_PRICE <= value <= LARGEST_AMOUNT:
-        return value  # most prices of a chain and of the books
+        return value  # most prices of the books
     if value is None or value == "":
         return None
     price = as_amount(value, name)
     if price < 0:
         raise UnreadableAnswer(f"{name} is negative: {price}")
     return price or None
+
+
+@lru_cache(maxsize=32768)
+def _as_written(number: float) -> Decimal | None:
+    """Return the decimal that a float was read from, as short as it can be written; `None` where it may be no price."""
+    return Decimal(repr(number)) if _SMALLEST_PRICE <= number <= LARGEST_AMOUNT else None
 
 
 def as_known_price(value: object, name: str) -> Decimal:
@@ -114,6 +124,8 @@ def as_quantity(value: object, name: str) -> int:
 
 def as_open_quantity(value: object, name: str) -> int | None:
     """Return the quantity at a touch; 0, null and an empty string are `None`, since Zerodha's chain always says 0."""
+    if type(value) is int and 0 <= value <= LARGEST_QUANTITY:
+        return value or None
     if value is None or value == "":
         return None
     quantity = as_quantity(value, name)
@@ -127,7 +139,12 @@ def order_id_or_none(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     text = str(value).strip()
-    return text if _ORDER_ID.fullmatch(text) and text.lower() not in {"0", "null", "none"} else None
+    return text if len(text) <= _LONGEST_KEPT and _is_order_id(text) else None
+
+
+@lru_cache(maxsize=8192)
+def _is_order_id(text: str) -> bool:
+    return _ORDER_ID.fullmatch(text) is not None and text.lower() not in {"0", "null", "none"}
 
 
 def as_order_id(value: object) -> str:
@@ -140,6 +157,8 @@ def as_order_id(value: object) -> str:
 
 def as_side(value: object) -> Side:
     """Return BUY or SELL, in any case."""
+    if type(value) is str and (side := _SIDES.get(value)) is not None:
+        return side
     try:
         return Side(str(value).strip().upper())
     except ValueError:
@@ -166,15 +185,22 @@ def contract_or_none(symbol: object, exchange: object) -> Contract | None:
     A symbol that looks like one of our options and cannot be read, or sits on another exchange, is an error:
     to overlook a short would be worse than to read nothing.
     """
-    if not isinstance(symbol, str) or not _OURS.fullmatch(symbol.strip()):
+    if not isinstance(symbol, str):
         return None
-    try:
-        contract = parse_symbol(symbol)
-    except UnknownSymbol as error:
-        raise UnreadableAnswer(str(error)) from None
-    if str(exchange) != contract.exchange:
+    contract = _option_in(symbol) if len(symbol) <= _LONGEST_KEPT else _option_in.__wrapped__(symbol)
+    if contract is not None and str(exchange) != contract.exchange:
         raise UnreadableAnswer(f"{symbol} on exchange {_shown(exchange)}, not on {contract.exchange}")
     return contract
+
+
+@lru_cache(maxsize=8192)
+def _option_in(symbol: str) -> Contract | None:
+    if not _OURS.fullmatch(symbol.strip()):
+        return None
+    try:
+        return parse_symbol(symbol)
+    except UnknownSymbol as error:
+        raise UnreadableAnswer(str(error)) from None
 
 
 def _plain(number: Decimal) -> str:
