@@ -20,6 +20,8 @@ from hedging.domain.risk import MarginParameters
 from hedging.domain.snapshot import Chain, Depth, Funds, Position
 
 HUNDRED = Decimal(100)
+SETTLES_WITHIN = timedelta(seconds=30)
+"""Market time in which positions and funds may be behind a fill that the trade book shows."""
 MOST_COMPLETIONS = 2
 """How often in a row a purchase of which a leg failed is completed within the cooldown."""
 
@@ -108,7 +110,8 @@ class CycleFacts:
     when it is at expiry. `needed_later` are the lots of our wings on each side that the rest of the day needs by its
     timeline, `None` where that was not drawn. `cleared` tells that the pre-flight lets us act, and `preflight` what it
     said; `live_closed` what keeps the orders of a live session here, "" for nothing; `still_seconds` how long the index
-    price has not moved. `unfinished` is what the cooldown's action left to complete, if anything.
+    price has not moved. `unfinished` is what the cooldown's action left to complete, if anything; `filled_at` the market time
+    at which the last fill of the session's orders was written down.
     """
 
     now: datetime
@@ -150,6 +153,7 @@ class CycleFacts:
     live_closed: str = ""
     still_seconds: float = 0.0
     unfinished: Unfinished | None = None
+    filled_at: datetime | None = None
 
     @property
     def completing(self) -> bool:
@@ -181,6 +185,13 @@ class CycleFacts:
             return 0
         ready = self.session.last_action_at + timedelta(seconds=self.policy.cooldown_seconds)
         return max(0, ceil((ready - self.now).total_seconds()))
+
+    @property
+    def settling_seconds(self) -> int:
+        """Return for how many seconds more positions and funds may be behind our last fill; 0 when they show it."""
+        if self.filled_at is None:
+            return 0
+        return max(0, ceil((self.filled_at + SETTLES_WITHIN - self.now).total_seconds()))
 
     @property
     def market(self) -> MarginMarket:

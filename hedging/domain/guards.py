@@ -125,6 +125,15 @@ def _in_flight_beside_sale(facts: CycleFacts) -> Gate:
     return Gate("in flight", not surely, detail, Reason.HOLD_IN_FLIGHT)
 
 
+def _settled(facts: CycleFacts) -> Gate:
+    """Hold while the books may be behind our last fill: it would be bought, or its place sold, a second time."""
+    left = facts.settling_seconds
+    if left and facts.completing:  # what filled of it was found in the position book
+        return Gate("settled", passed=True, detail="completes what filled in part", reason=Reason.HOLD_IN_FLIGHT)
+    detail = f"positions and funds may be behind a fill for {left} s more" if left else "no fill is fresh"
+    return Gate("settled", not left, detail, Reason.HOLD_IN_FLIGHT)
+
+
 def _entry_within(facts: CycleFacts, ahead: timedelta) -> bool:
     return any(entry.at - facts.now <= ahead for entry in facts.coming)
 
@@ -172,10 +181,10 @@ KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
 )
 """Gates before anything can be judged."""
 
-ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown_of_purchase, _cap)
+ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown_of_purchase, _settled, _cap)
 """Gates between a known need and a purchase."""
 
-UNWINDING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight_beside_sale, _exit_breaker, _cooldown)
+UNWINDING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight_beside_sale, _exit_breaker, _cooldown, _settled)
 """Gates before a sale that nothing hurries; it costs nothing of the cap."""
 
 SELLING: tuple[Callable[[CycleFacts], Gate], ...] = (_lid, _toggle, _live, _hours, _reconciled)

@@ -78,7 +78,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.HOLD_OUT_OF_HOURS: "Outside the hours in which we act, or the calendar does not know the day.",
     Reason.HOLD_DATA_UNKNOWN: "Funds, positions or prices could not be read, or contradict each other; unknown is not zero.",
     Reason.HOLD_NO_BASELINE: "No baseline: the margin used before today's first short is not known.",
-    Reason.HOLD_IN_FLIGHT: "An order is live or unknown; its outcome comes first.",
+    Reason.HOLD_IN_FLIGHT: "An order is live, unknown or just filled; its outcome, and books that show it, come first.",
     Reason.HOLD_COOLDOWN: "The last hedge action was less than the cooldown ago.",
     Reason.HOLD_BREAKER_OPEN: "Circuit breaker OPEN: the server failed several times in a row; a probe closes it.",
     Reason.HOLD_COST_CAP: "The day's cost cap leaves too little for the hedge that is needed.",

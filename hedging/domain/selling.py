@@ -83,7 +83,9 @@ def sales_due(facts: CycleFacts) -> Unwind | None:
     in_the_money = [w for w in facts.held if not out_of_the_money(w.contract, spot)] if facts.session.dte == 0 else []
     busy = {intent.contract for intent in facts.in_flight}
     reason, wings = Reason.UNWIND_BEFORE_CLOSE, [(w.contract, w.quantity // lot) for w in in_the_money]
-    if not wings and facts.session.dte > 0 and not facts.policy.keep_hedges_overnight:
+    # What is left over is counted in the position book, which may still show what was just sold: the next one would uncover.
+    counted = not facts.settling_seconds
+    if not wings and counted and facts.session.dte > 0 and not facts.policy.keep_hedges_overnight:
         reason, wings = Reason.UNWIND_SESSION_END, _leftovers(facts, busy)
     legs = []
     for contract, lots in wings:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Max
+
 from config.logging import redact
 from hedging.domain.exposure import Holding
 from hedging.domain.facts import HUNDRED
@@ -48,6 +50,9 @@ _TOLD_FOR_EACH_ENTRY = (Reason.HOLD_DATA_UNKNOWN, Reason.HOLD_NOT_RECONCILED, Re
 _TOLD_WHILE_IT_LASTS = (*_BLIND, Reason.HOLD_PREFLIGHT, Reason.HOLD_LIVE_CLOSED)
 """What is told again and again while it lasts: nothing is decided meanwhile, and the first message may be of an earlier time."""
 
+_TOLD_IN_HOURS = (Reason.HOLD_PREFLIGHT, Reason.HOLD_LIVE_CLOSED)
+"""What keeps orders here, which matters while they could leave."""
+
 MISSED_PCT = Decimal(5)
 """By how much of the budget an entry may take more than foretold before somebody is told."""
 
@@ -77,11 +82,20 @@ def tell_failure(*, session: TradingSession, what: str, error: Exception, now: d
     )
 
 
+def is_ahead(moment: datetime | None, now: datetime) -> bool:
+    """Return whether a stored moment lies so far ahead of `now` that the clock must have been set back since."""
+    return moment is not None and moment > now + AHEAD
+
+
 def tell_set_back(*, session: TradingSession, now: datetime, wall_now: datetime) -> None:
-    """Queue the alert that a session has cards of a time to come, once in ten minutes: until then no slot is decided anew."""
-    last = HedgeDecision.objects.filter(session=session, at__gt=now + AHEAD).order_by("-at").first()
+    """Queue the alert that a session has cards or an action of a time to come, once in ten minutes.
+
+    Until then no slot is decided anew, and nothing is bought.
+    """
+    last = HedgeDecision.objects.filter(session=session).aggregate(at=Max("at"))["at"]
+    until = max((at for at in (last, session.last_action_at) if at is not None), default=None)
     told = Alert.objects.told_lately(wall_now=wall_now, within=_QUIET).filter(kind="clock_set_back")
-    if last is None or told.filter(account_id=session.account_id).exists():
+    if until is None or not is_ahead(until, now) or told.filter(account_id=session.account_id).exists():
         return
     queue_alert(
         kind="clock_set_back",
@@ -91,7 +105,7 @@ def tell_set_back(*, session: TradingSession, now: datetime, wall_now: datetime)
         wall_now=wall_now,
         facts={
             "mode": session.mode,
-            "until": f"{last.at.astimezone(IST):%H:%M:%S} IST",
+            "until": f"{until.astimezone(IST):%H:%M:%S} IST",
             "fix": "Hedge by hand until then",
         },
         subject_kind="tradingsession",
@@ -154,11 +168,13 @@ def _is_news_of(due: Sequence[str], card: HedgeDecision, told: AlertQuerySet) ->
 def _reason_to_tell(card: HedgeDecision, session: TradingSession) -> Reason | None:
     """Return what of a card an operator must know: its own reason, or that margin is not known behind a gate closed before."""
     reason = Reason(card.reason)
-    if reason in _WORTH_TELLING and reason is not Reason.HOLD_PREFLIGHT:
+    if reason in _WORTH_TELLING and reason not in _TOLD_IN_HOURS:
         return reason
     closed = {gate["reason"] for gate in card.gates if not gate["passed"]}
     if Reason.HOLD_OUT_OF_HOURS in closed:
         return None
+    if reason is Reason.HOLD_LIVE_CLOSED:
+        return reason
     blind = next((blind for blind in _BLIND if blind in closed), None)
     return Reason.HOLD_PREFLIGHT if blind is None and _lacks_preflight(card, session) else blind
 

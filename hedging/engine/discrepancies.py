@@ -17,7 +17,7 @@ from django.db.models import Max, Sum
 
 from hedging.brokers.base import BrokerError, BrokerStatus, OrderBook, TradeBook
 from hedging.brokers.openalgo.symbols import format_symbol, parse_symbol
-from hedging.domain.facts import CycleFacts
+from hedging.domain.facts import SETTLES_WITHIN, CycleFacts
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import LIVE, OrderStatus
 from hedging.domain.reconciliation import (
@@ -52,7 +52,6 @@ from sessions_app.models import TradingSession
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER = timedelta(minutes=15)  # market time between two comparisons while nothing looks different
-QUIET_AFTER_FILL = timedelta(seconds=30)  # market time in which a position book may be behind the trade book
 LOOK_BACK = timedelta(days=10)  # how long ago a hedge may have expired without anybody noticing
 SQUARE_OFF_BEFORE_CLOSE = timedelta(minutes=30)  # brokers close intraday products themselves from then on
 
@@ -239,7 +238,7 @@ def _own(row: HedgeOrder) -> OwnOrder:
 def _unsettled(rows: Sequence[HedgeOrder], now: datetime) -> frozenset[Contract]:
     def moves(row: HedgeOrder) -> bool:
         filled_at: datetime | None = getattr(row, "last_fill_at", None)
-        return OrderStatus(row.status) in LIVE or (filled_at is not None and now - filled_at < QUIET_AFTER_FILL)
+        return OrderStatus(row.status) in LIVE or (filled_at is not None and now - filled_at < SETTLES_WITHIN)
 
     return frozenset(row.transaction.contract for row in rows if moves(row))
 

@@ -28,7 +28,7 @@ from hedging.engine.past import past_jumps
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
-from hedging.engine.pulse import Pulse
+from hedging.engine.pulse import Pulse, last_fill_at
 from hedging.engine.reconcile import Reconciled
 from hedging.engine.sessions import live_closed
 from hedging.engine.standing import Standing
@@ -140,6 +140,8 @@ class Gatherer:
             unfinished=unfinished(session=session, policy=self._policy, positions=positions, now=now)
             if later
             else None,
+            # Read after the books: what fills while they are read may not be in them.
+            filled_at=last_fill_at(session.pk) if books.watched else pulse.filled_at,
         )
 
     def prices(self, facts: CycleFacts) -> CycleFacts:

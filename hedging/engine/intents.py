@@ -244,9 +244,17 @@ def _check_session(
         ready = session.last_action_at + timedelta(seconds=facts.policy.cooldown_seconds)
         if facts.now < ready:
             raise Denied(Reason.DENY_COOLDOWN, f"until {ready.astimezone(IST):%H:%M:%S} IST")
-    if not by_clock and session.last_action_at != facts.session.last_action_at:
+    # What the clock wants gone before exercise goes, whatever else was done.
+    must_go = all(leg.reason is Reason.UNWIND_BEFORE_CLOSE for leg in legs)
+    if not must_go and session.last_action_at != facts.session.last_action_at:
         # The decision was made on a book that another action has changed since.
         raise Denied(Reason.DENY_COOLDOWN, "another action came first")
+    refused = {
+        leg.contract for leg in legs if leg.side is Side.BUY and format_symbol(leg.contract) in session.quarantine
+    }
+    if refused:
+        # An order in it came to nothing after the decision had read what is kept apart.
+        raise Denied(Reason.DENY_QUARANTINED, ", ".join(sorted(map(format_symbol, refused))))
 
 
 def _check_preflight(session: TradingSession, legs: Sequence[LegOrder], origin: Origin, *, by_clock: bool) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -41,7 +41,7 @@ from hedging.engine.shared_limits import OrderTurn
 from hedging.engine.standing import standing_of
 from hedging.engine.written import Change, Unchanged, apply_change, change_of, insert, insert_alone
 from hedging.models import AuditEvent, BookCheck, Fill, HedgeOrder, HedgeTransaction
-from notifications.models import Severity, queue_alert
+from notifications.models import Alert, Severity, queue_alert
 from schedule.models import ChargeRates as ChargeRow
 from sessions_app.models import TradingSession, TradingState
 
@@ -66,6 +66,10 @@ _ALERTS: dict[str, tuple[str, Severity]] = {
     ),
     "order_mistaken": ("The broker's answer names another order than the one we follow", Severity.CRITICAL),
 }
+
+_COME_AGAIN = frozenset({"intent_lapsed", "order_denied"})
+"""Notes of orders that were not sent: the same decision may be made anew with every cycle."""
+_QUIET = timedelta(minutes=10)  # wall time in which the same of these is not told again
 
 _WANT_COMPARISON = frozenset({"late_fill", "order_mistaken"})
 """Notes after which the ledger is held against the books at once."""
@@ -253,17 +257,31 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
         if effect.kind in _WANT_COMPARISON:
             BookCheck.objects.filter(session_id=tx.session_id).update(requested_wall=wall_now)
         words, severity = _ALERTS[effect.kind]
+        title, facts = (
+            f"{words}: {tx}",
+            {"mode": row.mode, "detail": effect.detail, "symbol": tx.symbol, "side": tx.side},
+        )
+        if effect.kind in _COME_AGAIN and _was_told(effect.kind, title, account_id=row.account_id, wall_now=wall_now):
+            # Nothing was sent, so the next cycle decides the same, and so on: that it goes on is the news.
+            severity, title = Severity.CRITICAL, "Orders cannot be sent, over and over"
+            if _was_told(effect.kind, title, account_id=row.account_id, wall_now=wall_now):
+                return
         queue_alert(
             kind=effect.kind,
             severity=severity,
-            title=f"{words}: {tx}",
+            title=title,
             happened_at=now,
             wall_now=wall_now,
-            facts={"mode": row.mode, "detail": effect.detail, "symbol": tx.symbol, "side": tx.side},
+            facts=facts,
             subject_kind="hedgeorder",
             subject_id=row.pk,
             account_id=row.account_id,
         )
+
+
+def _was_told(kind: str, title: str, *, account_id: int, wall_now: datetime) -> bool:
+    told = Alert.objects.told_lately(wall_now=wall_now, within=_QUIET)
+    return told.filter(kind=kind, title=title, account_id=account_id).exists()
 
 
 _LOOSER = {
@@ -428,6 +446,8 @@ def _announce(tx: HedgeTransaction, *, now: datetime, wall_now: datetime) -> Non
         title = f"{'Bought' if bought else 'Sold'} {tx.filled_quantity} {tx.symbol} at {tx.average_price:.2f}"
     else:
         kind, severity, title = "order_failed", Severity.WARNING, f"Nothing filled: {tx}"
+        if _was_told(kind, title, account_id=tx.session.account_id, wall_now=wall_now):
+            return
     queue_alert(
         kind=kind,
         severity=severity,

@@ -12,11 +12,20 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from hedging.domain.lifecycle import LIVE, OrderStatus
 from hedging.engine.standing import STANDING, Standing, standing_from
-from hedging.models import BookCheck, CycleKind, HedgeDecision, HedgeOrder, MarginJump, values_of
+from hedging.models import (
+    BookCheck,
+    CycleKind,
+    Fill,
+    HedgeDecision,
+    HedgeOrder,
+    HedgeTransaction,
+    MarginJump,
+    values_of,
+)
 from hedging.selectors.ledger import LEDGER, asked_of_ledger
 from sessions_app.models import MarginSnapshot
 
@@ -39,6 +48,10 @@ _SPOTS = f"""
 _CHECK = f"""
     FROM {BookCheck._meta.db_table} WHERE session_id = %s AND read_wall IS NOT NULL
 """
+_FILLED = f"""
+    SELECT max(f.at) FROM {HedgeTransaction._meta.db_table} t JOIN {HedgeOrder._meta.db_table} o ON o.transaction_id = t.id
+    JOIN {Fill._meta.db_table} f ON f.order_id = o.id WHERE t.session_id = %s
+"""  # noqa: S608 - names of our own tables; the only value is a parameter
 _PULSE = f"""
     SELECT EXISTS (SELECT 1 FROM {HedgeDecision._meta.db_table} WHERE session_id = %s AND kind = %s AND slot = %s),
            ARRAY ({_ORDERS}),
@@ -46,7 +59,7 @@ _PULSE = f"""
            (SELECT read_at {_CHECK}), ARRAY (SELECT jsonb_array_elements_text(blocked) {_CHECK}),
            ARRAY (SELECT id FROM {_JUMPS} WHERE session_id = %s AND at < %s AND after IS NULL AND note = '' ORDER BY id),
            (SELECT count(*) FROM {_JUMPS} WHERE session_id = %s AND after IS NOT NULL),
-           ARRAY (SELECT at {_SPOTS}), ARRAY (SELECT spot {_SPOTS}),
+           ARRAY (SELECT at {_SPOTS}), ARRAY (SELECT spot {_SPOTS}), ({_FILLED}),
            standing.*
     FROM ({STANDING}) standing
 """  # noqa: S608 - names of our own tables; every value is a parameter
@@ -68,7 +81,7 @@ class Pulse:
     state of the account's fills and adjustments. `jumps_due`: ids of the session's margin jumps that are to be measured;
     `jumps_measured`: how many were. `standing`: what the rows shared by all processes allow. `spots`: the index price at the
     last moments that read it, newest first. `check`: the last comparison with the books, `None` before the first since the
-    session was opened or the service started.
+    session was opened or the service started. `filled_at`: the market time of the last fill of the session's orders.
     """
 
     decided: bool
@@ -79,6 +92,7 @@ class Pulse:
     jumps_measured: int = 0
     spots: tuple[tuple[datetime, Decimal], ...] = ()
     check: KnownCheck | None = None
+    filled_at: datetime | None = None
 
 
 def take_pulse(
@@ -91,14 +105,34 @@ def take_pulse(
         check = [session_id, session_id]
         jumps = [session_id, now, session_id]
         ledger = asked_of_ledger(account_id=account_id, mode=mode, day=day)
-        asked = [session_id, kind.value, slot, *watching, *ledger, *check, *jumps, *spots, *spots, session_id]
+        asked = [
+            session_id,
+            kind.value,
+            slot,
+            *watching,
+            *ledger,
+            *check,
+            *jumps,
+            *spots,
+            *spots,
+            session_id,
+            session_id,
+        ]
         cursor.execute(_PULSE, asked)
         decided, watched, ledger, read_at, blocked, *rest = cursor.fetchone()
-    jumps_due, jumps_measured, times, prices, *standing = rest
+    jumps_due, jumps_measured, times, prices, filled_at, *standing = rest
     known = standing_from(tuple(standing))
     spots_seen = tuple(zip(times, prices, strict=True))
     known_check = None if read_at is None else KnownCheck(read_at, tuple(blocked))
-    return Pulse(decided, tuple(watched), ledger, known, tuple(jumps_due), jumps_measured, spots_seen, known_check)
+    return Pulse(
+        decided, tuple(watched), ledger, known, tuple(jumps_due), jumps_measured, spots_seen, known_check, filled_at
+    )
+
+
+def last_fill_at(session_id: int) -> datetime | None:
+    """Return the market time of the last fill of a session's orders, `None` before the first. One query."""
+    at: datetime | None = Fill.objects.filter(order__transaction__session_id=session_id).aggregate(at=Max("at"))["at"]
+    return at
 
 
 def watched_orders(*, account_id: int, day: date, mode: str, now: datetime) -> tuple[int, ...]:

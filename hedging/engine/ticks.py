@@ -12,7 +12,7 @@ from django.db import connection
 
 from hedging.domain.policy import HedgePolicy
 from hedging.engine import coverage, lease
-from hedging.engine.alerts import tell_failure, tell_set_back
+from hedging.engine.alerts import is_ahead, tell_failure, tell_set_back
 from hedging.engine.calibrate import CalibrationFailed, keep_calibrated
 from hedging.engine.clock import market_time_or, wall_now
 from hedging.engine.cycle import run_cycle
@@ -199,13 +199,14 @@ def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: date
     number = lease.take(account_id=session.account_id, wall_now=wall_now())
     if number is None:
         return "busy"
+    ports = rules.ports_for(session)
     try:
         card = run_cycle(
             session=session,
             kind=kind,
             slot=slot_of(kind, now),
             now=now,
-            ports=rules.ports_for(session),
+            ports=ports,
             plan=plan,
             policy=rules.policy,
             enabled=rules.enabled,
@@ -213,6 +214,7 @@ def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: date
         )
     finally:
         lease.give_back(account_id=session.account_id, number=number, wall_now=wall_now())
-    if card is None:
-        tell_set_back(session=session, now=now, wall_now=wall_now())
+    if card is None or is_ahead(session.last_action_at, now):
+        # By a fresh look at the clock: this tick may be seconds old, and a card that another worker wrote meanwhile is younger.
+        tell_set_back(session=session, now=ports.clock.now(), wall_now=wall_now())
     return "" if card is None else "cycles"

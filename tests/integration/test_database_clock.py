@@ -46,8 +46,8 @@ def test_it_is_the_databases_time():
     assert moment.tzinfo is UTC
 
 
-@pytest.mark.parametrize("later", [0.0, 0.5, 0.999])
-def test_within_a_second_the_answer_goes_on_without_a_question(later):
+@pytest.mark.parametrize("later", [0.0, 0.5, 4.999])
+def test_within_five_seconds_the_answer_goes_on_without_a_question(later):
     running = Running()
     kept = DatabaseClock(running)
     first = kept.now()
@@ -55,8 +55,8 @@ def test_within_a_second_the_answer_goes_on_without_a_question(later):
     assert asked(kept) == (first + timedelta(seconds=later), 0)
 
 
-@pytest.mark.parametrize("later", [1.0, 3600.0, -0.001])
-def test_after_a_second_it_is_asked_again_and_the_new_answer_counts(later):
+@pytest.mark.parametrize("later", [5.0, 3600.0, -0.001])
+def test_after_five_seconds_it_is_asked_again_and_the_new_answer_counts(later):
     running = Running()
     kept = DatabaseClock(running)
     first = kept.now()

@@ -10,6 +10,7 @@ _CLAIMS = "integration/test_engine_claims.py::"
 _SENDS = "integration/test_engine_send.py::"
 _RECONCILE = "integration/test_engine_reconcile.py::"
 _GATES = "unit/test_guards.py::"
+_BEHIND = "integration/test_books_behind.py::"
 _ROW = f"{_CLAIMS}test_the_row_refuses_what_the_facts_did_not_know_yet"
 _FENCE = f"{_SENDS}test_the_fence_stops_what_was_committed_to_send"
 
@@ -211,7 +212,7 @@ CLAIMING = (
         invariant=3,
         guard="what was decided on another's book is refused",
         file=_CLAIM,
-        old="    if not by_clock and session.last_action_at != facts.session.last_action_at:\n",
+        old="    if not must_go and session.last_action_at != facts.session.last_action_at:\n",
         new="    if False:\n",
         tests=(f"{_CLAIMS}test_eight_workers_who_decided_on_the_same_book_act_once_even_without_a_cooldown",),
     ),
@@ -260,6 +261,60 @@ CLAIMING = (
         tests=(
             f"{_CLAIMS}test_the_cap_counts_what_is_spent_and_what_is_reserved",
             f"{_SENDS}test_two_workers_with_the_same_slice_post_it_once",
+        ),
+    ),
+    Mutant(
+        invariant=1,
+        guard="nothing is bought while positions and funds may be behind a fill",
+        file="hedging/domain/guards.py",
+        old="(_in_flight, _breaker, _cooldown_of_purchase, _settled, _cap)",
+        new="(_in_flight, _breaker, _cooldown_of_purchase, _cap)",
+        tests=(
+            f"{_BEHIND}test_a_pair_that_fills_after_its_cooldown_is_not_bought_again_while_the_position_book_is_behind",
+        ),
+    ),
+    Mutant(
+        invariant=1,
+        guard="a fill that comes while the books are read counts",
+        file="hedging/engine/gather.py",
+        old="last_fill_at(session.pk) if books.watched else pulse.filled_at",
+        new="pulse.filled_at",
+        tests=(f"{_BEHIND}test_a_fill_that_is_found_by_another_process_while_the_books_are_read_counts",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="nothing that is left over is sold while the position book may be behind a sale",
+        file="hedging/domain/selling.py",
+        old="    counted = not facts.settling_seconds\n",
+        new="    counted = True\n",
+        tests=(
+            f"{_BEHIND}test_the_sale_of_what_is_left_over_uncovers_no_short_while_the_position_book_is_behind[as it was]",
+        ),
+    ),
+    Mutant(
+        invariant=5,
+        guard="a sale at the session's end that another action came before is decided anew",
+        file=_CLAIM,
+        old="    must_go = all(leg.reason is Reason.UNWIND_BEFORE_CLOSE for leg in legs)",
+        new="    must_go = by_clock",
+        tests=(f"{_BEHIND}test_a_sale_at_the_end_that_another_action_came_before_is_decided_anew",),
+    ),
+    Mutant(
+        invariant=1,
+        guard="a strike that is kept apart by now is not claimed",
+        file=_CLAIM,
+        old="    if refused:\n",
+        new="    if refused and False:\n",
+        tests=(f"{_BEHIND}test_a_strike_refused_while_the_cycle_reads_is_not_ordered_again",),
+    ),
+    Mutant(
+        invariant=2,
+        guard="a row is inserted only with the change that it belongs to",
+        file="hedging/engine/written.py",
+        old='"" if change is None else "changed, "',
+        new='""',
+        tests=(
+            "integration/test_written.py::test_what_is_inserted_alone_is_all_there_or_none_and_the_change_beside_it_is_made",
         ),
     ),
     Mutant(

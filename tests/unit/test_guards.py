@@ -32,6 +32,8 @@ CLOSING_TO_KNOW = [
 ]
 CLOSING_TO_ACT = [
     ({"in_flight": (InFlight(option(26500), Side.BUY, 65, uncertain=True),)}, "in flight", Reason.HOLD_IN_FLIGHT),
+    ({"filled_at": NOW - 29 * SECOND}, "settled", Reason.HOLD_IN_FLIGHT),
+    ({"filled_at": NOW + SECOND}, "settled", Reason.HOLD_IN_FLIGHT),  # while the books were read
     ({"breaker_open": True}, "breaker", Reason.HOLD_BREAKER_OPEN),
     ({"session": session(last_action_at=NOW - 119 * SECOND)}, "cooldown", Reason.HOLD_COOLDOWN),
     ({"session": session(spent=Decimal(50_000))}, "cap", Reason.HOLD_COST_CAP),
@@ -61,6 +63,12 @@ def test_each_gate_of_acting_is_closed_by_its_own_fact_alone(changes, name, reas
     found = gates(ACTING, **changes)
     assert [gate.gate for gate in found.values() if not gate.passed] == [name]
     assert found[name].reason is reason
+
+
+def test_a_fill_of_half_a_minute_ago_is_in_the_books():
+    for kind in (ACTING, UNWINDING):
+        assert gates(kind, filled_at=NOW - 30 * SECOND)["settled"].passed
+        assert not gates(kind, filled_at=NOW - 29 * SECOND)["settled"].passed
 
 
 @pytest.mark.parametrize(("changes", "name", "reason"), CLOSING_TO_KNOW)

@@ -1,0 +1,96 @@
+"""What goes on is told again and again, but not with every cycle; and nothing is told that is not so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedging.brokers.base import UnreadableAnswer
+from hedging.domain.reasons import Reason
+from hedging.engine.cycle import run_cycle
+from hedging.engine.plan import plan_of
+from hedging.engine.ticks import Rules, check_margin
+from hedging.models import CycleKind, HedgeDecision
+from notifications.models import Alert, Severity
+from schedule.calendar import IST
+from sessions_app.models import TradingSession
+from tests import factories as make
+from tests.integration import fake_exchange as fake
+from tests.integration.engine_world import POLICY, world
+from tests.integration.test_books_behind import decided, over_the_trigger
+from tests.integration.test_engine_cycle import entry_soon, margin, reason
+
+pytestmark = pytest.mark.django_db
+
+
+def test_orders_that_cannot_be_sent_for_an_hour_are_told_of_and_do_not_flood(monkeypatch):
+    place, plan = over_the_trigger()
+    place.exchange.failing["order_book"] = UnreadableAnswer("a limit order without a price in the order book")
+    for number in range(120):
+        monkeypatch.setattr(fake, "SPOT", Decimal(26000) + number % 2)
+        place.wait(30)
+        assert decided(place, plan, 7000 + number).reason.startswith("ADD")
+        place.follow()
+    told = Counter(Alert.objects.values_list("kind", "severity"))
+    assert told["intent_lapsed", Severity.CRITICAL] == 6, "once in ten minutes that it goes on"
+    assert told["intent_lapsed", Severity.WARNING] == told["order_failed", Severity.WARNING] == 12
+    last = Alert.objects.filter(severity=Severity.CRITICAL).latest("id")
+    assert "without a price in the order book" in last.facts["detail"]
+
+
+def test_a_nudge_that_is_seconds_old_tells_of_no_clock_that_was_set_back():
+    place = world()
+    fast = Rules(ports_for=lambda _: place.ports, plan_for=plan_of, policy=POLICY, enabled=True)
+    started = place.clock.now()
+    assert check_margin(now=started, rules=fast)["cycles"] == 1
+
+    def other_worker_decides_meanwhile(session):
+        place.wait(7)  # the accounts before this one took 7 s
+        row = TradingSession.objects.select_related("account").get(pk=session.pk)
+        run_cycle(
+            session=row,
+            kind=CycleKind.ENTRY_PROJECTION,
+            slot=1,
+            now=place.clock.now(),
+            ports=place.ports,
+            plan=plan_of(row),
+            policy=POLICY,
+            enabled=True,
+        )
+        return plan_of(session)
+
+    check_margin(now=started + timedelta(seconds=1), rules=replace(fast, plan_for=other_worker_decides_meanwhile))
+    assert HedgeDecision.objects.count() == 2
+    assert not Alert.objects.filter(kind="clock_set_back").exists()
+
+
+def test_an_action_of_a_time_to_come_is_told_where_its_slots_are_decided_anew():
+    place = world()
+    plan = entry_soon(place, minutes=3)
+    place.exchange.added_by_basket = margin(1100)
+    ahead = place.clock.now() + timedelta(hours=1)  # made by a clock that ran ahead
+    TradingSession.objects.filter(pk=place.session.pk).update(last_action_at=ahead)
+    rules = Rules(ports_for=lambda _: place.ports, plan_for=lambda _: plan, policy=POLICY, enabled=True)
+    for _ in range(6):
+        place.wait(30)
+        check_margin(now=place.clock.now(), rules=rules)
+    [told] = Alert.objects.filter(kind="clock_set_back")
+    assert told.severity == Severity.CRITICAL
+    assert told.facts["until"] == f"{ahead.astimezone(IST):%H:%M:%S} IST"
+    assert HedgeDecision.objects.count() == 6
+
+
+def test_that_live_is_closed_is_told_while_orders_could_leave(settings):
+    settings.AUTO_HEDGE_DRY_RUN = True
+    place = world()
+    place.clock.moment = make.ist(6, 0)
+    for _ in range(120):
+        assert reason(place) == Reason.HOLD_LIVE_CLOSED
+    assert not Alert.objects.filter(kind="live_closed").exists()
+    place.clock.moment = make.ist(10, 0)
+    reason(place)
+    assert Alert.objects.filter(kind="live_closed").count() == 1

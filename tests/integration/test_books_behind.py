@@ -1,0 +1,175 @@
+"""Positions and funds are behind a fill for some seconds: nothing is bought or sold a second time meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from hedging.brokers.base import BrokerStatus
+from hedging.domain.facts import SETTLES_WITHIN
+from hedging.domain.instruments import Contract, Index, Product, Right
+from hedging.domain.reasons import Reason
+from hedging.domain.snapshot import Position
+from hedging.engine.execution import send_order
+from hedging.engine.plan import DayPlan, plan_of
+from hedging.engine.reconcile import reconcile
+from hedging.models import HedgeDecision, HedgeOrder, HedgeTransaction
+from tests import factories as make
+from tests.integration import fake_exchange as fake
+from tests.integration.engine_world import World, hold, world
+from tests.integration.test_engine_cycle import accepted, cycle, entry_soon, margin, reason
+
+pytestmark = pytest.mark.django_db
+SHORT, FAR, NEAR = (Contract(Index.NIFTY, make.TUESDAY, Decimal(strike), Right.CE) for strike in (26000, 26800, 26500))
+
+
+def over_the_trigger() -> tuple[World, DayPlan]:
+    """A book over the trigger with nothing due: 260 short on each side."""
+    place = world()
+    entry_soon(place)  # quotes the chain
+    for right in Right:
+        place.exchange.foreign[Contract(Index.NIFTY, make.TUESDAY, Decimal(26000), right), Product.NRML] = -260
+    place.exchange.used = Decimal(970_000)
+    return place, plan_of(place.session)
+
+
+def decided(place: World, plan: DayPlan, slot: int) -> HedgeDecision:
+    card = cycle(place, plan=plan, slot=slot)
+    assert card is not None
+    return card
+
+
+def longs(place: World) -> list[int]:
+    return [position.quantity for position in place.exchange._positions() if position.quantity > 0]
+
+
+def show(place: World, positions: tuple[Position, ...]) -> None:
+    """Let the position book stay as it was."""
+    setattr(place.exchange, "positions", lambda: positions)  # noqa: B010 - its own type does not know that it can be replaced
+
+
+def filled_late(place: World, plan: DayPlan) -> tuple[Position, ...]:
+    """A pair that is chased, and whose last attempts fill after the cooldown; return the positions before it."""
+    place.wait(10)
+    assert decided(place, plan, 1).reason == Reason.ADD_PROJECTION_OVER_TRIGGER
+    match = place.exchange.match
+    setattr(place.exchange, "match", lambda resting: None)  # noqa: B010 - others take the touch before us
+    place.follow()
+    claimed = place.clock.now()
+    while (
+        place.clock.now() - claimed < timedelta(seconds=119) or not HedgeOrder.objects.filter(status="acked").exists()
+    ):
+        place.reconcile(after=5)
+    before = place.exchange._positions()
+    for order in place.exchange.orders.values():
+        if order.status is BrokerStatus.WORKING:
+            place.exchange.fill(order, order.rest, str(order.request.limit_price))
+    place.reconcile(after=2)
+    setattr(place.exchange, "match", match)  # noqa: B010
+    return before
+
+
+def test_a_pair_that_fills_after_its_cooldown_is_not_bought_again_while_the_position_book_is_behind():
+    place, plan = over_the_trigger()
+    before = filled_late(place, plan)
+    show(place, before)
+    place.wait(1)
+    card = decided(place, plan, 500)
+    place.follow()
+    assert card.reason == Reason.HOLD_IN_FLIGHT
+    assert longs(place) == [130, 130]
+
+
+def test_nor_while_funds_are_and_once_they_had_their_time_what_is_needed_is_bought():
+    place, plan = over_the_trigger()
+    filled_late(place, plan)
+    place.wait(1)
+    assert decided(place, plan, 500).reason == Reason.HOLD_IN_FLIGHT  # funds say ₹9.7 lakh as before
+    place.wait(SETTLES_WITHIN.total_seconds())
+    assert decided(place, plan, 501).reason.startswith("ADD"), "margin was not released: that is real by now"
+
+
+def test_a_fill_that_is_found_by_another_process_while_the_books_are_read_counts():
+    place, plan = over_the_trigger()
+    place.exchange.replies = [fake.timed_out, fake.timed_out]
+    place.wait(10)
+    decided(place, plan, 1)
+    place.follow()
+    for _ in range(12):
+        place.reconcile(after=10)
+    before = place.exchange._positions()
+    for request in list(place.exchange.posts):
+        place.exchange.accept(request)
+    place.reconcile(after=1)  # adopted
+    show(place, before)
+    account, day = place.session.account_id, place.session.trading_day
+    place.exchange.before["funds"] = lambda: reconcile(account_id=account, day=day, ports=place.ports)
+    place.wait(1)
+    card = decided(place, plan, 500)
+    place.exchange.before.clear()
+    place.follow()
+    assert card.reason == Reason.HOLD_IN_FLIGHT
+    assert longs(place) == [130, 130]
+
+
+@pytest.mark.parametrize("shown", ["as it was", "as it is"])
+def test_the_sale_of_what_is_left_over_uncovers_no_short_while_the_position_book_is_behind(shown):
+    place = world(dte=1)
+    place.clock.moment = make.ist(15, 25)
+    for contract, bid, ask in ((SHORT, "100", "101"), (FAR, "1.90", "2.00"), (NEAR, "3.90", "4.00")):
+        place.exchange.quote(contract, bid, ask)
+    place.exchange.foreign[SHORT, Product.NRML] = -130  # stays overnight
+    hold(place, 130, contract=FAR)
+    hold(place, 130, contract=NEAR)  # one of the two covers the short
+    place.exchange.used = Decimal(100_000)
+    plan = plan_of(place.session)
+    assert decided(place, plan, 1).reason == Reason.UNWIND_SESSION_END
+    before = place.exchange._positions()
+    place.follow()
+    place.reconcile(after=10)
+    if shown == "as it was":
+        show(place, before)
+    decided(place, plan, 2)
+    place.follow()
+    assert (place.exchange.net(FAR), place.exchange.net(NEAR)) == (0, 130)
+
+
+def test_a_sale_at_the_end_that_another_action_came_before_is_decided_anew(monkeypatch):
+    place = world(dte=1)
+    place.clock.moment = make.ist(15, 25)
+    place.exchange.quote(FAR, "1.90", "2.00")
+    hold(place, 130, contract=FAR)
+    plan = plan_of(place.session)
+    place.exchange.used = Decimal(100_000)
+    sessions = type(place.session).objects.filter(pk=place.session.pk)
+    place.exchange.before["positions"] = lambda: sessions.update(last_action_at=place.clock.now())  # by hand, say
+    assert decided(place, plan, 1).reason == Reason.DENY_COOLDOWN
+    place.exchange.before.clear()
+    place.session.refresh_from_db()
+    place.wait(30)
+    assert decided(place, plan, 2).reason == Reason.UNWIND_SESSION_END
+
+
+def test_a_strike_refused_while_the_cycle_reads_is_not_ordered_again():
+    place = world()
+    plan = entry_soon(place, minutes=100 / 60)
+    place.exchange.added_by_basket = margin(1500)
+    place.exchange.replies = [accepted, fake.refused]
+    assert reason(place, plan=plan, after=0) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    first, second = place.nudges
+    place.nudges.clear()
+    send_order(order_id=first, ports=place.ports)
+    place.wait(1)
+    reconcile(account_id=place.session.account_id, day=place.session.trading_day, ports=place.ports)
+    place.nudges.clear()
+    late = iter([second])
+    place.exchange.before["funds"] = lambda: [send_order(order_id=order, ports=place.ports) for order in late]
+    card = decided(place, plan, 5000)
+    place.exchange.before.clear()
+    place.session.refresh_from_db()
+    assert place.session.quarantine
+    assert card.reason == Reason.DENY_QUARANTINED
+    assert not HedgeTransaction.objects.filter(decision=card).exists()
+    assert decided(place, plan, 5001).reason.startswith("ADD"), "another strike completes it"
