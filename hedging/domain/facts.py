@@ -80,10 +80,12 @@ class Unfinished:
     """The last action, where it was a purchase that is over and was not bought whole.
 
     `entries`: whom it was for, by portfolio. `completes`: how many actions before it were completed by it, one by another.
+    `one_sided`: what filled of it is of one side, or nothing.
     """
 
     entries: frozenset[str]
     completes: int
+    one_sided: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,12 @@ class CycleFacts:
         if self.filled_at is None:
             return 0
         return max(0, ceil((self.filled_at + SETTLES_WITHIN - self.now).total_seconds()))
+
+    @property
+    def positions_show_ours(self) -> bool:
+        """Return whether the position book shows at least what our fills say that we hold."""
+        shown = {(line.contract, line.product): line.quantity for line in self.positions or ()}
+        return all(shown.get((wing.contract, self.session.product), 0) >= wing.quantity for wing in self.held)
 
     @property
     def market(self) -> MarginMarket:

@@ -14,6 +14,8 @@ from hedging.domain.risk import IST
 ACTIVE, REDUCING = "active", "reducing"
 LAST_CHANCE = timedelta(seconds=90)
 """How close to an entry a hedge is bought although an earlier one is still unknown (design: in flight)."""
+TIME_TO_BUY = timedelta(seconds=20)
+"""How long before an entry a purchase must be decided at the latest: two ticks, and the way of its orders."""
 STILL_FOR = timedelta(seconds=60)
 """How long an index price may stand still in market hours before nobody believes that the market is open."""
 INDEX_IN_AUCTION = time(15, 15)
@@ -128,10 +130,27 @@ def _in_flight_beside_sale(facts: CycleFacts) -> Gate:
 def _settled(facts: CycleFacts) -> Gate:
     """Hold while the books may be behind our last fill: it would be bought, or its place sold, a second time."""
     left = facts.settling_seconds
-    if left and facts.completing:  # what filled of it was found in the position book
-        return Gate("settled", passed=True, detail="completes what filled in part", reason=Reason.HOLD_IN_FLIGHT)
     detail = f"positions and funds may be behind a fill for {left} s more" if left else "no fill is fresh"
     return Gate("settled", not left, detail, Reason.HOLD_IN_FLIGHT)
+
+
+def _settled_for_purchase(facts: CycleFacts) -> Gate:
+    """Wait for the books as long as the next entry bears it; then positions that show what is ours are enough.
+
+    One side of a pair released nothing that funds could be behind with: its other side does not wait.
+    """
+    gate, last = _settled(facts), facts.unfinished
+    settled_by = facts.now + timedelta(seconds=facts.settling_seconds) + TIME_TO_BUY
+    too_late = any(entry.at < settled_by for entry in facts.coming)
+    if gate.passed or not facts.positions_show_ours:
+        return gate
+    if facts.completing and last is not None and last.one_sided:
+        return Gate("settled", passed=True, detail="completes one side of a pair", reason=Reason.HOLD_IN_FLIGHT)
+    if too_late:
+        return Gate(
+            "settled", passed=True, detail=f"{gate.detail}, an entry is due at once", reason=Reason.HOLD_IN_FLIGHT
+        )
+    return gate
 
 
 def _entry_within(facts: CycleFacts, ahead: timedelta) -> bool:
@@ -181,7 +200,13 @@ KNOWING: tuple[Callable[[CycleFacts], Gate], ...] = (
 )
 """Gates before anything can be judged."""
 
-ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight, _breaker, _cooldown_of_purchase, _settled, _cap)
+ACTING: tuple[Callable[[CycleFacts], Gate], ...] = (
+    _in_flight,
+    _breaker,
+    _cooldown_of_purchase,
+    _settled_for_purchase,
+    _cap,
+)
 """Gates between a known need and a purchase."""
 
 UNWINDING: tuple[Callable[[CycleFacts], Gate], ...] = (_in_flight_beside_sale, _exit_breaker, _cooldown, _settled)

@@ -46,7 +46,8 @@ def unfinished(
     bought = {leg.contract for leg in legs}
     if any(shown.get((row.contract, row.product), 0) < row.quantity for row in ours if row.contract in bought):
         return None
-    return Unfinished(frozenset(bought_for), int(card.facts.get("completes", 0)))
+    sides = {leg.right for leg in legs if leg.filled_quantity}
+    return Unfinished(frozenset(bought_for), int(card.facts.get("completes", 0)), one_sided=len(sides) < 2)
 
 
 def _is_over(leg: HedgeTransaction) -> bool:

@@ -8,7 +8,7 @@ from hedging.domain.lifecycle import OrderStatus
 from hedging.models import HedgeOrder, HedgeTransaction, values_of
 from sessions_app.models import TradingSession
 
-_SURELY_UNSENT = values_of((OrderStatus.DENIED, OrderStatus.LAPSED, OrderStatus.NOT_SENT))
+SURELY_UNSENT = values_of((OrderStatus.DENIED, OrderStatus.LAPSED, OrderStatus.NOT_SENT))
 
 
 def give_back_if_unsent(tx: HedgeTransaction) -> bool:
@@ -18,7 +18,7 @@ def give_back_if_unsent(tx: HedgeTransaction) -> bool:
     caller's transaction holds the session's row, so that of two legs ending at once the second one sees the first.
     """
     of_session = HedgeOrder.objects.filter(transaction__session_id=tx.session_id)
-    sent = of_session.exclude(status__in=_SURELY_UNSENT)
+    sent = of_session.exclude(status__in=SURELY_UNSENT)
     if sent.filter(transaction__decision_id=tx.decision_id).exists():
         return False
     before = sent.exclude(transaction__decision_id=tx.decision_id).aggregate(at=Max("transaction__created_at"))["at"]

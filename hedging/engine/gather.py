@@ -12,7 +12,7 @@ from typing import Any
 from hedging.brokers.base import BrokerError, BrokerUnavailable, MarginLeg, MarketReader
 from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.entries import ComingEntry, in_time_order, waits_for_exit
-from hedging.domain.facts import CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
+from hedging.domain.facts import SETTLES_WITHIN, CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
 from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.domain.plausible import contradiction
@@ -103,6 +103,9 @@ class Gatherer:
         standing = pulse.standing
         self._spots = pulse.spots
         live = _live_intents(session) if books.watched else ()
+        # Read after the books: what fills while they are read may not be in them.
+        filled_at = last_fill_at(session.pk) if books.watched else pulse.filled_at
+        fresh = filled_at is not None and filled_at > now - SETTLES_WITHIN
         return CycleFacts(
             now=now,
             seen_at=seen_at,
@@ -121,7 +124,7 @@ class Gatherer:
             used=used,
             free_margin=free,
             positions=positions,
-            held=_held(session, live, positions, ledger=None if books.watched else pulse.ledger),
+            held=_held(session, live, positions, ledger=None if books.watched else pulse.ledger, fresh=fresh),
             in_flight=_in_flight(live),
             coming=(),
             soon=(),
@@ -140,8 +143,7 @@ class Gatherer:
             unfinished=unfinished(session=session, policy=self._policy, positions=positions, now=now)
             if later
             else None,
-            # Read after the books: what fills while they are read may not be in them.
-            filled_at=last_fill_at(session.pk) if books.watched else pulse.filled_at,
+            filled_at=filled_at,
         )
 
     def prices(self, facts: CycleFacts) -> CycleFacts:
@@ -327,9 +329,10 @@ def _held(
     positions: Sequence[Position] | None,
     *,
     ledger: int | None,
+    fresh: bool,
 ) -> tuple[OwnWing, ...]:
-    """Return what is ours by our fills; nothing, without a query, where the broker shows no long at all."""
-    if not any(position.quantity > 0 for position in positions or ()):
+    """Return what is ours by our fills; nothing, without a query, where the broker shows no long and no fill is `fresh`."""
+    if not fresh and not any(position.quantity > 0 for position in positions or ()):
         return ()
     selling: dict[Contract, int] = {}
     for tx in live:

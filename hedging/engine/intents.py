@@ -249,12 +249,12 @@ def _check_session(
     if not must_go and session.last_action_at != facts.session.last_action_at:
         # The decision was made on a book that another action has changed since.
         raise Denied(Reason.DENY_COOLDOWN, "another action came first")
-    refused = {
-        leg.contract for leg in legs if leg.side is Side.BUY and format_symbol(leg.contract) in session.quarantine
-    }
+    # An order in it came to nothing after the decision had read what is kept apart.
+    known = set(map(format_symbol, facts.session.quarantine))
+    bought = {format_symbol(leg.contract) for leg in legs if leg.side is Side.BUY}
+    refused = sorted(bought & set(session.quarantine) - known)
     if refused:
-        # An order in it came to nothing after the decision had read what is kept apart.
-        raise Denied(Reason.DENY_QUARANTINED, ", ".join(sorted(map(format_symbol, refused))))
+        raise Denied(Reason.DENY_QUARANTINED, ", ".join(refused))
 
 
 def _check_preflight(session: TradingSession, legs: Sequence[LegOrder], origin: Origin, *, by_clock: bool) -> None:

@@ -35,12 +35,12 @@ from hedging.domain.lifecycle import (
     step,
 )
 from hedging.engine import audit
-from hedging.engine.cooldown import give_back_if_unsent
+from hedging.engine.cooldown import SURELY_UNSENT, give_back_if_unsent
 from hedging.engine.one_row import OneRow
 from hedging.engine.shared_limits import OrderTurn
 from hedging.engine.standing import standing_of
 from hedging.engine.written import Change, Unchanged, apply_change, change_of, insert, insert_alone
-from hedging.models import AuditEvent, BookCheck, Fill, HedgeOrder, HedgeTransaction
+from hedging.models import AuditEvent, BookCheck, Fill, HedgeOrder, HedgeTransaction, Origin
 from notifications.models import Alert, Severity, queue_alert
 from schedule.models import ChargeRates as ChargeRow
 from sessions_app.models import TradingSession, TradingState
@@ -261,10 +261,11 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
             f"{words}: {tx}",
             {"mode": row.mode, "detail": effect.detail, "symbol": tx.symbol, "side": tx.side},
         )
-        if effect.kind in _COME_AGAIN and _was_told(effect.kind, title, account_id=row.account_id, wall_now=wall_now):
+        comes_again = effect.kind in _COME_AGAIN and tx.origin == Origin.AUTO
+        if comes_again and _was_told(effect.kind, title, of=row, wall_now=wall_now):
             # Nothing was sent, so the next cycle decides the same, and so on: that it goes on is the news.
-            severity, title = Severity.CRITICAL, "Orders cannot be sent, over and over"
-            if _was_told(effect.kind, title, account_id=row.account_id, wall_now=wall_now):
+            severity, title = Severity.CRITICAL, f"Cannot be sent, over and over: {tx}"
+            if _was_told(effect.kind, title, of=row, wall_now=wall_now):
                 return
         queue_alert(
             kind=effect.kind,
@@ -279,9 +280,9 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
         )
 
 
-def _was_told(kind: str, title: str, *, account_id: int, wall_now: datetime) -> bool:
+def _was_told(kind: str, title: str, *, of: HedgeOrder, wall_now: datetime) -> bool:
     told = Alert.objects.told_lately(wall_now=wall_now, within=_QUIET)
-    return told.filter(kind=kind, title=title, account_id=account_id).exists()
+    return told.filter(kind=kind, title=title, account_id=of.account_id, facts__mode=of.mode).exists()
 
 
 _LOOSER = {
@@ -370,7 +371,7 @@ def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datet
     if was_live:
         tx.ended_at = now
         _book(tx, spent=premium + charges if tx.side == Side.BUY else Decimal(0), released=tx.reserve)
-        _announce(tx, now=now, wall_now=wall_now)
+        _announce(tx, orders, now=now, wall_now=wall_now)
     elif tx.side == Side.BUY and fresh:
         late = sum((trade.price * trade.quantity for trade in fresh), Decimal(0))
         _book(tx, spent=late + charges - charges_before, released=Decimal(0))
@@ -439,14 +440,15 @@ def _try_again(
     return tuple(opened)
 
 
-def _announce(tx: HedgeTransaction, *, now: datetime, wall_now: datetime) -> None:
+def _announce(tx: HedgeTransaction, orders: Sequence[HedgeOrder], *, now: datetime, wall_now: datetime) -> None:
     bought = tx.side == Side.BUY
     if tx.filled_quantity:
         kind, severity = ("hedge_bought" if bought else "hedge_sold"), Severity.INFO
         title = f"{'Bought' if bought else 'Sold'} {tx.filled_quantity} {tx.symbol} at {tx.average_price:.2f}"
     else:
         kind, severity, title = "order_failed", Severity.WARNING, f"Nothing filled: {tx}"
-        if _was_told(kind, title, account_id=tx.session.account_id, wall_now=wall_now):
+        unsent = all(order.status in SURELY_UNSENT for order in orders)
+        if unsent and tx.origin == Origin.AUTO and _was_told(kind, title, of=orders[0], wall_now=wall_now):
             return
     queue_alert(
         kind=kind,

@@ -9,18 +9,20 @@ from decimal import Decimal
 
 import pytest
 
-from hedging.brokers.base import UnreadableAnswer
+from hedging.brokers.base import BrokerStatus, UnreadableAnswer
+from hedging.domain.lifecycle import PreflightFailed
 from hedging.domain.reasons import Reason
 from hedging.engine.cycle import run_cycle
+from hedging.engine.orders import apply_event
 from hedging.engine.plan import plan_of
 from hedging.engine.ticks import Rules, check_margin
-from hedging.models import CycleKind, HedgeDecision
+from hedging.models import CycleKind, HedgeDecision, Origin
 from notifications.models import Alert, Severity
 from schedule.calendar import IST
-from sessions_app.models import TradingSession
+from sessions_app.models import Mode, TradingSession
 from tests import factories as make
 from tests.integration import fake_exchange as fake
-from tests.integration.engine_world import POLICY, world
+from tests.integration.engine_world import POLICY, intent, slice_of, world
 from tests.integration.test_books_behind import decided, over_the_trigger
 from tests.integration.test_engine_cycle import entry_soon, margin, reason
 
@@ -36,8 +38,9 @@ def test_orders_that_cannot_be_sent_for_an_hour_are_told_of_and_do_not_flood(mon
         assert decided(place, plan, 7000 + number).reason.startswith("ADD")
         place.follow()
     told = Counter(Alert.objects.values_list("kind", "severity"))
-    assert told["intent_lapsed", Severity.CRITICAL] == 6, "once in ten minutes that it goes on"
-    assert told["intent_lapsed", Severity.WARNING] == told["order_failed", Severity.WARNING] == 12
+    # Of each leg of the pair once in ten minutes that nothing was sent, and once that it goes on.
+    assert told["intent_lapsed", Severity.CRITICAL] == told["intent_lapsed", Severity.WARNING] == 12
+    assert told["order_failed", Severity.WARNING] == 12
     last = Alert.objects.filter(severity=Severity.CRITICAL).latest("id")
     assert "without a price in the order book" in last.facts["detail"]
 
@@ -94,3 +97,49 @@ def test_that_live_is_closed_is_told_while_orders_could_leave(settings):
     place.clock.moment = make.ist(10, 0)
     reason(place)
     assert Alert.objects.filter(kind="live_closed").count() == 1
+
+
+def denied(place, tx):
+    refusal = PreflightFailed(Reason.DENY_PRICE_MOVED, "moved")
+    apply_event(order_id=slice_of(tx).pk, event=refusal, now=place.clock.now(), wall_now=place.wall.now())
+    return Alert.objects.count()
+
+
+def test_what_was_told_of_paper_is_told_of_live_all_the_same():
+    place = world()
+    sessions = TradingSession.objects.filter(pk=place.session.pk)
+    sessions.update(mode=Mode.DRY_RUN)
+    place.session.refresh_from_db()
+    for _ in range(2):
+        tx = intent(place, mode=Mode.DRY_RUN)
+        tx.orders.update(mode=Mode.DRY_RUN)
+        told = denied(place, tx)
+        place.wait(30)
+    sessions.update(mode=Mode.LIVE)
+    place.session.refresh_from_db()
+    assert denied(place, intent(place)) > told
+
+
+def test_what_was_ordered_by_hand_is_told_of_each_time():
+    place = world()
+    told = [0]
+    for _ in range(4):
+        told.append(denied(place, intent(place, origin=Origin.API)))
+        place.wait(130)
+    assert len(set(told)) == 5
+
+
+def test_an_order_that_filled_nothing_is_told_of_each_time_that_one_was_sent():
+    place = world()
+    told = [0]
+    setattr(place.exchange, "match", lambda resting: None)  # noqa: B010 - its own type does not know that it can be replaced
+    for _ in range(2):
+        now = place.clock.now()
+        tx = intent(place, created_at=now, valid_until=now + timedelta(seconds=240))
+        place.send(slice_of(tx))
+        list(place.exchange.orders.values())[-1].status = BrokerStatus.CANCELLED
+        for _ in range(4):
+            place.reconcile(after=6)
+        told.append(Alert.objects.filter(kind="order_failed").count())
+        place.wait(400)
+    assert told == [0, 1, 2]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from hedging.brokers.base import BrokerStatus
 from hedging.domain.facts import SETTLES_WITHIN
-from hedging.domain.instruments import Contract, Index, Product, Right
+from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.reasons import Reason
 from hedging.domain.snapshot import Position
 from hedging.engine.execution import send_order
@@ -18,7 +19,7 @@ from hedging.engine.reconcile import reconcile
 from hedging.models import HedgeDecision, HedgeOrder, HedgeTransaction
 from tests import factories as make
 from tests.integration import fake_exchange as fake
-from tests.integration.engine_world import World, hold, world
+from tests.integration.engine_world import POLICY, World, hold, world
 from tests.integration.test_engine_cycle import accepted, cycle, entry_soon, margin, reason
 
 pytestmark = pytest.mark.django_db
@@ -173,3 +174,68 @@ def test_a_strike_refused_while_the_cycle_reads_is_not_ordered_again():
     assert card.reason == Reason.DENY_QUARANTINED
     assert not HedgeTransaction.objects.filter(decision=card).exists()
     assert decided(place, plan, 5001).reason.startswith("ADD"), "another strike completes it"
+
+
+# --- waiting for the books misses no entry ---------------------------------------------------------------------------------
+
+
+def reasons_until(place: World, plan: DayPlan, entry_at: datetime) -> list[tuple[int, str]]:
+    """Let cycles decide every ten seconds until an entry; return what they said, with the seconds that were left."""
+    said: list[tuple[int, str]] = []
+    while place.clock.now() + timedelta(seconds=10) < entry_at:
+        for _ in range(2):
+            place.reconcile(after=5)
+        card = decided(place, plan, 9000 + len(said))
+        said.append((int((entry_at - place.clock.now()).total_seconds()), card.reason))
+        place.follow()
+    return said
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_an_entry_that_is_due_before_the_books_must_have_settled_gets_its_hedge_where_they_show_ours(shown):
+    place, plan = over_the_trigger()
+    before = filled_late(place, plan)
+    place.exchange.used = Decimal(870_000)  # released
+    coming = entry_soon(place, minutes=28 / 60, lots=1)
+    place.exchange.added_by_basket = lambda legs: Decimal(5_000) if legs else Decimal(0)
+    if not shown:
+        show(place, before)
+    said = [reason for _, reason in reasons_until(place, coming, coming.entries[0].entry_at)]
+    assert any(reason.startswith("ADD") for reason in said) is shown
+
+
+def test_a_leg_that_failed_after_a_short_cooldown_is_completed_before_its_entry(monkeypatch):
+    monkeypatch.setattr("tests.integration.test_engine_cycle.POLICY", replace(POLICY, cooldown_seconds=60))
+    place = world()
+    plan = entry_soon(place, minutes=100 / 60)
+    place.exchange.added_by_basket = margin(1500)
+    match = place.exchange.match
+    setattr(place.exchange, "match", lambda resting: None)  # noqa: B010 - others take the touch before us
+    decided(place, plan, 1)
+    place.follow()
+    claimed = place.clock.now()
+    while place.clock.now() - claimed < timedelta(seconds=62) or not HedgeOrder.objects.filter(status="acked").exists():
+        place.reconcile(after=5)
+    first, *others = [order for order in place.exchange.orders.values() if order.status is BrokerStatus.WORKING]
+    setattr(place.exchange, "match", match)  # noqa: B010
+    place.exchange.fill(first, first.rest, str(first.request.limit_price))
+    for order in others:
+        order.status = BrokerStatus.CANCELLED  # by the exchange
+    said = reasons_until(place, plan, plan.entries[0].entry_at)
+    assert Reason.ADD_PROJECTION_OVER_TRIGGER in [reason for _, reason in said]
+
+
+def test_a_purchase_of_which_both_sides_filled_in_part_is_completed_once_funds_had_their_time():
+    place, _ = over_the_trigger()
+    place.exchange.used = Decimal(860_000)
+    plan = entry_soon(place, minutes=95 / 60, lots=1)
+    place.exchange.added_by_basket = lambda legs: (
+        Decimal(5_000) if any(leg.side is Side.SELL for leg in legs) else Decimal(0)
+    )
+    place.exchange.replies = [accepted, accepted, accepted, fake.refused]
+    decided(place, plan, 1)
+    place.follow()
+    filled = sum(longs(place))
+    said = reasons_until(place, plan, place.clock.now() + timedelta(seconds=25))
+    assert said and {reason for _, reason in said} == {Reason.HOLD_IN_FLIGHT}  # noqa: PT018 - said before anything else
+    assert sum(longs(place)) == filled

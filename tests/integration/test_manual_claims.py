@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from hedging.brokers.base import BrokerUnavailable
+from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.domain.instruments import Side
 from hedging.domain.manual import Preview, quoted
 from hedging.domain.policy import HedgePolicy
@@ -342,3 +343,20 @@ def test_a_person_and_the_engine_at_once_never_pass_the_cap():
     assert sum(isinstance(one, Claimed) for one in found) == 1, found
     place.session.refresh_from_db()
     assert place.session.reserved == worst
+
+
+def test_a_strike_that_is_kept_apart_is_bought_by_hand_where_its_buyer_says_even_so():
+    place = manual_world()
+    TradingSession.objects.update(quarantine=[format_symbol(CALL)])
+    preview = buy(place, (CALL, 1), even_so=True)
+    assert not preview.refusals
+    assert claim(place, preview).transaction_ids
+
+
+def test_a_strike_that_is_kept_apart_since_the_preview_is_not_bought():
+    place = manual_world()
+    preview = buy(place, (CALL, 1))
+    TradingSession.objects.update(quarantine=[format_symbol(CALL)])
+    with pytest.raises(ManualRefused) as refused:
+        claim(place, preview)
+    assert refused.value.code == Reason.DENY_QUARANTINED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from hedging.domain.guards import ACTING, KNOWING, SELLING, UNWINDING, Gate, fir
 from hedging.domain.instruments import Side
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.domain.risk import IST
-from tests.unit.cycle_facts import NOW, WINDOW, chain, facts, later, option, session, straddle
+from tests.unit.cycle_facts import NOW, WINDOW, chain, facts, later, long, option, session, straddle
 
 SECOND = timedelta(seconds=1)
 CLOSING_TO_KNOW = [
@@ -69,6 +70,33 @@ def test_a_fill_of_half_a_minute_ago_is_in_the_books():
     for kind in (ACTING, UNWINDING):
         assert gates(kind, filled_at=NOW - 30 * SECOND)["settled"].passed
         assert not gates(kind, filled_at=NOW - 29 * SECOND)["settled"].passed
+
+
+@pytest.mark.parametrize(
+    ("due_in", "shown", "passed"), [(29, True, True), (29, False, False), (31, True, False), (240, True, False)]
+)
+def test_a_purchase_waits_for_the_books_as_long_as_its_entry_bears_it(due_in, shown, passed):
+    need = replace(straddle(8, minutes=4), at=NOW + due_in * SECOND)
+    line, wing = long(option(26500), 1)
+    known = facts(
+        filled_at=NOW - 20 * SECOND,  # 10 s are left, and 20 s are needed to buy
+        coming=(need,),
+        held=(wing,),
+        positions=(line,) if shown else (),
+    )
+    assert {gate.gate: gate for gate in (make(known) for make in ACTING)}["settled"].passed is passed
+
+
+@pytest.mark.parametrize(("one_sided", "passed"), [(True, True), (False, False)])
+def test_the_other_side_of_a_pair_does_not_wait_for_funds(one_sided, passed):
+    need = straddle(8, minutes=4)
+    known = facts(
+        filled_at=NOW - SECOND,
+        coming=(need,),
+        session=session(last_action_at=NOW - 5 * SECOND),
+        unfinished=Unfinished(frozenset({need.portfolio}), 0, one_sided=one_sided),
+    )
+    assert {gate.gate: gate for gate in (make(known) for make in ACTING)}["settled"].passed is passed
 
 
 @pytest.mark.parametrize(("changes", "name", "reason"), CLOSING_TO_KNOW)
