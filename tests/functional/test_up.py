@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from hedging.simulator.clock import ManualClock
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.serving import serve
 from hedging.simulator.wsgi import SimulatorApp
+from tests.ports import free_ports
 from tests.unit.simulator_days import tuesday
 
 BASE = Path(__file__).parents[2]
@@ -81,20 +81,6 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 def living(places: Places) -> list[int]:
     return [pid for family in ("postgres", "redis", "children") for pid in members(places.var / "lock" / family)]
-
-
-def free_ports() -> int:
-    """Find a port whose neighbour is free too: the simulator takes it. Test processes look in places of their own."""
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    for port in range(20_000 + 1_000 * number, 21_000 + 1_000 * number, 2):
-        with socket.socket() as one, socket.socket() as two:
-            try:
-                one.bind(("127.0.0.1", port))
-                two.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no free ports")
 
 
 @pytest.mark.slow

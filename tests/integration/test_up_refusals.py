@@ -20,6 +20,7 @@ from config.local.processes import LocalServerError, Lock
 from config.local.supervisor import Supervisor
 from hedging.management.commands.up import Command as Up
 from tests import factories as make
+from tests.ports import free_ports
 
 BASE = Path(__file__).parents[2]
 
@@ -60,23 +61,17 @@ def taken_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_taken_port_is_named(up, taken_port):
-    assert f"Port {taken_port} on 127.0.0.1 cannot be used" in up(PORT=str(taken_port), SIM_PORT=str(free_port()))
+    assert f"Port {taken_port} on 127.0.0.1 cannot be used" in up(PORT=str(taken_port), SIM_PORT=str(free_ports()))
 
 
 def test_a_taken_port_of_the_simulator_is_named(up, taken_port):
-    assert "set SIM_PORT to a free one" in up(PORT=str(free_port()), SIM_PORT=str(taken_port))
+    assert "set SIM_PORT to a free one" in up(PORT=str(free_ports()), SIM_PORT=str(taken_port))
 
 
 def test_an_address_of_another_machine_is_named(up):
     assert "HOST=no-such-host.invalid is no address of this machine" in up(
-        HOST="no-such-host.invalid", PORT=str(free_port())
+        HOST="no-such-host.invalid", PORT=str(free_ports())
     )
 
 
@@ -88,36 +83,38 @@ def test_a_second_run_is_refused(up, tmp_path):
     lock = Lock(tmp_path / "var" / "lock" / "up")
     assert lock.take()
     try:
-        assert "is running already" in up(PORT=str(free_port()))
+        assert "is running already" in up(PORT=str(free_ports()))
     finally:
         lock.release()
 
 
 def test_a_var_that_is_a_file_is_named(up, tmp_path):
     (tmp_path / "var").write_text("not a folder")
-    assert "VAR_DIR" in up(PORT=str(free_port()))
+    assert "VAR_DIR" in up(PORT=str(free_ports()))
 
 
 def test_a_database_that_does_not_answer_is_named(up):
-    port = free_port()
-    line = up(DATABASE_URL=f"postgresql://me:c4n4ry@127.0.0.1:{port}/hedges", PORT=str(free_port()))
+    port = free_ports()
+    line = up(DATABASE_URL=f"postgresql://me:c4n4ry@127.0.0.1:{port}/hedges", PORT=str(free_ports()))
     assert "DATABASE_URL: the server at 127.0.0.1" in line
     assert "remove the line to use the embedded server" in line
     assert "c4n4ry" not in line
 
 
 def test_every_command_names_a_database_that_does_not_answer(up):
-    assert "DATABASE_URL" in up("migrate", DATABASE_URL=f"postgresql://me@127.0.0.1:{free_port()}/hedges")
+    assert "DATABASE_URL" in up("migrate", DATABASE_URL=f"postgresql://me@127.0.0.1:{free_ports()}/hedges")
 
 
 def test_a_redis_that_does_not_answer_is_named(up):
     # Port 1 of loopback is nobody's. The database is the embedded one and is stopped again.
-    assert "REDIS_URL: no Redis answers" in up(REDIS_URL="redis://127.0.0.1:1/0", PORT=str(free_port()))
+    assert "REDIS_URL: no Redis answers" in up(REDIS_URL="redis://127.0.0.1:1/0", PORT=str(free_ports()))
 
 
 def test_an_openalgo_that_does_not_answer_is_named(up):
     line = up(
-        OPENALGO_API_KEY="0123456789abcdef", OPENALGO_BASE_URL=f"http://127.0.0.1:{free_port()}", PORT=str(free_port())
+        OPENALGO_API_KEY="0123456789abcdef",
+        OPENALGO_BASE_URL=f"http://127.0.0.1:{free_ports()}",
+        PORT=str(free_ports()),
     )
     assert "OPENALGO_BASE_URL: no OpenAlgo answers" in line
     assert "0123456789abcdef" not in line
@@ -141,7 +138,7 @@ def test_a_key_that_openalgo_refuses_is_named(up):
         line = up(
             OPENALGO_API_KEY="0123456789abcdef",
             OPENALGO_BASE_URL=f"http://127.0.0.1:{server.server_port}",
-            PORT=str(free_port()),
+            PORT=str(free_ports()),
         )
         server.shutdown()
     assert "OPENALGO_API_KEY is refused" in line
@@ -173,14 +170,14 @@ def small_role(servers: Supervisor, places: Places) -> Iterator[str]:
 
 
 def test_a_role_that_may_not_create_the_schema_learns_which_statement_an_administrator_runs(up, small_role):
-    line = up(DATABASE_URL=small_role, PORT=str(free_port()))
+    line = up(DATABASE_URL=small_role, PORT=str(free_ports()))
     assert 'CREATE SCHEMA auto_hedge AUTHORIZATION "small"' in line
 
 
 def test_a_role_that_may_not_create_the_simulators_database_learns_so(up, small_role, places):
     with psycopg.connect(postgres.address(places), autocommit=True) as connection:
         connection.execute("DROP DATABASE auto_hedge_sim")
-        line = up(DATABASE_URL=small_role, PORT=str(free_port()))
+        line = up(DATABASE_URL=small_role, PORT=str(free_ports()))
         connection.execute("CREATE DATABASE auto_hedge_sim")
     assert 'CREATE DATABASE auto_hedge_sim OWNER "small"' in line
 
