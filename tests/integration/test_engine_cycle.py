@@ -695,6 +695,7 @@ def test_what_this_cycles_own_look_at_the_books_changed_is_known_to_its_decision
     refused = HedgeTransaction.objects.get(orders__broker_order_id=list(place.exchange.orders)[-1])
     said = ticks_alone(place, plan, 3)
     assert Reason.ADD_PROJECTION_OVER_TRIGGER in said
+    assert Reason.DENY_QUARANTINED not in said, "no tick is lost on a strike that only the claim refuses"
     assert not HedgeTransaction.objects.filter(symbol=refused.symbol).exclude(pk=refused.pk).exists()
 
 
