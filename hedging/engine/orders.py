@@ -257,10 +257,7 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
         if effect.kind in _WANT_COMPARISON:
             BookCheck.objects.filter(session_id=tx.session_id).update(requested_wall=wall_now)
         words, severity = _ALERTS[effect.kind]
-        title, facts = (
-            f"{words}: {tx}",
-            {"mode": row.mode, "detail": effect.detail, "symbol": tx.symbol, "side": tx.side},
-        )
+        title = f"{words}: {tx}"
         comes_again = effect.kind in _COME_AGAIN and tx.origin == Origin.AUTO
         if comes_again and _was_told(effect.kind, title, of=row, wall_now=wall_now):
             # Nothing was sent, so the next cycle decides the same, and so on: that it goes on is the news.
@@ -273,7 +270,7 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
             title=title,
             happened_at=now,
             wall_now=wall_now,
-            facts=facts,
+            facts={"mode": row.mode, "detail": effect.detail, "symbol": tx.symbol, "side": tx.side},
             subject_kind="hedgeorder",
             subject_id=row.pk,
             account_id=row.account_id,

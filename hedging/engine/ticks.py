@@ -199,8 +199,8 @@ def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: date
     number = lease.take(account_id=session.account_id, wall_now=wall_now())
     if number is None:
         return "busy"
-    ports = rules.ports_for(session)
     try:
+        ports = rules.ports_for(session)
         card = run_cycle(
             session=session,
             kind=kind,

@@ -398,6 +398,17 @@ def test_a_cycle_that_fails_gives_the_account_back(monkeypatch):
     assert lease.take(account_id=place.session.account_id, wall_now=clock.wall_now()) == 2
 
 
+def test_a_broker_that_cannot_be_made_gives_the_account_back():
+    place = world()
+
+    def refuse(_):
+        raise RuntimeError("no such server")
+
+    made = replace(rules(place), ports_for=refuse)
+    assert ticks.check_margin(now=place.clock.now(), rules=made)["failed"] == 1
+    assert lease.take(account_id=place.session.account_id, wall_now=clock.wall_now()) == 2
+
+
 # --- the rate of orders -------------------------------------------------------------------------------------------------
 
 
