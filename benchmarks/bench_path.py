@@ -34,7 +34,7 @@ import requests  # noqa: E402 - after the setup
 from django.db import connection  # noqa: E402
 from kombu import Connection as Queue  # noqa: E402
 
-from config.celery import settle_memory  # noqa: E402
+from config.celery import collect_garbage, settle_memory  # noqa: E402
 from config.local import redis  # noqa: E402
 from config.local.supervisor import Supervisor  # noqa: E402
 from config.settings import PLACES  # noqa: E402
@@ -280,6 +280,7 @@ def measure(world: World, cycles: int) -> Paths:
         for number in range(cycles + 1):
             session, plan = world.fresh_session()
             world.cycle(session, plan, slot=0, enabled=False)  # the day goes on: this session has been decided before
+            collect_garbage()  # as every worker does after a task
             spent.append(Spent())
             began, cpu = time.perf_counter(), time.process_time()
             bought = world.cycle(session, plan)

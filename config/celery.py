@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import setup_logging, task_postrun, worker_process_init, worker_ready
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -87,11 +87,18 @@ def configure_logging(**_kwargs: Any) -> None:
 def settle_memory(**_kwargs: Any) -> None:
     """Let the garbage collector pass over what lives as long as the process: looking through all of it takes some 50 ms.
 
-    A chain of quotes is some thousand objects, none of them in a circle: it need not look once for every 700.
+    A chain of quotes is some thousand objects, none of them in a circle: it need not look once for every 700. What a task
+    leaves is collected after it: within the next one it would take some 5 ms of an order's way to the broker.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
+    task_postrun.connect(collect_garbage)
+
+
+def collect_garbage(**_kwargs: Any) -> None:
+    """Collect what the task that has just ended left."""
+    gc.collect()
 
 
 @worker_ready.connect

@@ -1,9 +1,13 @@
 """Tasks reach the queue that is meant for them, are handed out once, and never run longer than Redis waits."""
 
+import gc
+import weakref
+
 import pytest
 import redis as redis_client
+from celery.signals import task_postrun
 
-from config.celery import QUEUES, TASKS, VISIBILITY_TIMEOUT_SECONDS, app
+from config.celery import QUEUES, TASKS, VISIBILITY_TIMEOUT_SECONDS, app, collect_garbage, settle_memory
 from config.local.stack import WORKERS
 
 
@@ -49,3 +53,34 @@ def test_every_queue_has_a_worker_and_orders_have_four_places_at_least():
     served = [queue for _, queues, _, _ in WORKERS for queue in queues.split(",")]
     assert sorted(served) == sorted(QUEUES)
     assert {name: places for name, _, _, places in WORKERS}["worker-orders"] >= 4
+
+
+@pytest.fixture
+def settled_memory():
+    thresholds = gc.get_threshold()
+    settle_memory()
+    yield
+    task_postrun.disconnect(collect_garbage)
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+class Ring:
+    """Something that only the garbage collector can free."""
+
+    def __init__(self):
+        self.itself = self
+
+
+def test_what_a_task_leaves_is_collected_before_the_next_one_begins(settled_memory):
+    left = []
+
+    @app.task(name="test.leave_a_ring")
+    def leave_a_ring():
+        left.append(weakref.ref(Ring()))
+
+    try:
+        leave_a_ring.apply()
+    finally:
+        app.tasks.unregister("test.leave_a_ring")
+    assert left[0]() is None
