@@ -61,6 +61,7 @@ function thresholds(plot) {
   ctx.save();
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = "left";
+  let before = { y: Infinity, end: 0 };
   for (const [value, name, tone] of [[course.exit_trigger_pct, "exit trigger", "--calm"], [course.target_pct, "target", "--watch"], [course.trigger_pct, "trigger", "--over"], [100, "budget", "--breach"]]) {
     const y = plot.valToPos(Number(value), "y", true);
     ctx.strokeStyle = ctx.fillStyle = colour(tone);
@@ -70,7 +71,11 @@ function thresholds(plot) {
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    ctx.fillText(`${name} ${Number(value)}`, bbox.left + 6, y - 3 * devicePixelRatio);
+    const words = `${name} ${Number(value)}`;
+    // Lines that lie close to each other have their words side by side, not on top of each other.
+    const x = before.y - y < 13 * devicePixelRatio ? before.end + 10 * devicePixelRatio : bbox.left + 6;
+    ctx.fillText(words, x, y - 3 * devicePixelRatio);
+    before = { y, end: x + ctx.measureText(words).width };
   }
   ctx.restore();
 }
