@@ -9,7 +9,7 @@ from decimal import Decimal
 from hedging.domain.cards import candidate_lines, card_of, percent, two_places
 from hedging.domain.decided import AddHedge, ByHand, Decision, Hold, LegOrder, Unwind, after_buys, buy_leg, sell_leg
 from hedging.domain.entries import ComingEntry, in_time_order
-from hedging.domain.facts import CycleFacts
+from hedging.domain.facts import CycleFacts, OwnWing
 from hedging.domain.guards import ACTING, KNOWING, REDUCING, Gate, first_closed
 from hedging.domain.optimizer import solve
 from hedging.domain.optimizer_types import Aim, HedgeProblem, HedgeSolution, Status
@@ -129,14 +129,24 @@ def _time_gate(facts: CycleFacts, projection: Projection | None) -> Gate:
     return Gate("time", left <= within, detail, Reason.HOLD_NOT_YET)
 
 
+def _replaceable(facts: CycleFacts, projection: Projection | None) -> tuple[OwnWing, ...]:
+    """Return the wings of ours that may be sold for better ones.
+
+    None on a used margin that cannot be believed: that buys what is needed at the least. Nor what the last purchase bought,
+    while it is completed.
+    """
+    if not _believed_gate(facts, projection).passed:
+        return ()
+    kept = facts.unfinished.bought if facts.completing and facts.unfinished is not None else frozenset()
+    return tuple(wing for wing in facts.held if wing.contract not in kept)
+
+
 def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ...]) -> Decision:
     gates = (*gates, _time_gate(facts, projection), *(gate(facts) for gate in ACTING))
     closed = first_closed(gates)
     if closed is not None:
         return Hold(closed.reason, gates, card_of(facts, projection))
-    # What cannot be believed may buy what is needed at the least, and sells nothing of ours for it; nor does what completes.
-    may_replace = _believed_gate(facts, projection).passed and not facts.completing
-    found = _solve_for_most(facts if may_replace else replace(facts, held=()), projection)
+    found = _solve_for_most(replace(facts, held=_replaceable(facts, projection)), projection)
     solution = found.solution
     card = card_of(facts, projection, solution) | {"buffer": two_places(found.buffer)}
     if len(found.entries) < len(facts.coming):

@@ -80,11 +80,12 @@ class Unfinished:
     """The last action, where it was a purchase that is over and was not bought whole.
 
     `entries`: whom it was for, by portfolio. `completes`: how many actions before it were completed by it, one by another.
-    `one_sided`: what filled of it is of one side, or nothing.
+    `bought`: what it was to buy. `one_sided`: the account has wings on one side at most, which release nothing.
     """
 
     entries: frozenset[str]
     completes: int
+    bought: frozenset[Contract] = frozenset()
     one_sided: bool = True
 
 

@@ -9,6 +9,7 @@ from hedging.domain.facts import Unfinished
 from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.domain.policy import HedgePolicy
+from hedging.domain.reasons import Reason
 from hedging.domain.snapshot import Position
 from hedging.models import Action, HedgeTransaction, Origin, values_of
 from hedging.selectors import holdings
@@ -36,6 +37,8 @@ def unfinished(
     bought_for = card.facts.get("bought_for", ())
     if card.action != Action.ADD or not bought_for or any(leg.origin != Origin.AUTO for leg in legs):
         return None
+    # A sale that was to follow the purchase, and could not, is over with it.
+    legs = [leg for leg in legs if leg.reason != Reason.UNWIND_REPLACED or leg.is_live or leg.filled_quantity]
     if any(leg.side != Side.BUY or not _is_over(leg) for leg in legs):
         return None
     if all(leg.filled_quantity == leg.quantity for leg in legs):
@@ -43,11 +46,17 @@ def unfinished(
     # Read after the positions, so that a fill which came in between is not taken for one that they hold.
     ours = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
     shown = {(line.contract, line.product): line.quantity for line in positions}
-    bought = {leg.contract for leg in legs}
+    bought = frozenset(leg.contract for leg in legs)
     if any(shown.get((row.contract, row.product), 0) < row.quantity for row in ours if row.contract in bought):
         return None
-    sides = {leg.right for leg in legs if leg.filled_quantity}
-    return Unfinished(frozenset(bought_for), int(card.facts.get("completes", 0)), one_sided=len(sides) < 2)
+    wings = {line.contract for line in positions if line.quantity > 0}
+    sides = {wing.right for wing in wings if (wing.index, wing.expiry) in {(leg.index, leg.expiry) for leg in bought}}
+    return Unfinished(
+        entries=frozenset(bought_for),
+        completes=int(card.facts.get("completes", 0)),
+        bought=bought,
+        one_sided=len(sides) < 2,
+    )
 
 
 def _is_over(leg: HedgeTransaction) -> bool:

@@ -238,8 +238,9 @@ def _check_session(
     _check_preflight(session, legs, origin, by_clock=by_clock)
     if facts.window is None or not facts.window.act_from <= facts.now < facts.window.act_until:
         raise Denied(Reason.DENY_OUT_OF_HOURS)
-    # The last action, which must be the row's too (below), may be completed by buys, which are a part of it.
-    completes = origin is Origin.AUTO and facts.completing and all(leg.side is Side.BUY for leg in legs)
+    # The last action, which must be the row's too (below), may be completed by buys, and by sales that follow them.
+    of_purchase = all(leg.side is Side.BUY or leg.after_buys for leg in legs)
+    completes = origin is Origin.AUTO and facts.completing and of_purchase
     if not by_clock and not completes and session.last_action_at is not None:
         ready = session.last_action_at + timedelta(seconds=facts.policy.cooldown_seconds)
         if facts.now < ready:

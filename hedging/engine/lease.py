@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.db import connection
 from sessions_app.models import AccountLease
 
 HELD_FOR = timedelta(seconds=45)
+_HELD_BY_NOBODY = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TAKE = f"""
     INSERT INTO {AccountLease._meta.db_table} AS l (account_id, number, holder, until)
@@ -29,7 +30,7 @@ _TAKE = f"""
 
 # Written as SQL, like the pulse: asked for every cycle of every account.
 _GIVE_BACK = f"""
-    UPDATE {AccountLease._meta.db_table} SET until = %(now)s WHERE account_id = %(account)s AND number = %(number)s
+    UPDATE {AccountLease._meta.db_table} SET until = %(until)s WHERE account_id = %(account)s AND number = %(number)s
 """  # noqa: S608 - the name of our own table; every value is a parameter
 
 
@@ -76,10 +77,10 @@ def _number_of_dead_holder(account_id: int) -> int | None:
     return None
 
 
-def give_back(*, account_id: int, number: int, wall_now: datetime) -> None:
-    """Let the next one take the account at once; a lease that was taken over meanwhile is left alone."""
+def give_back(*, account_id: int, number: int) -> None:
+    """Let the next one take the account at once, by any clock; a lease that was taken over meanwhile is left alone."""
     with connection.cursor() as cursor:
-        cursor.execute(_GIVE_BACK, {"account": account_id, "number": number, "now": wall_now})
+        cursor.execute(_GIVE_BACK, {"account": account_id, "number": number, "until": _HELD_BY_NOBODY})
 
 
 @lru_cache(maxsize=4)

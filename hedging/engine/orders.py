@@ -259,6 +259,8 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
         words, severity = _ALERTS[effect.kind]
         title = f"{words}: {tx}"
         comes_again = effect.kind in _COME_AGAIN and tx.origin == Origin.AUTO
+        if comes_again and _was_told_of_slice(effect.kind, row, wall_now=wall_now):
+            return
         if comes_again and _was_told(effect.kind, title, of=row, wall_now=wall_now):
             # Nothing was sent, so the next cycle decides the same, and so on: that it goes on is the news.
             severity, title = Severity.CRITICAL, f"Cannot be sent, over and over: {tx}"
@@ -280,6 +282,12 @@ def _perform(row: HedgeOrder, effect: object, *, now: datetime, wall_now: dateti
 def _was_told(kind: str, title: str, *, of: HedgeOrder, wall_now: datetime) -> bool:
     told = Alert.objects.told_lately(wall_now=wall_now, within=_QUIET)
     return told.filter(kind=kind, title=title, account_id=of.account_id, facts__mode=of.mode).exists()
+
+
+def _was_told_of_slice(kind: str, row: HedgeOrder, *, wall_now: datetime) -> bool:
+    """Return whether the same was told of another slice of this intent: that is one failure, not two."""
+    told = Alert.objects.told_lately(wall_now=wall_now, within=_QUIET).filter(kind=kind, subject_kind="hedgeorder")
+    return told.filter(subject_id__in=row.transaction.orders.exclude(slice=row.slice).values("pk")).exists()
 
 
 _LOOSER = {

@@ -27,6 +27,7 @@ from hedging.domain.lifecycle import (
     Trade,
 )
 from hedging.domain.reasons import Reason
+from hedging.engine.alerts import is_ahead
 from hedging.engine.books import evidence_for, with_successor
 from hedging.engine.execution import perform
 from hedging.engine.hours import acting_hours, trading_day_of
@@ -239,7 +240,7 @@ def _cancel_what_is_halted(rows: list[HedgeOrder], ports: Ports) -> None:
 def _cancel_was_lost(row: HedgeOrder, evidence: BooksRead, wall_now: datetime) -> bool:
     """Return whether an order works on although its cancel was asked for long ago: asked again, a cancel does no harm."""
     works = evidence.own is not None and evidence.own.terminal is None
-    return row.status == OrderStatus.CANCEL_PENDING and works and wall_now - row.touched_wall > CANCEL_AGAIN_AFTER
+    return row.status == OrderStatus.CANCEL_PENDING and works and _was_left(row, CANCEL_AGAIN_AFTER, wall_now)
 
 
 def _give_up_on_dead_senders(rows: list[HedgeOrder], ports: Ports) -> None:
@@ -252,7 +253,12 @@ def _give_up_on_dead_senders(rows: list[HedgeOrder], ports: Ports) -> None:
 
 
 def _is_given_up(row: HedgeOrder, wall_now: datetime) -> bool:
-    return row.status == OrderStatus.SENDING and wall_now - row.touched_wall > SENDER_DEADLINE
+    return row.status == OrderStatus.SENDING and _was_left(row, SENDER_DEADLINE, wall_now)
+
+
+def _was_left(row: HedgeOrder, too_long: timedelta, wall_now: datetime) -> bool:
+    """Return whether nothing touched an order for too long, or nobody can say since the clock was set back."""
+    return wall_now - row.touched_wall > too_long or is_ahead(row.touched_wall, wall_now)
 
 
 def _sweep(*, account_id: int, day: date, ports: Ports) -> None:
@@ -266,7 +272,7 @@ def _sweep(*, account_id: int, day: date, ports: Ports) -> None:
         if now > row.transaction.valid_until:
             with suppress(IllegalTransition):  # a worker has just taken it
                 _advance(row, PreflightFailed(Reason.DENY_EXPIRED_INTENT), ports)
-        elif followed or wall_now - row.touched_wall > NUDGE_AGAIN_AFTER:
+        elif followed or _was_left(row, NUDGE_AGAIN_AFTER, wall_now):
             ports.nudge_send(row.pk)
 
 
@@ -278,7 +284,7 @@ def _wants_cancel(row: HedgeOrder, now: datetime, *, halted: bool) -> bool:
     if row.attempt > 1 and _is_overtaken(row):
         return True
     patience = timedelta(seconds=int(row.transaction.decision.policy.get("chase_after_seconds", 10)))
-    return now - row.sent_at > patience
+    return now - row.sent_at > patience or is_ahead(row.sent_at, now)
 
 
 def _is_overtaken(row: HedgeOrder) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -124,8 +125,16 @@ def _for_each_session(
         if not held:
             break
         rules.pause(LEASE_PAUSE_SECONDS)
-        waiting, now = held, rules.ports_for(held[0]).clock.now()
+        waiting, now = held, _time_again(held, rules) or now
     return counts
+
+
+def _time_again(sessions: list[TradingSession], rules: Rules) -> datetime | None:
+    """Return market time by the first session that can tell it; what keeps another from it is told when its turn comes."""
+    for session in sessions:
+        with suppress(Exception):
+            return rules.ports_for(session).clock.now()
+    return None
 
 
 def _tell(session: TradingSession, what: str, error: Exception, now: datetime) -> None:
@@ -213,7 +222,7 @@ def _cycle(session: TradingSession, plan: DayPlan, kind: CycleKind, *, now: date
             lease=number,
         )
     finally:
-        lease.give_back(account_id=session.account_id, number=number, wall_now=wall_now())
+        lease.give_back(account_id=session.account_id, number=number)
     if card is None or is_ahead(session.last_action_at, now):
         # By a fresh look at the clock: this tick may be seconds old, and a card that another worker wrote meanwhile is younger.
         tell_set_back(session=session, now=ports.clock.now(), wall_now=wall_now())

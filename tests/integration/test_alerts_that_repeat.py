@@ -16,7 +16,7 @@ from hedging.engine.cycle import run_cycle
 from hedging.engine.orders import apply_event
 from hedging.engine.plan import plan_of
 from hedging.engine.ticks import Rules, check_margin
-from hedging.models import CycleKind, HedgeDecision, Origin
+from hedging.models import CycleKind, HedgeDecision, HedgeOrder, Origin
 from notifications.models import Alert, Severity
 from schedule.calendar import IST
 from sessions_app.models import Mode, TradingSession
@@ -143,3 +143,14 @@ def test_an_order_that_filled_nothing_is_told_of_each_time_that_one_was_sent():
         told.append(Alert.objects.filter(kind="order_failed").count())
         place.wait(400)
     assert told == [0, 1, 2]
+
+
+def test_two_slices_of_one_purchase_that_were_not_sent_are_told_of_as_one():
+    place = world()
+    tx = intent(place, quantity=260)
+    HedgeOrder.objects.filter(transaction=tx).update(quantity=130)
+    make.HedgeOrderFactory.create(transaction=tx, slice=2, quantity=130, touched_wall=place.wall.now())
+    for order in tx.orders.order_by("slice"):
+        moved = PreflightFailed(Reason.DENY_PRICE_MOVED, "moved")
+        apply_event(order_id=order.pk, event=moved, now=place.clock.now(), wall_now=place.wall.now())
+    assert Alert.objects.get(kind="intent_lapsed").severity == Severity.WARNING

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from hedging.brokers.base import BrokerStatus
+from hedging.brokers.base import BrokerStatus, OrderRequest, PlaceReply, ReplyClass
 from hedging.domain.facts import SETTLES_WITHIN
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.reasons import Reason
@@ -239,3 +239,68 @@ def test_a_purchase_of_which_both_sides_filled_in_part_is_completed_once_funds_h
     said = reasons_until(place, plan, place.clock.now() + timedelta(seconds=25))
     assert said and {reason for _, reason in said} == {Reason.HOLD_IN_FLIGHT}  # noqa: PT018 - said before anything else
     assert sum(longs(place)) == filled
+
+
+def option(strike: int, right: Right) -> Contract:
+    return Contract(Index.NIFTY, make.TUESDAY, Decimal(strike), right)
+
+
+def filled_in_part(exchange: fake.FakeExchange, request: OrderRequest) -> PlaceReply:
+    """Two lots trade, and the exchange cancels the rest."""
+    order = fake.Resting(f"B{len(exchange.orders) + 1:04d}", request)
+    exchange.orders[order.order_id] = order
+    exchange.fill(order, 130, str(request.limit_price))
+    order.status = BrokerStatus.CANCELLED
+    return PlaceReply(ReplyClass.ACKED, order.order_id)
+
+
+def test_a_wing_of_the_only_side_that_was_open_released_margin_and_funds_have_their_time_before_more_is_bought():
+    place = world()
+    entry_soon(place)  # quotes the chain
+    for right in Right:
+        place.exchange.foreign[option(26000, right), Product.NRML] = -520
+    hold(place, 520, contract=option(25400, Right.PE))  # the puts are covered: each call wing releases by itself
+    place.exchange.used = Decimal(980_000)
+    plan = entry_soon(place, minutes=98 / 60, lots=1)
+    place.exchange.added_by_basket = lambda legs: (
+        Decimal(5_000) if any(leg.side is Side.SELL for leg in legs) else Decimal(0)
+    )
+    place.wait(1)
+    place.exchange.replies = [filled_in_part]
+    [wanted] = decided(place, plan, 1).transactions.all()
+    assert wanted.right == Right.CE
+    place.follow()
+    said = reasons_until(place, plan, place.clock.now() + timedelta(seconds=25))
+    assert [reason for _, reason in said] == [Reason.HOLD_IN_FLIGHT] * 2
+    assert place.exchange._positions()[-1].quantity == 130
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_pair_of_which_a_leg_failed_is_completed_before_its_entry_though_it_was_to_replace_another(
+    replaces, monkeypatch
+):
+    place = world()
+    plan = entry_soon(place, minutes=100 / 60)
+    place.exchange.added_by_basket = margin(1500)
+    if replaces:
+        place.exchange.used = Decimal(300_000)
+        hold(place, 260, contract=option(27000, Right.CE))
+        hold(place, 260, contract=option(25000, Right.PE))
+    place.wait(1)
+    place.exchange.replies = [accepted, fake.refused]
+    first = decided(place, plan, 0)
+    assert first.reason == Reason.ADD_PROJECTION_OVER_TRIGGER
+    assert first.transactions.filter(side=Side.SELL).exists() is replaces
+    place.follow()
+    said = []
+    for tick in range(9):  # to the last one before the entry
+        monkeypatch.setattr(fake, "SPOT", Decimal(26000) + tick % 2)
+        for _ in range(2):
+            place.reconcile(after=5)
+        said.append(decided(place, plan, 9000 + tick).reason)
+        place.follow()
+    assert Reason.ADD_PROJECTION_OVER_TRIGGER in said
+    assert place.clock.now() < plan.entries[0].entry_at
+    # What it completes is not sold for it.
+    [kept] = first.transactions.filter(filled_quantity__gt=0)
+    assert not HedgeTransaction.objects.filter(symbol=kept.symbol, side=Side.SELL).exists()

@@ -256,6 +256,39 @@ def test_a_sender_silent_for_45_seconds_leaves_an_unknown_behind(seconds, status
     assert slice_of(tx).status == status
 
 
+def set_right(place: World) -> None:
+    """The clocks ran an hour ahead until now."""
+    place.wall.moment -= timedelta(hours=1)
+    place.clock.moment -= timedelta(hours=1)
+
+
+def test_the_order_of_a_dead_sender_is_looked_for_though_the_clock_was_set_back():
+    place = world()
+    tx = intent(place)
+
+    def died(exchange, request):
+        exchange.accept(request)
+        raise KeyboardInterrupt
+
+    place.exchange.replies = [died]
+    with pytest.raises(KeyboardInterrupt):
+        place.send(slice_of(tx))
+    set_right(place)
+    for _ in range(3):
+        place.reconcile(after=10)
+    tx.refresh_from_db()
+    assert (slice_of(tx).status, tx.filled_quantity) == (S.FILLED, 130)
+
+
+def test_a_nudge_that_was_lost_comes_again_though_the_clock_was_set_back():
+    place = world()
+    tx = intent(place)
+    set_right(place)
+    place.reconcile(after=5)
+    place.follow()
+    assert slice_of(tx).status != S.NEW
+
+
 # --- chase ------------------------------------------------------------------------------------------------------------
 
 
@@ -357,6 +390,16 @@ def test_a_cancel_that_was_lost_on_the_way_is_asked_for_again():
     for seconds in (1, 5):
         place.reconcile(after=seconds)
     assert tx.orders.get(attempt=1).status == S.CANCELLED
+
+
+def test_a_cancel_that_was_lost_before_the_clock_was_set_back_is_asked_for_again():
+    place = world()
+    resting(place)
+    place.exchange.lose_cancels = 1
+    place.reconcile(after=11)
+    set_right(place)
+    place.reconcile(after=5)
+    assert place.exchange.cancels == ["B0001", "B0001"]
 
 
 def test_a_halt_cancels_what_rests_and_tries_nothing_again():

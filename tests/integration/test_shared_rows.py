@@ -258,10 +258,24 @@ def test_a_lease_that_was_given_back_is_free_at_once_and_only_its_holder_gives_i
     account = make.AccountFactory.create()
     first = lease.take(account_id=account.pk, wall_now=WALL)
     assert first is not None
-    lease.give_back(account_id=account.pk, number=first, wall_now=WALL)
+    lease.give_back(account_id=account.pk, number=first)
     assert lease.take(account_id=account.pk, wall_now=WALL) == 2
-    lease.give_back(account_id=account.pk, number=first, wall_now=WALL)
+    lease.give_back(account_id=account.pk, number=first)
     assert lease.take(account_id=account.pk, wall_now=WALL) is None
+
+
+@pytest.mark.parametrize("market_too", [False, True], ids=["the worker's clock", "the market's too"])
+def test_an_account_that_was_given_back_by_a_clock_that_ran_ahead_is_free(monkeypatch, market_too):
+    place = world()
+    monkeypatch.setattr(ticks, "wall_now", place.wall.now)
+    ahead = timedelta(hours=4)
+    place.wall.moment += ahead
+    place.clock.moment += ahead if market_too else timedelta(0)
+    assert ticks.check_margin(now=place.clock.now(), rules=rules(place))["cycles"] == 1
+    place.wall.moment -= ahead
+    place.clock.moment -= ahead if market_too else timedelta(0)
+    place.wait(30)
+    assert ticks.check_margin(now=place.clock.now(), rules=rules(place))["cycles"] == 1
 
 
 def gone() -> int:
@@ -350,7 +364,7 @@ def test_an_account_that_is_given_back_meanwhile_is_decided_in_the_same_tick():
     assert number is not None
     waiting = ticks.Rules(
         ports_for=lambda _: place.ports, plan_for=plan_of, policy=POLICY, enabled=True,
-        pause=lambda _: lease.give_back(account_id=account_id, number=number, wall_now=WALL),
+        pause=lambda _: lease.give_back(account_id=account_id, number=number),
     )  # fmt: skip
     assert ticks.check_margin(now=place.clock.now(), rules=waiting)["cycles"] == 1
 
@@ -407,6 +421,31 @@ def test_a_broker_that_cannot_be_made_gives_the_account_back():
     made = replace(rules(place), ports_for=refuse)
     assert ticks.check_margin(now=place.clock.now(), rules=made)["failed"] == 1
     assert lease.take(account_id=place.session.account_id, wall_now=clock.wall_now()) == 2
+
+
+def test_an_account_whose_broker_cannot_be_made_takes_no_tick_from_one_that_waits():
+    place = world()
+    other = make.TradingSessionFactory.create(account=make.AccountFactory.create(), baseline=0, baseline_at=make.OPEN)
+    held = {
+        session.account_id: lease.take(account_id=session.account_id, wall_now=clock.wall_now(), holder="another")
+        for session in (place.session, other)
+    }
+
+    def ports_for(session):
+        if session.pk == place.session.pk:
+            raise RuntimeError("no such server")
+        return place.ports
+
+    def pause(_):
+        for account_id, number in held.items():
+            assert number is not None
+            lease.give_back(account_id=account_id, number=number)
+
+    waiting = ticks.Rules(ports_for=ports_for, plan_for=plan_of, policy=POLICY, enabled=True, pause=pause)
+    counts = ticks.check_margin(now=place.clock.now(), rules=waiting)
+    assert (counts["failed"], counts["cycles"]) == (1, 1)
+    assert HedgeDecision.objects.get().session_id == other.pk
+    assert Alert.objects.get(kind="cycle_failed").subject_id == place.session.pk
 
 
 # --- the rate of orders -------------------------------------------------------------------------------------------------

@@ -166,11 +166,19 @@ CLAIMING = (
     ),
     Mutant(
         invariant=3,
-        guard="only buys complete a purchase within the cooldown",
+        guard="only buys, and sales after them, complete a purchase within the cooldown",
         file=_CLAIM,
-        old=" and all(leg.side is Side.BUY for leg in legs)\n    if not by_clock and not completes",
-        new="\n    if not by_clock and not completes",
+        old=" and facts.completing and of_purchase",
+        new=" and facts.completing",
         tests=(f"{_CLAIMS}test_nothing_but_automatic_buys_completes_within_the_cooldown",),
+    ),
+    Mutant(
+        invariant=3,
+        guard="what a purchase bought is not sold to complete it",
+        file="hedging/domain/decision.py",
+        old="if wing.contract not in kept",
+        new="if True",
+        tests=("unit/test_decision.py::test_what_a_purchase_bought_is_not_sold_to_complete_it",),
     ),
     Mutant(
         invariant=3,
@@ -287,6 +295,16 @@ CLAIMING = (
         old=" and last.one_sided:",
         new=":",
         tests=(f"{_GATES}test_the_other_side_of_a_pair_does_not_wait_for_funds",),
+    ),
+    Mutant(
+        invariant=1,
+        guard="a wing that released margin by itself waits for funds before more is bought",
+        file="hedging/engine/completing.py",
+        old="wings = {line.contract for line in positions if line.quantity > 0}",
+        new="wings = {leg.contract for leg in legs if leg.filled_quantity}",
+        tests=(
+            f"{_BEHIND}test_a_wing_of_the_only_side_that_was_open_released_margin_and_funds_have_their_time_before_more_is_bought",
+        ),
     ),
     Mutant(
         invariant=1,

@@ -329,7 +329,7 @@ BOOKS = (
         invariant=1,
         guard="a sender is given up after 45 s, not before",
         file="hedging/engine/reconcile.py",
-        old=" and wall_now - row.touched_wall > SENDER_DEADLINE",
+        old=" and _was_left(row, SENDER_DEADLINE, wall_now)",
         tests=(f"{_RECONCILE}test_a_sender_silent_for_45_seconds_leaves_an_unknown_behind",),
     ),
     Mutant(

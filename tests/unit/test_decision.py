@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from hedging.domain.decision import AddHedge, Hold, Unwind, decide, wants_prices
-from hedging.domain.facts import InFlight
+from hedging.domain.facts import InFlight, Unfinished
 from hedging.domain.instruments import Right, Side
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
@@ -511,6 +511,22 @@ def test_used_margin_that_is_not_believed_still_buys_what_is_needed_and_replaces
     )  # fmt: skip
     sides = [{leg.side for leg in decide(f).legs} for f in (doubted, replace(doubted, just_due=True))]  # type: ignore[union-attr]
     assert sides == [{Side.BUY}, {Side.BUY, Side.SELL}]
+
+
+@pytest.mark.parametrize("right", list(Right))
+def test_what_a_purchase_bought_is_not_sold_to_complete_it(right):
+    entry = straddle(8, minutes=1)
+    far = {side: long(option(strike, side), 6) for side, strike in ((Right.CE, 26900), (Right.PE, 25100))}
+    known = facts(
+        chain=chain(), coming=(entry,), soon=(entry,), later=(later(entry),), used=Decimal(150_000), just_due=True,
+        session=session(budget=Decimal(1_800_000), last_action_at=NOW - timedelta(seconds=20)),
+        free_margin=Decimal(3_000_000), held=tuple(wing for _, wing in far.values()),
+        positions=(*short_straddle(6), *(position for position, _ in far.values())),
+    )  # fmt: skip
+    bought = frozenset({far[right][1].contract})
+    decision = decide(replace(known, unfinished=Unfinished(frozenset({entry.portfolio}), 0, bought)))
+    assert isinstance(decision, AddHedge)
+    assert [leg.contract.right for leg in decision.legs if leg.side is Side.SELL] == [right.other]
 
 
 def test_where_nothing_seems_needed_by_a_figure_that_cannot_be_it_is_unknown_whether_it_is():
