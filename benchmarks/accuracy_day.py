@@ -20,6 +20,7 @@ from hedging.simulator.exchange import Exchange
 from hedging.simulator.funds import Book, filled_book
 from hedging.simulator.margin import MarginParameters
 from hedging.simulator.profiles import PROFILES
+from hedging.simulator.rules import AccountRules
 from sessions_app.models import TradingSession
 
 SPARE_PCT = 1.0
@@ -28,18 +29,25 @@ SPARE_PCT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A day to run: what the application is told (date), and what it is not (seed, broker, margin figures)."""
+    """A day to run: what the application is told (date), and what it is not (seed, broker, margin figures, lag of its books)."""
 
     day: date
     seed: int
     profile: str
     margin: MarginParameters
+    behind: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Return the trial as JSON-able values; margin figures that differ from the defaults only."""
         usual = asdict(MarginParameters())
         unusual = {name: value for name, value in asdict(self.margin).items() if value != usual[name]}
-        return {"day": self.day.isoformat(), "seed": self.seed, "profile": self.profile, "margin": unusual}
+        return {
+            "day": self.day.isoformat(),
+            "seed": self.seed,
+            "profile": self.profile,
+            "margin": unusual,
+            "behind": self.behind,
+        }
 
 
 @dataclass(slots=True)
@@ -92,6 +100,7 @@ def run_trial(trial: Trial, *, policy: HedgePolicy) -> dict[str, Any]:
         policy=policy,
         profile=PROFILES[trial.profile],
         margin=trial.margin,
+        rules=AccountRules(books_behind_seconds=trial.behind),
         watch=seen,
     ).run()
     if seen.exchange is None or seen.session is None:

@@ -18,6 +18,8 @@ from hedging.simulator.orders import Order, Ticket
 _CHEAP = Decimal(50)
 _BAND_RUPEES = Decimal(20)
 _BAND_SHARE = Decimal("0.40")
+LONGEST_BEHIND = 600.0
+"""Market seconds; the books have heard of the close before the day ends."""
 
 
 class FarOtm(StrEnum):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hedging.simulator.account import Account
@@ -39,4 +40,8 @@ class ShownBooks:
         for n, book in enumerate((self.positions, self.funds)):
             draw = float(hash01(exchange.seed, exchange.day.date.toordinal(), _SALT, n, self._changes)[0])
             self._heard_us[n] = max(self._heard_us[n], exchange.us + int(self._most_us * draw))
-            exchange.at(self._heard_us[n], lambda book=book: change(book))  # type: ignore[misc]
+            exchange.at(self._heard_us[n], partial(_make, change, book))
+
+
+def _make(change: Callable[[Account], object], book: Account) -> None:
+    change(book)
