@@ -18,11 +18,10 @@ from django.db.models import Max
 from hedging.brokers.openalgo.symbols import format_symbol, parse_symbol
 from hedging.domain.decision import Decision, Hold
 from hedging.domain.exposure import Cover, cover_of, exposures
-from hedging.domain.facts import CycleFacts
+from hedging.domain.facts import SETTLES_WITHIN, CycleFacts
 from hedging.domain.instruments import Index, Product, Side
 from hedging.domain.jump import (
     GIVE_UP_AFTER,
-    SETTLES_AFTER,
     Seen,
     Units,
     change,
@@ -222,7 +221,7 @@ def _measure_entry(jump: MarginJump, reading: _Reading, *, beside: list[str]) ->
         _give_up(jump, f"due together with {', '.join(beside)}: what each took cannot be told apart")
         return
     waited = reading.facts.now - jump.at
-    if waited < SETTLES_AFTER:
+    if waited < SETTLES_WITHIN:
         return
     seen = seen_of_entry(reading.moved(jump), _units(jump.book["legs"])) if reading.at_rest else None
     if seen is Seen.ALL:
@@ -250,7 +249,7 @@ def _measure_hedge(jump: MarginJump, reading: _Reading, action: _Action | None) 
         _give_up(jump, "nothing was filled")
         return
     waited = reading.facts.now - action.last_fill
-    if waited < SETTLES_AFTER:
+    if waited < SETTLES_WITHIN:
         return
     seen = seen_of_hedge(reading.moved(jump), action.filled) if reading.at_rest else None
     if seen is Seen.ALL:
