@@ -28,6 +28,8 @@ TRUTHFUL = ("zerodha", "dhan", "fyers")
 
 BEHIND_SECONDS = 20.0
 """How far positions and funds are behind a fill at the most: what is told of real brokers."""
+COOLDOWNS = (120, 15)
+"""Seconds, in turns: the default, and one that is over before the books show what was bought."""
 
 
 def trials(count: int, *, behind: float = BEHIND_SECONDS) -> list[dict[str, Any]]:
@@ -45,6 +47,7 @@ def trials(count: int, *, behind: float = BEHIND_SECONDS) -> list[dict[str, Any]
                 "seed": FIRST_SEED + number,
                 "profile": names[number % len(names)],
                 "behind": behind,
+                "cooldown": COOLDOWNS[number // len(DAYS) % len(COOLDOWNS)],
                 "margin": {
                     "price_scan": round(float(rng.uniform(0.085, 0.11)), 4),
                     "elm_rate": elm,
@@ -78,6 +81,7 @@ def run_share(share: Sequence[dict[str, Any]]) -> None:
                 plan["profile"],
                 MarginParameters(**plan["margin"]),
                 plan["behind"],
+                plan["cooldown"],
             )
             with transaction.atomic():
                 seen = run_trial(trial, policy=settings.HEDGE_POLICY)
@@ -176,7 +180,15 @@ def page(seen: Sequence[dict[str, Any]]) -> str:
         f"{sum(h['needless'] for h in row['hedges'])} of {len(row['hedges'])} |"
         for row in rows
     )
-    return PAGE.format(count=len(rows), table=table, days=days, truthful=", ".join(TRUTHFUL), behind=BEHIND_SECONDS)
+    return PAGE.format(
+        count=len(rows),
+        table=table,
+        days=days,
+        truthful=", ".join(TRUTHFUL),
+        behind=BEHIND_SECONDS,
+        usual=COOLDOWNS[0],
+        short=COOLDOWNS[1],
+    )
 
 
 def _percent(row: dict[str, Any], name: str, usual: float) -> str:
@@ -217,7 +229,8 @@ shares no code with ours.
 As at real brokers, order book and trade book show a fill at once, and positions and funds only later, whoever traded: each
 of the two hears of each fill after 0–{behind:g} seconds of its own, drawn by the day's seed, and of no fill before an earlier
 one. Whether an order is taken, and `/margin`, go by the account as it is. The last row of the table is of the same days with
-books that show everything at once.
+books that show everything at once. On every other eight days the cooldown between hedge actions is {short} seconds instead of
+{usual}, so that nothing but the wait for the books keeps a hedge from being bought a second time.
 
 - **missed**: entries refused although hedging within the policy could have let them in, and entries after which the true
   use stood above 100 % of the budget.

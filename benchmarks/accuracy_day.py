@@ -7,7 +7,7 @@ simulator's own margin, which shares no code with ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -29,13 +29,14 @@ SPARE_PCT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A day to run: what the application is told (date), and what it is not (seed, broker, margin figures, lag of its books)."""
+    """A day to run: what the application is told (date, cooldown), and what it is not (seed, broker, margin, lag of its books)."""
 
     day: date
     seed: int
     profile: str
     margin: MarginParameters
     behind: float = 0.0
+    cooldown: int = 120
 
     def as_json(self) -> dict[str, Any]:
         """Return the trial as JSON-able values; margin figures that differ from the defaults only."""
@@ -47,6 +48,7 @@ class Trial:
             "profile": self.profile,
             "margin": unusual,
             "behind": self.behind,
+            "cooldown": self.cooldown,
         }
 
 
@@ -94,6 +96,7 @@ class Recorder:
 def run_trial(trial: Trial, *, policy: HedgePolicy) -> dict[str, Any]:
     """Run a day and return what it showed, as JSON-able values. Needs a database, in a transaction of the caller's."""
     seen = Recorder()
+    policy = replace(policy, cooldown_seconds=trial.cooldown)
     figures = SimulatedRun(
         day=trial.day,
         seed=trial.seed,
