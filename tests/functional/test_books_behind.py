@@ -83,7 +83,7 @@ def test_a_day_of_late_books_is_learned_from_and_told_of_rightly():
     assert float(last.scan_pct) == pytest.approx(9.07, abs=0.1)
     measured = MarginJump.objects.filter(kind="hedge", after__isnull=False)
     assert measured
-    assert all(abs(jump.error or 0) < 10_000 for jump in measured)
+    assert all(abs(jump.error or Decimal(0)) < 10_000 for jump in measured)
 
     assert not Alert.objects.filter(kind__in=("nothing_released", "forecast_missed", "not_calibrated")).exists()
     assert not HedgeTransaction.objects.filter(is_live=True).exists()
