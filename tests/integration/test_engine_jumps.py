@@ -188,6 +188,23 @@ def test_a_stop_in_between_spoils_the_reading():
     assert "stop" in jump().note
 
 
+@pytest.mark.parametrize(("readings_since", "measured"), [(1, False), (2, True)])
+def test_a_stop_just_before_the_forecast_spoils_it_since_funds_may_be_behind(readings_since, measured):
+    place, plan = morning(minutes=2)
+    stopped = short(replace(CALL, strike=Decimal(26200)))
+    place.exchange.foreign[stopped] = -LOT
+    reason(place, plan=plan, after=60 - 30 * (readings_since - 1))
+    del place.exchange.foreign[stopped]
+    for _ in range(readings_since):
+        reason(place, plan=plan, after=30)  # of which used margin is that of before the stop
+    assert jump().before == USED
+    place.wait(30)
+    arrive(place, 290_000 - 80_000)
+    reason(place, plan=plan, after=30)
+    assert (jump().after is not None) is measured
+    assert ("just before" in jump().note) is not measured
+
+
 def test_nothing_is_measured_while_funds_are_unknown():
     place, plan = morning()
     forecast = foretold(place, plan)
