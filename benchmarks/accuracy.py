@@ -1,7 +1,8 @@
 """How honest the forecasts are: simulated days with brokers and margin figures that the application is not told.
 
 `python -m benchmarks.accuracy docs/accuracy.md --days 60` runs the days in as many processes as there are cores and
-writes the page. The trials are drawn from one fixed seed: the same version runs the same days.
+writes the page: each with books that are behind the fills, and once more with books that are not, to compare. The trials
+are drawn from one fixed seed: the same version runs the same days.
 """
 
 from __future__ import annotations
@@ -25,9 +26,14 @@ DAYS = ("2026-12-01", "2026-12-03", "2026-12-08", "2026-12-10", "2026-11-30", "2
 TRUTHFUL = ("zerodha", "dhan", "fyers")
 """Profiles whose basket call tells what a coming entry adds to the book that is there."""
 
+BEHIND_SECONDS = 20.0
+"""How far positions and funds are behind a fill at the most: what is told of real brokers."""
+COOLDOWNS = (120, 15)
+"""Seconds, in turns: the default, and one that is over before the books show what was bought."""
 
-def trials(count: int) -> list[dict[str, Any]]:
-    """Return the first `count` trials: day, seed, broker, and the figures of the clearing corporation."""
+
+def trials(count: int, *, behind: float = BEHIND_SECONDS) -> list[dict[str, Any]]:
+    """Return the first `count` trials: day, seed, broker, figures of the clearing corporation, and the lag of the books."""
     from hedging.simulator.profiles import PROFILES  # noqa: PLC0415 - the parent process needs no more of the project
 
     rng = np.random.default_rng(DRAW)
@@ -40,6 +46,8 @@ def trials(count: int) -> list[dict[str, Any]]:
                 "day": DAYS[number % len(DAYS)],
                 "seed": FIRST_SEED + number,
                 "profile": names[number % len(names)],
+                "behind": behind,
+                "cooldown": COOLDOWNS[number // len(DAYS) % len(COOLDOWNS)],
                 "margin": {
                     "price_scan": round(float(rng.uniform(0.085, 0.11)), 4),
                     "elm_rate": elm,
@@ -68,7 +76,12 @@ def run_share(share: Sequence[dict[str, Any]]) -> None:
         prepare_database()
         for plan in share:
             trial = Trial(
-                date.fromisoformat(plan["day"]), plan["seed"], plan["profile"], MarginParameters(**plan["margin"])
+                date.fromisoformat(plan["day"]),
+                plan["seed"],
+                plan["profile"],
+                MarginParameters(**plan["margin"]),
+                plan["behind"],
+                plan["cooldown"],
             )
             with transaction.atomic():
                 seen = run_trial(trial, policy=settings.HEDGE_POLICY)
@@ -103,7 +116,7 @@ def run_all(plans: Sequence[dict[str, Any]], *, processes: int, keep: Path | Non
                     sys.stderr.write(f"{len(seen)}/{len(plans)} {_told(seen[-1])}\n")
         for worker in workers:
             worker.wait()
-    return sorted(seen, key=lambda row: int(row["seed"]))
+    return sorted(seen, key=lambda row: (-row["behind"], int(row["seed"])))
 
 
 def _told(row: dict[str, Any]) -> str:
@@ -112,7 +125,7 @@ def _told(row: dict[str, Any]) -> str:
     errors = [abs(e["error_of_budget_pct"]) for e in row["entries"] if e["error_of_budget_pct"] is not None]
     worst = f"{max(errors):.1f} %" if errors else "none"
     return (
-        f"{row['day']} seed {row['seed']} {row['profile']:10} made {figures['entries_made']} "
+        f"{row['day']} seed {row['seed']} {row['profile']:10} behind {row['behind']:g} s made {figures['entries_made']} "
         f"missed {figures['entries_refused']} unavoidable {figures['entries_unavoidably_refused']} "
         f"hedges {len(row['hedges'])} needless {needless} worst error {worst} ({figures['seconds']} s)"
     )
@@ -135,6 +148,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "hedges": len(hedges),
         "needless": needless,
         "needless_pct": round(100 * needless / len(hedges), 1) if hedges else None,
+        "paid": round(sum(row["figures"]["spend"] for row in rows)),
         "forecasts": len(errors),
         "error_p50": _percentile(errors, 50),
         "error_p95": _percentile(errors, 95),
@@ -146,12 +160,17 @@ def _percentile(values: Sequence[float], at: float) -> float | None:
     return round(float(np.percentile(values, at)), 2) if values else None
 
 
-def page(rows: Sequence[dict[str, Any]]) -> str:
+def page(seen: Sequence[dict[str, Any]]) -> str:
     """Return the page of what was seen."""
+    rows, at_once = ([row for row in seen if bool(row["behind"]) is behind] for behind in (True, False))
     profiles = sorted({row["profile"] for row in rows})
     groups = [(name, [row for row in rows if row["profile"] == name]) for name in profiles]
     truthful = [row for row in rows if row["profile"] in TRUTHFUL]
-    groups += [("**truthful basket call**", truthful), ("**all**", list(rows))]
+    groups += [
+        ("**truthful basket call**", truthful),
+        ("**all**", rows),
+        ("all, had the books shown fills at once", at_once),
+    ]
     table = "\n".join(_line(name, summary(group)) for name, group in groups if group)
     days = "\n".join(
         f"| {row['day']} | {row['seed']} | {row['family']} | {row['profile']} | {_percent(row, 'price_scan', 9.3)} | "
@@ -161,7 +180,15 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
         f"{sum(h['needless'] for h in row['hedges'])} of {len(row['hedges'])} |"
         for row in rows
     )
-    return PAGE.format(count=len(rows), table=table, days=days, truthful=", ".join(TRUTHFUL))
+    return PAGE.format(
+        count=len(rows),
+        table=table,
+        days=days,
+        truthful=", ".join(TRUTHFUL),
+        behind=BEHIND_SECONDS,
+        usual=COOLDOWNS[0],
+        short=COOLDOWNS[1],
+    )
 
 
 def _percent(row: dict[str, Any], name: str, usual: float) -> str:
@@ -178,6 +205,7 @@ def _line(name: str, s: dict[str, Any]) -> str:
         s["hedges"],
         s["needless"],
         "–" if s["needless_pct"] is None else f"{s['needless_pct']} %",
+        s["paid"],
         "–" if s["error_p50"] is None else f"{s['error_p50']} %",
         "–" if s["error_p95"] is None else f"{s['error_p95']} %",
         "–" if s["error_of_used_p95"] is None else f"{s['error_of_used_p95']} %",
@@ -198,16 +226,23 @@ clearing corporation's figures: price scan range 8.5–11 %, exposure margin (EL
 +2 %), calibrates by what the broker answers, and learns from fills. The judge is the simulator's own margin, which
 shares no code with ours.
 
+As at real brokers, order book and trade book show a fill at once, and positions and funds only later, whoever traded: each
+of the two hears of each fill after 0–{behind:g} seconds of its own, drawn by the day's seed, and of no fill before an earlier
+one. Whether an order is taken, and `/margin`, go by the account as it is. The last row of the table is of the same days with
+books that show everything at once. On every other eight days the cooldown between hedge actions is {short} seconds instead of
+{usual}, so that nothing but the wait for the books keeps a hedge from being bought a second time.
+
 - **missed**: entries refused although hedging within the policy could have let them in, and entries after which the true
   use stood above 100 % of the budget.
 - **unavoidable**: refused, and by the simulator's judge no permitted hedge could have prevented it.
 - **hedges**: buying actions made for a coming entry. **needless**: the true use after each of those entries would have
   stayed at least one point under the trigger without the action, and no order would have been refused.
+- **paid**: premium of everything that was bought, in rupees; a hedge that is bought twice, or larger than it need be, shows here.
 - **forecast error**: the last forecast of an entry's change of used margin before its order, less the true change; in
   percent of the budget, and (last column) of what is truly used after the entry.
 
-| broker | days | entries | missed | unavoidable | hedges | needless | | error p50 | p95 | p95 of used |
-|---|---|---|---|---|---|---|---|---|---|---|
+| broker | days | entries | missed | unavoidable | hedges | needless | | paid | error p50 | p95 | p95 of used |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 {table}
 
 Truthful basket call: {truthful}.
@@ -232,10 +267,13 @@ def main() -> None:
     if options.share is not None:
         run_share(options.share)
         return
-    rows = run_all(trials(options.days), processes=min(options.processes, options.days), keep=options.keep)
+    plans = trials(options.days) + trials(options.days, behind=0.0)
+    seen = run_all(plans, processes=min(options.processes, options.days), keep=options.keep)
     if options.page:
-        options.page.write_text(page(rows), encoding="utf-8")
-    for name, group in (("truthful", [r for r in rows if r["profile"] in TRUTHFUL]), ("all", rows)):
+        options.page.write_text(page(seen), encoding="utf-8")
+    rows, at_once = seen[: options.days], seen[options.days :]
+    truthful = [row for row in rows if row["profile"] in TRUTHFUL]
+    for name, group in (("truthful", truthful), ("all", rows), ("at once", at_once)):
         print(name, json.dumps(summary(group)))
 
 

@@ -7,7 +7,7 @@ simulator's own margin, which shares no code with ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -20,6 +20,7 @@ from hedging.simulator.exchange import Exchange
 from hedging.simulator.funds import Book, filled_book
 from hedging.simulator.margin import MarginParameters
 from hedging.simulator.profiles import PROFILES
+from hedging.simulator.rules import AccountRules
 from sessions_app.models import TradingSession
 
 SPARE_PCT = 1.0
@@ -28,18 +29,27 @@ SPARE_PCT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A day to run: what the application is told (date), and what it is not (seed, broker, margin figures)."""
+    """A day to run: what the application is told (date, cooldown), and what it is not (seed, broker, margin, lag of its books)."""
 
     day: date
     seed: int
     profile: str
     margin: MarginParameters
+    behind: float = 0.0
+    cooldown: int = 120
 
     def as_json(self) -> dict[str, Any]:
         """Return the trial as JSON-able values; margin figures that differ from the defaults only."""
         usual = asdict(MarginParameters())
         unusual = {name: value for name, value in asdict(self.margin).items() if value != usual[name]}
-        return {"day": self.day.isoformat(), "seed": self.seed, "profile": self.profile, "margin": unusual}
+        return {
+            "day": self.day.isoformat(),
+            "seed": self.seed,
+            "profile": self.profile,
+            "margin": unusual,
+            "behind": self.behind,
+            "cooldown": self.cooldown,
+        }
 
 
 @dataclass(slots=True)
@@ -86,12 +96,14 @@ class Recorder:
 def run_trial(trial: Trial, *, policy: HedgePolicy) -> dict[str, Any]:
     """Run a day and return what it showed, as JSON-able values. Needs a database, in a transaction of the caller's."""
     seen = Recorder()
+    policy = replace(policy, cooldown_seconds=trial.cooldown)
     figures = SimulatedRun(
         day=trial.day,
         seed=trial.seed,
         policy=policy,
         profile=PROFILES[trial.profile],
         margin=trial.margin,
+        rules=AccountRules(books_behind_seconds=trial.behind),
         watch=seen,
     ).run()
     if seen.exchange is None or seen.session is None:

@@ -8,6 +8,7 @@ from datetime import time, timedelta
 
 from hedging.domain.facts import CycleFacts
 from hedging.domain.instruments import Side
+from hedging.domain.plausible import CONTRADICTION
 from hedging.domain.reasons import Reason
 from hedging.domain.risk import IST
 
@@ -87,7 +88,10 @@ def _data(facts: CycleFacts) -> Gate:
             reason=Reason.HOLD_DATA_UNKNOWN,
         )
     known = not facts.unknown and facts.funds is not None and facts.positions is not None
-    return Gate("data", known, facts.unknown or "funds and positions are fresh", Reason.HOLD_DATA_UNKNOWN)
+    # Funds may be behind the positions of an entry that has just filled: nobody need look before its minute is over.
+    behind = facts.just_due and facts.unknown.startswith(CONTRADICTION)
+    reason = Reason.HOLD_IN_FLIGHT if behind else Reason.HOLD_DATA_UNKNOWN
+    return Gate("data", known, facts.unknown or "funds and positions are fresh", reason)
 
 
 def _market_moves(facts: CycleFacts) -> Gate:

@@ -13,8 +13,6 @@ from hedging.domain.margin import MarginLine, MarginMarket, Universe, rupees
 from hedging.domain.margin_profile import MarginProfile
 from hedging.domain.risk import MarginParameters
 
-SETTLES_AFTER = timedelta(seconds=10)
-"""Market time that a broker's funds are given to show what its book shows."""
 GIVE_UP_AFTER = timedelta(minutes=3)
 """Market time after which used margin has moved for other reasons too."""
 

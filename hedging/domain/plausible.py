@@ -13,13 +13,15 @@ from hedging.domain.snapshot import Funds, Position
 LEAST_SHARE = Decimal("0.5")
 """Used margin below this share of our engine's is not believed. An engine nobody calibrated is wrong by a third at most."""
 
+CONTRADICTION = "funds: used margin is 0"
+
 
 def contradiction(funds: Funds, positions: Sequence[Position]) -> str:
     """Return why this used margin cannot be beside these positions, "" when it can: a short option always blocks money."""
     shorts = sum(position.quantity < 0 for position in positions)
     if funds.utilised or not shorts:
         return ""
-    return f"funds: used margin is 0, and the position book has {shorts} short option{'s' if shorts > 1 else ''}"
+    return f"{CONTRADICTION}, and the position book has {shorts} short option{'s' if shorts > 1 else ''}"
 
 
 def too_little(

@@ -18,11 +18,10 @@ from django.db.models import Max
 from hedging.brokers.openalgo.symbols import format_symbol, parse_symbol
 from hedging.domain.decision import Decision, Hold
 from hedging.domain.exposure import Cover, cover_of, exposures
-from hedging.domain.facts import CycleFacts
+from hedging.domain.facts import SETTLES_WITHIN, CycleFacts
 from hedging.domain.instruments import Index, Product, Side
 from hedging.domain.jump import (
     GIVE_UP_AFTER,
-    SETTLES_AFTER,
     Seen,
     Units,
     change,
@@ -222,15 +221,26 @@ def _measure_entry(jump: MarginJump, reading: _Reading, *, beside: list[str]) ->
         _give_up(jump, f"due together with {', '.join(beside)}: what each took cannot be told apart")
         return
     waited = reading.facts.now - jump.at
-    if waited < SETTLES_AFTER:
+    if waited < SETTLES_WITHIN:
         return
     seen = seen_of_entry(reading.moved(jump), _units(jump.book["legs"])) if reading.at_rest else None
     if seen is Seen.ALL:
+        if _had_just_moved(jump):
+            _give_up(jump, "not measured: other positions had changed just before, and funds may have been behind them")
+            return
         with transaction.atomic():
             if _settle(jump, reading, at=jump.at):
                 alerts.about_forecast(jump, session=reading.session, wall_now=reading.wall_now)
     elif waited > GIVE_UP_AFTER:
         _give_up(jump, reading.why_not(seen))
+
+
+def _had_just_moved(jump: MarginJump) -> bool:
+    """Return whether the book changed shortly before the reading before: positions show a fill, and funds not yet. One query."""
+    read_at = datetime.fromisoformat(jump.book["at"])
+    cards = HedgeDecision.objects.filter(session_id=jump.session_id, at__range=(read_at - SETTLES_WITHIN, read_at))
+    shorts = [shorts for shorts in cards.values_list("facts__shorts", flat=True) if shorts is not None]
+    return any(other != shorts[0] for other in shorts)
 
 
 def _due_beside(jump: MarginJump, facts: CycleFacts, plan: DayPlan) -> list[str]:
@@ -250,7 +260,7 @@ def _measure_hedge(jump: MarginJump, reading: _Reading, action: _Action | None) 
         _give_up(jump, "nothing was filled")
         return
     waited = reading.facts.now - action.last_fill
-    if waited < SETTLES_AFTER:
+    if waited < SETTLES_WITHIN:
         return
     seen = seen_of_hedge(reading.moved(jump), action.filled) if reading.at_rest else None
     if seen is Seen.ALL:

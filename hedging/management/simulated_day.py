@@ -34,6 +34,7 @@ from hedging.simulator.exchange import Exchange
 from hedging.simulator.http_adapter import mount
 from hedging.simulator.margin import MarginParameters
 from hedging.simulator.profiles import DEFAULT, Profile
+from hedging.simulator.rules import AccountRules
 from hedging.simulator.wsgi import SimulatorApp
 from schedule.calendar import load_calendar
 from schedule.entries import ScheduledEntry
@@ -49,9 +50,9 @@ CALIBRATION_SECONDS = 60
 class SimulatedRun:
     """One simulated day, ready to run. Needs a database with the reference rows and a timetable.
 
-    `profile` is the broker that the simulator is, `margin` the clearing corporation's figures: nothing of either is told
-    to the application; `cash` is in the account (`None`: the budget, one million a basket). `watch` sees the exchange after
-    every step of five seconds.
+    `profile` is the broker that the simulator is, `margin` the clearing corporation's figures, `rules` what the broker
+    refuses and how late its books are: nothing of these is told to the application. `cash` is in the account (`None`: the
+    budget, one million a basket). `watch` sees the exchange after every step of five seconds.
     """
 
     day: date
@@ -62,6 +63,7 @@ class SimulatedRun:
     baskets: int = 1
     profile: Profile = DEFAULT
     margin: MarginParameters | None = None
+    rules: AccountRules | None = None
     cash: Decimal | None = None
     progress: Callable[[datetime], None] = lambda _: None
     watch: Callable[[Exchange, TradingSession], None] = lambda *_: None
@@ -76,7 +78,7 @@ class SimulatedRun:
             mode=Mode.DRY_RUN if self.dry_run else Mode.LIVE,
         )
         world = day_of(self.day, load_calendar(), baskets=self.baskets)
-        exchange = Exchange(day=world, seed=self.seed, cash=self._money(), margin=self.margin)
+        exchange = Exchange(day=world, seed=self.seed, cash=self._money(), margin=self.margin, rules=self.rules)
         clock = VirtualClock(world.start_at)
         ports_for = self._ports(account, exchange, clock)
         session = open_session(

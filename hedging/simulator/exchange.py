@@ -27,6 +27,7 @@ from hedging.simulator.orders import LIVE, Order, OrderRefused, Origin, PriceTyp
 from hedging.simulator.peaks import PeakMargin
 from hedging.simulator.ranges import DayRanges
 from hedging.simulator.rules import AccountRules
+from hedging.simulator.shown import ShownBooks
 from hedging.simulator.strategist import Strategist
 from hedging.simulator.truth import Truth
 
@@ -67,6 +68,7 @@ class Exchange:
             contract = parse_symbol(carried.symbol)
             position = self.account.position(contract, carried.product, carried.symbol)
             position.quantity, position.average = carried.quantity, carried.average_price
+        self.shown = ShownBooks(exchange=self)
         self.truth = Truth(exchange=self)
         self.checks = Checks(exchange=self)
         self.execution = Execution(exchange=self)
@@ -203,12 +205,16 @@ class Exchange:
         for order in self.live_orders():
             order.status, order.lapsed = Status.CANCELLED, True
         self.truth.before_change()
-        for position in self.account.positions.values():
-            contract = position.contract
-            if contract.expiry <= self.day.date and position.quantity:
-                self.account.settle(position=position, intrinsic=self.settlement_value(contract))
+        self._settle(self.account)
+        self.shown.hear(self._settle)
         self.settled = True
         self.strategist.on_close()
+
+    def _settle(self, account: Account) -> None:
+        for position in account.positions.values():
+            contract = position.contract
+            if contract.expiry <= self.day.date and position.quantity:
+                account.settle(position=position, intrinsic=self.settlement_value(contract))
 
     def settlement_value(self, contract: Contract) -> Decimal:
         """Return the intrinsic value of an expired contract at the index's close, in rupees."""
@@ -219,9 +225,9 @@ class Exchange:
     # -- views ------------------------------------------------------------------------------------------------------
 
     def funds(self) -> FundsView:
-        """Return the account's money now."""
+        """Return the account's money as the broker shows it now: of a late fill neither the margin nor what its order blocked."""
         with self.lock:
-            return funds_view(account=self.account, live=self.live_orders(), risk=self.risk, t=self.t)
+            return funds_view(account=self.shown.funds, live=self.live_orders(), risk=self.risk, t=self.t)
 
     def margin_of_basket(self, legs: Basket, *, alone: bool) -> tuple[Decimal, ...]:
         """Return (total, span, elm) of a basket of (contract, product, signed units, price in rupees).

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hedging.domain.instruments import Contract, Side
 from hedging.simulator import matching
+from hedging.simulator.account import Account
 from hedging.simulator.market import PRE_OPEN
 from hedging.simulator.orders import LIVE, SECOND, Order, Origin, Status, Trade
 
@@ -92,7 +94,8 @@ class Execution:
         self._exchange.truth.before_change()
         ticket = order.ticket
         price = self._exchange.market.price(ticket.contract.index, ticks)
-        charge = self._exchange.account.trade(
+        booked = partial(
+            Account.trade,
             contract=ticket.contract,
             product=ticket.product,
             symbol=ticket.symbol,
@@ -101,6 +104,8 @@ class Execution:
             price=price,
             first_of_order=not order.trades,
         )
+        charge = booked(self._exchange.account)
+        self._exchange.shown.hear(booked)
         trade = Trade(order.order_id, ticket, order.origin, ticks, units, self._exchange.us)
         order.filled += units
         order.trades.append(trade)

@@ -112,7 +112,7 @@ def book(
     ]
     held = [
         (p.symbol, p.product.value, p.quantity, f"{p.average:.2f}", f"{p.realized:,.2f}")
-        for p in exchange.account.positions.values()
+        for p in exchange.shown.positions.positions.values()
     ]
     in_force = [
         (f["id"], f["endpoint"], f["kind"], f["value"], f["left"] or "always", f["hits"], f["meaning"])

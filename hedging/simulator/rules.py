@@ -1,7 +1,7 @@
-"""Account rules of a broker and its exchange (domain.md §4) that refuse an order or reject it later.
+"""Account rules of a broker and its exchange (domain.md §4): what refuses an order or rejects it later, and how late books are.
 
 Limit price protection is always on unless it is switched off; the rule on far out-of-the-money NRML buys is off unless it
-is switched on, because brokers differ in it.
+is switched on, because brokers differ in it. Books show everything at once unless they are let lag.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from hedging.simulator.orders import Order, Ticket
 _CHEAP = Decimal(50)
 _BAND_RUPEES = Decimal(20)
 _BAND_SHARE = Decimal("0.40")
+LONGEST_BEHIND = 600.0
+"""Market seconds; the books have heard of the close before the day ends."""
 
 
 class FarOtm(StrEnum):
@@ -30,11 +32,15 @@ class FarOtm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountRules:
-    """The switchable rules. `far_distance` is a fraction of the spot from which a strike is far out of the money."""
+    """The switchable rules. `far_distance` is a fraction of the spot from which a strike is far out of the money.
+
+    Positions and funds show a fill up to `books_behind_seconds` of market time late; each draws its own lag for every fill.
+    """
 
     price_bands: bool = True
     far_otm: FarOtm = FarOtm.OFF
     far_distance: float = 0.01
+    books_behind_seconds: float = 0.0
 
     def outside_band(self, *, price: Decimal, last: Decimal) -> str:
         """Return the exchange's words for a limit too far from the last price (rupees), or nothing."""
@@ -85,7 +91,12 @@ class AccountRules:
 
     def as_json(self) -> dict[str, object]:
         """Return the rules as JSON-able values; `AccountRules.from_json` reads them back."""
-        return {"price_bands": self.price_bands, "far_otm": self.far_otm.value, "far_distance": self.far_distance}
+        return {
+            "price_bands": self.price_bands,
+            "far_otm": self.far_otm.value,
+            "far_distance": self.far_distance,
+            "books_behind_seconds": self.books_behind_seconds,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> AccountRules:
@@ -96,6 +107,7 @@ class AccountRules:
             price_bands=bool(data["price_bands"]),
             far_otm=FarOtm(str(data["far_otm"])),
             far_distance=float(str(data["far_distance"])),
+            books_behind_seconds=float(str(data.get("books_behind_seconds", 0.0))),
         )
 
 

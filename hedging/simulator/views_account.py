@@ -83,7 +83,7 @@ class AccountViews(Desk):
     def positionbook(self, _: dict[str, Any]) -> Answer:
         """Return today's positions; closed ones stay with quantity 0 and average "0.00", after the open ones."""
         rows = []
-        positions = self.exchange.account.positions.values()
+        positions = self.exchange.shown.positions.positions.values()
         for position in sorted(positions, key=lambda p: p.quantity == 0):
             contract = position.contract
             last = self.price(contract, self.exchange.market.ticks(contract, self.exchange.t)[0])
@@ -104,7 +104,7 @@ class AccountViews(Desk):
 
     def openposition(self, body: dict[str, Any]) -> Answer:
         """Return one position's quantity; 0 also for a symbol that nobody knows."""
-        for position in self.exchange.account.positions.values():
+        for position in self.exchange.shown.positions.positions.values():
             asked = (body["symbol"], body["exchange"], body["product"])
             if asked == (position.symbol, position.contract.exchange.value, position.product.value):
                 return ok(quantity=str(position.quantity) if self.profile.text_quantities else position.quantity)

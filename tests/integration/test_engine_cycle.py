@@ -168,6 +168,18 @@ def test_used_margin_of_zero_beside_a_short_is_unknown_and_told_once():
     assert reason(place) == Reason.HOLD_NOTHING_DUE  # by each reading anew
 
 
+def test_funds_that_are_behind_the_first_entry_of_a_day_are_told_of_after_a_minute():
+    place = world()
+    plan = entry_soon(place, minutes=1)
+    assert reason(place, plan=plan, after=0) == Reason.HOLD_WITHIN_BUDGET
+    place.wait(60)
+    place.exchange.foreign[short()] = -65
+    assert [reason(place, plan=plan, after=after) for after in (30, 30)] == [Reason.HOLD_IN_FLIGHT] * 2
+    assert "data_unknown" not in place.alerts()
+    assert reason(place, plan=plan, after=30) == Reason.HOLD_DATA_UNKNOWN
+    assert "used margin is 0" in Alert.objects.get(kind="data_unknown").facts["unknown"]
+
+
 def test_used_margin_of_zero_beside_a_short_is_no_baseline():
     place = world(baseline=None, baseline_at=None)
     place.exchange.foreign[short(replace(CALL, expiry=make.TUESDAY + timedelta(days=7)))] = -65

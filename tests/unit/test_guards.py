@@ -12,9 +12,22 @@ from hedging.domain.decision import Hold, decide
 from hedging.domain.facts import InFlight, Unfinished
 from hedging.domain.guards import ACTING, KNOWING, SELLING, UNWINDING, Gate, first_closed
 from hedging.domain.instruments import Side
+from hedging.domain.plausible import contradiction
 from hedging.domain.reasons import REASON_TEXT, Reason
 from hedging.domain.risk import IST
-from tests.unit.cycle_facts import NOW, WINDOW, chain, facts, later, long, option, session, straddle
+from tests.unit.cycle_facts import (
+    NOW,
+    WINDOW,
+    chain,
+    facts,
+    funds,
+    later,
+    long,
+    option,
+    session,
+    short_straddle,
+    straddle,
+)
 
 SECOND = timedelta(seconds=1)
 CLOSING_TO_KNOW = [
@@ -64,6 +77,19 @@ def test_each_gate_of_acting_is_closed_by_its_own_fact_alone(changes, name, reas
     found = gates(ACTING, **changes)
     assert [gate.gate for gate in found.values() if not gate.passed] == [name]
     assert found[name].reason is reason
+
+
+@pytest.mark.parametrize(
+    ("just_due", "unknown", "reason"),
+    [
+        (True, contradiction(replace(funds(), utilised=Decimal(0)), short_straddle(1)), Reason.HOLD_IN_FLIGHT),
+        (False, contradiction(replace(funds(), utilised=Decimal(0)), short_straddle(1)), Reason.HOLD_DATA_UNKNOWN),
+        (True, "funds: an empty answer", Reason.HOLD_DATA_UNKNOWN),
+    ],
+)
+def test_funds_that_are_behind_an_entry_of_the_last_minute_are_waited_for(just_due, unknown, reason):
+    gate = gates(KNOWING, funds=None, used=None, unknown=unknown, just_due=just_due)["data"]
+    assert (gate.passed, gate.reason) == (False, reason)
 
 
 def test_a_fill_of_half_a_minute_ago_is_in_the_books():

@@ -133,8 +133,10 @@ def test_mis_is_not_taken_after_the_square_off_and_nrml_is():
 
 
 def test_rules_survive_json():
-    rules = AccountRules(price_bands=False, far_otm=FarOtm.REJECTED, far_distance=0.02)
+    rules = AccountRules(price_bands=False, far_otm=FarOtm.REJECTED, far_distance=0.02, books_behind_seconds=12.5)
     assert AccountRules.from_json(rules.as_json()) == rules
+    older = {name: value for name, value in rules.as_json().items() if name != "books_behind_seconds"}
+    assert AccountRules.from_json(older) == replace(rules, books_behind_seconds=0.0)
     assert AccountRules.from_json({}) == AccountRules()
 
 

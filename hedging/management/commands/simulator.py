@@ -25,7 +25,7 @@ from hedging.management.worlds import chooser, day_of
 from hedging.simulator.exchange import Exchange
 from hedging.simulator.faults import BadFault, FaultSpec
 from hedging.simulator.profiles import PROFILES, Profile, UnknownProfile, profile_named
-from hedging.simulator.rules import AccountRules, FarOtm
+from hedging.simulator.rules import LONGEST_BEHIND, AccountRules, FarOtm
 from hedging.simulator.serving import serve
 from hedging.simulator.store import Store, StoreUnusable
 from hedging.simulator.world import open_world
@@ -59,6 +59,13 @@ class Command(BaseCommand):
             help="NRML buys far out of the money beyond the shorts held: taken, refused, or rejected later",
         )
         parser.add_argument("--no-price-bands", action="store_true", help="switch limit price protection off")
+        parser.add_argument(
+            "--books-behind",
+            type=_seconds,
+            default=0.0,
+            metavar="SECONDS",
+            help="positions and funds show a fill up to so many market seconds late",
+        )
         parser.add_argument(
             "--fault",
             type=_fault,
@@ -141,7 +148,11 @@ class Command(BaseCommand):
 
 
 def _rules(options: dict[str, Any]) -> AccountRules:
-    return AccountRules(price_bands=not options["no_price_bands"], far_otm=FarOtm(options["far_otm"]))
+    return AccountRules(
+        price_bands=not options["no_price_bands"],
+        far_otm=FarOtm(options["far_otm"]),
+        books_behind_seconds=options["books_behind"],
+    )
 
 
 @contextmanager
@@ -155,6 +166,13 @@ def _facts_at_hand() -> Iterator[None]:
 
 def _date(text: str) -> date:
     return date.fromisoformat(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= LONGEST_BEHIND:
+        raise ArgumentTypeError(f"{text!r}: 0 to {LONGEST_BEHIND:g} seconds")
+    return seconds
 
 
 def _fault(text: str) -> FaultSpec:
