@@ -13,10 +13,11 @@ from hedging.brokers.base import Broker
 from hedging.brokers.factory import build_broker
 from hedging.brokers.paper_margin import PaperMeaning
 from hedging.domain.instruments import Side
+from hedging.domain.risk import MarginParameters
 from hedging.engine.clock import market_clock, wall_now
 from hedging.engine.meaning import meaning_of
 from hedging.engine.paper import StoredPaperBook
-from hedging.engine.plan import dated_parameters, plan_of
+from hedging.engine.plan import ReferenceMissing, dated_parameters, plan_of
 from hedging.engine.ports import Ports
 from hedging.engine.shared_limits import SharedRetryBudget
 from hedging.engine.ticks import Rules
@@ -61,7 +62,11 @@ def _paper_meaning(session: TradingSession) -> PaperMeaning | None:
     """Return what the paper of a dry run is laid over; `None` for a session whose orders are real."""
     if session.mode == Mode.LIVE:
         return None
-    return meaning_of(session).for_paper(dated_parameters(session))
+    try:
+        parameters = dated_parameters(session)
+    except ReferenceMissing:
+        parameters = MarginParameters()  # there is no plan then either, so nothing is decided: it is brought to its end
+    return meaning_of(session).for_paper(parameters)
 
 
 @lru_cache(maxsize=64)

@@ -230,7 +230,7 @@ class DryRunBroker:
             if over and held.contract.expiry <= closes.astimezone(_IST).date():
                 changed |= self._settle(held, now)
             elif not over and held.product is Product.MIS:
-                changed |= self._square_off(held, now, number=len(orders))
+                changed |= self._square_off(held, now, number=_square_offs(orders, held.contract))
         return changed
 
     def _settle(self, held: PaperHolding, now: datetime) -> bool:
@@ -336,6 +336,11 @@ def _merged(live: Position, held: PaperHolding) -> Position:
     else:
         average = (live.quantity * live.average_price + held.premium) / quantity
     return replace(live, quantity=quantity, average_price=average)
+
+
+def _square_offs(orders: Sequence[PaperOrder], contract: Contract) -> int:
+    """Return how often a contract was squared off: what another process does to other contracts changes no name."""
+    return sum(order.contract == contract and order.order_id.startswith(_SQUARED_OFF) for order in orders)
 
 
 def _fresh_id() -> str:

@@ -149,7 +149,8 @@ class Preview:
 
     Of a purchase `cash` is premium and charges together, paid; of an exit premium less charges, received. `worst_cost` is
     what the cap must hold. `capacity_lots` are the lots that could still be bought on each side before longs exceed
-    shorts, coming entries and live buys counted. `refusals` is empty when it may be confirmed.
+    shorts, coming entries and live buys counted. `refusals` is empty when it may be confirmed; `overridden` are those that
+    stand no more since the person wants it even so.
     """
 
     wanted: Wanted
@@ -170,6 +171,7 @@ class Preview:
     refusals: tuple[Refusal, ...]
     warnings: tuple[str, ...]
     policy_version: str
+    overridden: tuple[Refusal, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -189,13 +191,14 @@ class QuotedLeg:
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """What a preview promised, and a confirmation is held to."""
+    """What a preview promised, and a confirmation is held to. `overridden` is what was shown and wanted even so."""
 
     session_id: int
     deed: Deed
     even_so: bool
     policy_version: str
     legs: tuple[QuotedLeg, ...]
+    overridden: frozenset[Reason] = frozenset()
 
 
 def quoted(preview: Preview) -> Quoted:
@@ -207,7 +210,14 @@ def quoted(preview: Preview) -> Quoted:
         legs.append(QuotedLeg(leg.contract, leg.lots, leg.limit_price, leg.worst_price))
     if not preview.allowed:
         raise ValueError(f"refused: {preview.refusals[0].text}")
-    return Quoted(preview.session_id, preview.wanted.deed, preview.wanted.even_so, preview.policy_version, tuple(legs))
+    return Quoted(
+        preview.session_id,
+        preview.wanted.deed,
+        preview.wanted.even_so,
+        preview.policy_version,
+        tuple(legs),
+        frozenset(refusal.reason for refusal in preview.overridden),
+    )
 
 
 def as_card(preview: Preview) -> dict[str, Any]:

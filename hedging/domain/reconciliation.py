@@ -63,6 +63,10 @@ REMOVES = frozenset({Kind.SOLD_BY_HAND, Kind.SQUARED_OFF, Kind.EXPIRED, Kind.GON
 """Kinds that take units off our holdings."""
 
 
+ACTED_ON = REMOVES | {Kind.UNKNOWN_FILL}
+"""Kinds of which something follows beside the alert: at each second sight anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What we hold of one contract and product by our own fills and adjustments, in units."""
@@ -184,12 +188,14 @@ def compare(
     moment: Moment,
     unsettled: frozenset[Contract],
     expired: Mapping[tuple[Contract, Product], int] = MappingProxyType({}),
+    explained: Mapping[Contract, int] = MappingProxyType({}),
 ) -> tuple[Discrepancy, ...]:
     """Return every difference between our ledger and the broker's books, ours first, in a stable order.
 
     `unsettled` are contracts in which something of ours is live or has just filled: the position book may be a moment
     behind the trade book there, so nothing is said about them. `expired` are units that were taken off our holdings at their
-    expiry, which the broker may show for the rest of the day.
+    expiry, which the broker may show for the rest of the day; `explained` are units of today's sales by others for which ours
+    were taken off already.
     """
     found = list(_unknown_fills(own, books))
     unbooked = {(d.contract, d.product) for d in found}
@@ -205,7 +211,7 @@ def compare(
                 found += _lost_found(replace(line, held=line.held + expired.get(key, 0)), own)
             found += _expired(key, ours.get(key, 0))
         elif settled:
-            found += _difference(line, own, books, moment)
+            found += _difference(line, own, books, moment, explained.get(key[0], 0))
     found += _foreign_orders(own, books)
     return tuple(sorted(found, key=lambda d: d.kind in FOREIGN))
 
@@ -260,12 +266,14 @@ class _Line:
         return (order.contract, order.product) == (self.contract, self.product)
 
 
-def _difference(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Moment) -> Iterable[Discrepancy]:
+def _difference(
+    line: _Line, own: Sequence[OwnOrder], books: Books, moment: Moment, explained: int
+) -> Iterable[Discrepancy]:
     held, net = line.held, line.net
     if net == held:
         return
     if books.paper:
-        if line.product is Product.MIS and 0 <= net < held:
+        if line.product is Product.MIS and 0 <= net < held and held - net <= _left_paper(line, own, books):
             yield line.found(Kind.SQUARED_OFF, held - net, "no intraday holding outlives its day on paper either")
             return
         # Nobody else can touch paper: whatever else is beside our holdings is the account's own book.
@@ -275,13 +283,21 @@ def _difference(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Mome
     if lost:
         yield from lost
     elif held > 0 and net < held:
-        yield _shortage(line, own, books, moment)
+        yield _shortage(line, own, books, moment, explained)
         if net < 0:
             yield line.found(Kind.FOREIGN_POSITION, net)
     else:
         touched = held > 0 or any(line.is_of(order) and order.filled for order in own)
         kind = Kind.BOUGHT_BY_HAND if touched and net > 0 else Kind.FOREIGN_POSITION
         yield line.found(kind, net - max(held, 0))
+
+
+def _left_paper(line: _Line, own: Sequence[OwnOrder], books: Books) -> int:
+    """Return the units that surely left the paper book: squared off by it today, or of an earlier day, which it forgets."""
+    our_ids = {order.order_id for order in own}
+    closed = (t for t in books.trades if t.contract == line.contract and t.order_id not in our_ids)
+    today = sum(order.side.sign * order.filled for order in own if line.is_of(order))
+    return sum(trade.quantity for trade in closed if trade.side is Side.SELL) + max(0, line.held - today)
 
 
 def _lost_found(line: _Line, own: Sequence[OwnOrder]) -> Iterable[Discrepancy]:
@@ -307,12 +323,12 @@ def _overfilled(own: Sequence[OwnOrder], ours: Mapping[tuple[Contract, Product],
             )
 
 
-def _shortage(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Moment) -> Discrepancy:
+def _shortage(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Moment, explained: int) -> Discrepancy:
     missing = line.held - max(line.net, 0)
     our_ids = {order.order_id for order in own}
     others = [t for t in books.trades if t.contract == line.contract and t.order_id not in our_ids]
     sales = [trade for trade in others if trade.side is Side.SELL]
-    if sum(trade.quantity for trade in sales) < missing:
+    if sum(trade.quantity for trade in sales) - explained < missing:
         return line.found(Kind.GONE, missing, "no trade explains it")
     ids = ", ".join(sorted({trade.order_id for trade in sales})[:5])
     late = moment.squares_off_at is not None and moment.now >= moment.squares_off_at

@@ -65,9 +65,10 @@ _REMINDED = timedelta(minutes=20)  # wall time after which it is, while it lasts
 
 def tell_failure(*, session: TradingSession, what: str, error: Exception, now: datetime, wall_now: datetime) -> None:
     """Queue the alert that a tick of a session failed, unless the same was told lately: nothing was decided on it."""
-    title = redact(f"The {what} failed: {type(error).__name__}: {error}")[:200]
+    same = f"The {what} failed: {type(error).__name__}: "  # its words may hold a number that is another each time
+    title = redact(f"{same}{error}")[:200]
     told = Alert.objects.told_lately(wall_now=wall_now, within=_QUIET)
-    if told.filter(kind="cycle_failed", title=title, subject_id=session.pk).exists():
+    if told.filter(kind="cycle_failed", title__startswith=same, subject_id=session.pk).exists():
         return
     queue_alert(
         kind="cycle_failed",
@@ -106,7 +107,7 @@ def tell_set_back(*, session: TradingSession, now: datetime, wall_now: datetime)
         facts={
             "mode": session.mode,
             "until": f"{until.astimezone(IST):%H:%M:%S} IST",
-            "fix": "Hedge by hand until then",
+            "fix": "Hedge at the broker's terminal until then: here a purchase or a sale by hand waits too",
         },
         subject_kind="tradingsession",
         subject_id=session.pk,

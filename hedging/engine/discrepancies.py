@@ -21,6 +21,7 @@ from hedging.domain.facts import SETTLES_WITHIN, CycleFacts
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import LIVE, OrderStatus
 from hedging.domain.reconciliation import (
+    ACTED_ON,
     BLOCKS_BUYS,
     FOREIGN,
     KIND_TEXT,
@@ -110,6 +111,7 @@ def examine(
         moment=_moment(session, now),
         unsettled=_unsettled(rows, now),
         expired=_expired_today(session) if any(row.status == OrderStatus.LOST for row in rows) else {},
+        explained=_explained_today(session),
     )
     due, pending = _store(session, found, now=now, ports=ports)
     for difference in due:
@@ -190,6 +192,8 @@ def blocked_by(found: Sequence[Discrepancy]) -> tuple[str, ...]:
 
 
 def _books(positions: Sequence[Position], orders: OrderBook, trades: TradeBook, *, paper: bool) -> Books:
+    # A dry run shows the live trades too, and none of them is about what is held on paper.
+    kept = {row.order_id for row in orders.rows if row.paper} if paper else None
     return Books(
         positions=tuple(positions),
         orders=tuple(
@@ -205,7 +209,11 @@ def _books(positions: Sequence[Position], orders: OrderBook, trades: TradeBook, 
             )
             for row in orders.rows
         ),
-        trades=tuple(BrokerTrade(row.order_id, row.contract, row.side, row.quantity) for row in trades.rows),
+        trades=tuple(
+            BrokerTrade(row.order_id, row.contract, row.side, row.quantity)
+            for row in trades.rows
+            if kept is None or row.order_id in kept
+        ),
         paper=paper,
     )
 
@@ -259,6 +267,16 @@ def _expired_today(session: TradingSession) -> dict[tuple[Contract, Product], in
     return units
 
 
+def _explained_today(session: TradingSession) -> dict[Contract, int]:
+    """Return the units that were taken off for sales by others, which stand in the trade book for the rest of the day."""
+    units: dict[Contract, int] = {}
+    kinds = (AdjustmentKind.SOLD_BY_HAND.value, AdjustmentKind.SQUARED_OFF.value)
+    for row in Adjustment.objects.filter(session=session, kind__in=kinds).order_by("id"):
+        contract = Contract(Index(row.index), row.expiry, row.strike.normalize(), Right(row.right))
+        units[contract] = units.get(contract, 0) + row.quantity
+    return units
+
+
 def _moment(session: TradingSession, now: datetime) -> Moment:
     hours = acting_hours(session.trading_day)
     closes = None if hours is None else hours.closes
@@ -303,7 +321,9 @@ def _store(
             if difference in removed or (difference.kind not in REMOVES and difference.key not in check.told):
                 _tell(session, difference, now=now, ports=ports)
                 check.told.append(difference.key)
-        done = {difference.key for difference in due}
+        # What was told and asks for no act is known: nobody waits for a second reading of it, as long as it lasts.
+        known = {d.key for d in found if d.kind not in ACTED_ON and d.key in check.told}
+        done = known | {difference.key for difference in due}
         check.watched = {key: at.isoformat() for key, at in first.items() if key not in done}
         check.found = [as_card(difference) for difference in found]
         check.blocked = list(blocked_by(found))

@@ -236,6 +236,7 @@ def _preview(
         capacity_lots=capacity_lots(facts),
         gates=tuple(check.gate for check in checks),
         refusals=refusals_of(checks, even_so=wanted.even_so),
+        overridden=refusals_of([c for c in checks if c.overridable], even_so=False) if wanted.even_so else (),
         warnings=warnings_of(facts, wanted, legs, checks, margin),
         policy_version=policy_version(facts.policy),
     )

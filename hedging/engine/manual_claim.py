@@ -196,7 +196,9 @@ def _refusal(preview: Preview, quoted: Quoted) -> Refusal | None:
     if len(preview.legs) < len(quoted.legs):
         reason = Reason.DENY_BEYOND_HELD
         return Refusal(reason, REASON_TEXT[reason], "look at a new preview", {}, overridable=False)
-    return preview.refusals[0] if preview.refusals else None
+    # "Even so" was said of what the preview showed: what came since, nobody has looked at.
+    unseen = [refusal for refusal in preview.overridden if refusal.reason not in quoted.overridden]
+    return next(iter((*preview.refusals, *unseen)), None)
 
 
 def _decision(seen: Look, quoted: Quoted, by: By) -> ByHand:

@@ -12,6 +12,7 @@ from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.engine import audit
 from hedging.engine.day_end import summarize
 from hedging.engine.jumps import give_up_all
+from hedging.engine.paper import StoredPaperBook
 from hedging.engine.preflight import gate
 from hedging.engine.sessions import SessionRefused, effective_mode
 from hedging.models import HedgeOrder
@@ -42,6 +43,7 @@ _OF_THE_DAY = (
     "cooldown_seconds",
 )
 _BASELINE = ("baseline", "baseline_at", "baseline_source")
+_NO_BASELINE: dict[str, Any] = {"baseline": None, "baseline_at": None, "baseline_source": ""}
 _TIGHTER = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
 
 
@@ -117,7 +119,9 @@ def _leave(session: TradingSession, *, now: datetime, wall_now: datetime, actor:
 
 def _take_up(left: TradingSession, to: Mode, *, now: datetime) -> TradingSession:
     of_the_day = {name: getattr(left, name) for name in _OF_THE_DAY}
-    baseline = {name: getattr(left, name) for name in _BASELINE}
+    # A baseline was read with the paper of earlier days in the book, or without it: of the other mode it is not known then.
+    apart = bool(StoredPaperBook(account_id=left.account_id, day=left.trading_day).carried())
+    baseline = _NO_BASELINE if apart else {name: getattr(left, name) for name in _BASELINE}
     row, made = TradingSession.objects.select_for_update(of=("self",)).get_or_create(
         account_id=left.account_id,
         trading_day=left.trading_day,

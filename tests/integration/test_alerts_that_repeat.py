@@ -12,6 +12,7 @@ import pytest
 from hedging.brokers.base import BrokerStatus, UnreadableAnswer
 from hedging.domain.lifecycle import PreflightFailed
 from hedging.domain.reasons import Reason
+from hedging.engine.alerts import tell_failure, tell_set_back
 from hedging.engine.cycle import run_cycle
 from hedging.engine.orders import apply_event
 from hedging.engine.plan import plan_of
@@ -22,7 +23,8 @@ from schedule.calendar import IST
 from sessions_app.models import Mode, TradingSession
 from tests import factories as make
 from tests.integration import fake_exchange as fake
-from tests.integration.engine_world import POLICY, intent, slice_of, world
+from tests.integration.engine_world import NOW, POLICY, intent, slice_of, world
+from tests.integration.manual_world import buy, manual_world
 from tests.integration.test_books_behind import decided, over_the_trigger
 from tests.integration.test_engine_cycle import entry_soon, margin, reason
 
@@ -154,3 +156,19 @@ def test_two_slices_of_one_purchase_that_were_not_sent_are_told_of_as_one():
         moved = PreflightFailed(Reason.DENY_PRICE_MOVED, "moved")
         apply_event(order_id=order.pk, event=moved, now=place.clock.now(), wall_now=place.wall.now())
     assert Alert.objects.get(kind="intent_lapsed").severity == Severity.WARNING
+
+
+def test_a_failure_whose_words_differ_each_time_is_no_flood():
+    session = make.TradingSessionFactory()
+    for n in range(20):
+        at = NOW + timedelta(seconds=30 * n)
+        error = RuntimeError(f"deadlock detected: process {4000 + n} waits for ShareLock on transaction {9000 + n}")
+        tell_failure(session=session, what="margin check", error=error, now=at, wall_now=at)
+    assert Alert.objects.filter(kind="cycle_failed").count() == 1
+
+
+def test_after_a_clock_was_set_back_nobody_is_sent_to_a_page_that_refuses():
+    here = manual_world(held=2, last_action_at=NOW + timedelta(hours=1))
+    tell_set_back(session=here.session, now=NOW, wall_now=here.wall.now())
+    assert Reason.DENY_COOLDOWN in {refusal.reason for refusal in buy(here).refusals}
+    assert "broker's terminal" in Alert.objects.get(kind="clock_set_back").facts["fix"]

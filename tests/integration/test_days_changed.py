@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
 
+from hedging import wiring
 from hedging.brokers.base import BrokerUnavailable
 from hedging.domain.instruments import Index
 from hedging.domain.reasons import Reason
 from hedging.engine import ticks
+from hedging.engine.clock import VirtualClock
 from hedging.engine.day_end import close_early
 from hedging.engine.intents import record
 from hedging.engine.plan import plan_of
@@ -20,10 +23,10 @@ from hedging.engine.states import Act
 from hedging.models import AuditEvent, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
 from schedule.models import MarginParameters, TradingDay
-from sessions_app.models import PreflightRun, TradingSession
+from sessions_app.models import Mode, PreflightRun, TradingSession
 from tests import factories as make
 from tests.factories import TUESDAY
-from tests.integration.engine_world import POLICY, World, add, facts, hold, intent, leg, world
+from tests.integration.engine_world import NOW, POLICY, World, add, facts, hold, intent, leg, world
 
 pytestmark = pytest.mark.django_db
 WEDNESDAY = TUESDAY + timedelta(days=1)
@@ -249,3 +252,13 @@ def test_a_moved_session_wants_a_pre_flight_of_its_own():
     close_tuesday()
     open_again(place)
     assert due() == "session moved"
+
+
+def test_a_past_dry_run_whose_dated_rows_were_removed_is_closed_like_a_live_one():
+    here = world(mode=Mode.DRY_RUN)
+    MarginParameters.objects.all().delete()
+    tomorrow = NOW + timedelta(days=1)
+    by = wiring.rules()
+    by = replace(by, ports_for=lambda session: replace(wiring.ports_for(session), clock=VirtualClock(tomorrow)))
+    assert ticks.check_margin(now=tomorrow, rules=by)["closed"] == 1
+    assert not TradingSession.objects.get(pk=here.session.pk).is_open

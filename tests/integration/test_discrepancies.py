@@ -20,11 +20,13 @@ from hedging.domain.reasons import Reason
 from hedging.domain.reconciliation import compare
 from hedging.domain.snapshot import Position
 from hedging.engine import clock, discrepancies
-from hedging.engine.day_end import end_day
+from hedging.engine.day_end import close_early, end_day
 from hedging.engine.hours import acting_hours
 from hedging.engine.intents import record
 from hedging.engine.orders import apply_event
 from hedging.engine.pulse import take_pulse
+from hedging.engine.sessions import SessionRefused
+from hedging.engine.states import Act
 from hedging.management.commands import reconcile as command
 from hedging.models import Adjustment, AuditEvent, BookCheck, CycleKind, Fill, HedgeOrder, HedgeTransaction
 from hedging.selectors import holdings
@@ -465,3 +467,60 @@ def test_page_and_api_show_the_last_comparison_and_a_request_needs_a_living_work
 @pytest.fixture
 def _open_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hedging.access.may", lambda *_: True)
+
+
+def half_a_minute_of_reconciles(here: World) -> None:
+    for _ in range(6):
+        here.wait(5)
+        discrepancies.follow_up(session=here.session, ports=here.ports)
+
+
+def test_a_difference_that_lasts_keeps_no_session_from_being_closed_by_hand():
+    here = world()
+    scene.hold(here, 130)
+    here.exchange.accept(OrderRequest(CALL, Product.NRML, Side.BUY, 65, Decimal("4.50")))
+    refusals = []
+    for _ in range(10):
+        act = Act("alice", "done for today", here.clock.now(), here.wall.now())
+        try:
+            close_early(session=here.session, act=act, ports=here.ports, keep_hedges=True)
+            break
+        except SessionRefused as why:
+            refusals.append(why.message)
+        half_a_minute_of_reconciles(here)
+    assert len(refusals) == 1
+
+
+def test_a_lost_order_that_is_found_does_not_put_off_the_days_end():
+    here = world()
+    scene.intent(here)
+    HedgeOrder.objects.update(status=OrderStatus.LOST)
+    HedgeTransaction.objects.update(is_live=False)
+    here.exchange.foreign[CALL, Product.NRML] = 130
+    hours, tries = evening(here), 0
+    while not end_day(session=here.session, hours=hours, now=here.clock.now(), ports=here.ports):
+        tries += 1
+        assert tries == 1, "the day is still open"
+        half_a_minute_of_reconciles(here)
+
+
+def test_a_sale_by_hand_that_was_taken_off_already_explains_no_later_shortage():
+    here = world()
+
+    def look_twice() -> list[str]:
+        for _ in range(2):
+            done = discrepancies.examine(session=here.session, now=here.clock.now(), ports=here.ports)
+            here.wait(6)
+        return [difference.kind.value for difference in done.ours]
+
+    scene.hold(here, 65)
+    here.exchange.accept(OrderRequest(CALL, Product.NRML, Side.SELL, 65, Decimal("3.50")))
+    look_twice()
+    assert Adjustment.objects.get().kind == "sold_by_hand"
+    scene.hold(here, 65)  # bought again
+    here.wait(60)
+    assert look_twice() == []
+    here.exchange.foreign[CALL, Product.NRML] -= 65  # the position book says less for ten seconds
+    assert look_twice() == ["gone"]
+    rows = holdings(account_id=here.session.account_id, mode=here.session.mode, day=here.session.trading_day)
+    assert [row.quantity for row in rows] == [65]

@@ -12,7 +12,7 @@ from django.db import connection
 
 from hedging.brokers.base import BrokerUnavailable
 from hedging.brokers.openalgo.symbols import format_symbol
-from hedging.domain.instruments import Side
+from hedging.domain.instruments import Product, Side
 from hedging.domain.manual import Preview, quoted
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
@@ -26,7 +26,20 @@ from notifications.models import Alert
 from sessions_app.models import Mode, TradingSession, TradingState
 from tests import factories as make
 from tests.integration.engine_world import World
-from tests.integration.manual_world import ALICE, CALL, PUT, beat, buy, claim, exits, manual_world, request, rules
+from tests.integration.manual_world import (
+    ALICE,
+    CALL,
+    PUT,
+    SHORT_CALL,
+    SHORT_PUT,
+    beat,
+    buy,
+    claim,
+    exits,
+    manual_world,
+    request,
+    rules,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -360,3 +373,23 @@ def test_a_strike_that_is_kept_apart_since_the_preview_is_not_bought():
     with pytest.raises(ManualRefused) as refused:
         claim(place, preview)
     assert refused.value.code == Reason.DENY_QUARANTINED
+
+
+def test_even_so_overrides_what_was_shown_and_nothing_that_came_since():
+    here = manual_world(held=2, shorts=0)
+    shown = exits(here, (CALL, 2), even_so=True)
+    assert shown.allowed
+    assert not any("without a long" in words for words in shown.warnings)
+    here.exchange.foreign[SHORT_CALL, Product.NRML] = -130  # an entry fills between preview and confirmation
+    here.exchange.foreign[SHORT_PUT, Product.NRML] = -130
+    with pytest.raises(ManualRefused) as denied:
+        claim(here, shown)
+    assert denied.value.code == Reason.DENY_UNCOVERS_SHORT
+    assert not HedgeOrder.objects.filter(transaction__side="SELL").exists()
+
+
+def test_even_so_still_overrides_what_was_shown():
+    here = manual_world(held=2, shorts=2)
+    shown = exits(here, (CALL, 2), even_so=True)
+    assert any("without a long" in words for words in shown.warnings)
+    assert claim(here, shown).transaction_ids

@@ -19,7 +19,8 @@ from hedging.brokers.paper_margin import PaperMeaning
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
-from hedging.engine import clock, ticks
+from hedging.engine import clock, discrepancies, ticks
+from hedging.engine.baseline import capture_first_reading
 from hedging.engine.calibration_rows import measured_jumps
 from hedging.engine.day_end import end_day, summarize
 from hedging.engine.execution import send_order
@@ -33,7 +34,17 @@ from hedging.engine.ports import Ports
 from hedging.engine.pulse import take_pulse
 from hedging.engine.reconcile import ResolutionRefused, reconcile, resolve
 from hedging.engine.sessions import SessionRefused
-from hedging.models import AuditEvent, CycleKind, Fill, HedgeOrder, HedgeTransaction, JumpKind, MarginJump, Origin
+from hedging.models import (
+    Adjustment,
+    AuditEvent,
+    CycleKind,
+    Fill,
+    HedgeOrder,
+    HedgeTransaction,
+    JumpKind,
+    MarginJump,
+    Origin,
+)
 from hedging.selectors import day_ahead, feed, forecasts, holdings, session_facts, status, timetable, transactions
 from hedging.selectors.trades import TransactionFilter
 from notifications.models import Alert
@@ -534,3 +545,33 @@ def test_an_order_on_paper_is_not_settled_by_a_live_order_that_looks_like_it():
     with pytest.raises(ResolutionRefused, match="is a live order, ours is not"):
         resolve(order_id=slice_of(tx).pk, broker_order_id=real.order_id, actor="x", reason="y", ports=dry(place))
     assert slice_of(tx).status == OrderStatus.REVIEW
+
+
+def test_a_baseline_with_paper_in_it_is_not_taken_into_a_live_session():
+    here = paper_world(baseline=None, baseline_at=None)
+    paper_row(here, format_symbol(CALL))  # bought on paper yesterday, NRML
+    here.exchange.used = Decimal(500_000)  # real shorts kept overnight, of which the paper wings would release 200,000
+    here.exchange.added_by_basket = lambda _: Decimal(-200_000)
+    ports = dry(here)
+    known = facts(here, funds=ports.broker.funds(), positions=ports.broker.positions())
+    first = NOW + timedelta(hours=1)
+    assert capture_first_reading(session=here.session, facts=known, first_entry_at=first, ports=ports)
+    assert here.session.baseline == 300_000
+    live = switched(here, Mode.LIVE)
+    used = None if live.baseline is None else here.exchange.funds().utilised - live.baseline
+    assert used in {None, 0}, f"₹{used} of paper count as used margin of the live account"
+
+
+def test_a_live_short_of_the_same_contract_squares_no_paper_wing_off():
+    here = paper_world(account=make.AccountFactory.create(product="MIS"))
+    ports = dry(here)
+    tx = intent(here, product=Product.MIS.value)
+    send_order(order_id=slice_of(tx).pk, ports=ports)
+    here.wait(5)
+    reconcile(account_id=here.session.account_id, day=here.session.trading_day, ports=ports)
+    here.wait(60)
+    here.exchange.accept(OrderRequest(CALL, Product.MIS, Side.SELL, 130, Decimal("3.50")))  # the other tool's straddle
+    for _ in range(2):
+        discrepancies.examine(session=here.session, now=here.clock.now(), ports=ports)
+        here.wait(6)
+    assert list(Adjustment.objects.values_list("kind", flat=True)) == []

@@ -568,3 +568,37 @@ def test_the_page_wants_a_login_in_the_real_world(wired, client):
     answer = client.get("/preflight/")
     assert answer.status_code == 302
     assert settings.OPENALGO_API_KEY not in str(answer)
+
+
+def refused() -> None:
+    raise ConnectionError("refused")
+
+
+def test_a_slow_red_run_that_ends_after_a_green_one_does_not_close_the_gate_for_the_day(place):
+    between = []
+
+    def ping() -> None:
+        place.redis = lambda: None  # mended while the slow run still asks, and a second run begins
+        between.append(place.run("command"))
+        refused()
+
+    place.redis = ping
+    slow = place.run("again")
+    assert (between[0].verdict, slow.verdict) == ("green", "red")
+    assert gate.is_cleared(TradingSession.objects.get(pk=place.session.pk))
+    # Nobody would ask again, for the last run is green.
+    later = place.clock.now() + timedelta(hours=1)
+    assert runs.why_due(account=place.account, now=later, wall_now=place.wall()) == ""
+
+
+def test_a_slow_green_run_that_ends_after_a_red_one_does_not_open_the_gate(place):
+    between = []
+
+    def ping() -> None:
+        place.redis = refused
+        between.append(place.run("command"))
+
+    place.redis = ping
+    slow = place.run("again")
+    assert (between[0].verdict, slow.verdict) == ("red", "green")
+    assert not gate.is_cleared(TradingSession.objects.get(pk=place.session.pk))

@@ -345,3 +345,24 @@ def test_a_dry_run_is_given_a_reader_and_a_reader_has_nothing_that_writes():
         "basket_margin", "chain", "depth", "expiries", "funds", "order_book", "positions", "server_status", "spot",
         "trade_book",
     }  # fmt: skip
+
+
+def test_two_processes_at_once_square_off_each_wing_once():
+    day = Day()
+    day.buy(NEXT_WEEK, product=Product.MIS)
+    day.buy(Contract(Index.NIFTY, NEXT_WEEK.expiry, Decimal(25000), Right.PE), product=Product.MIS)
+    day.now = CLOSE - SQUARE_OFF
+    other, append = day.again(), day.book.append
+    seen: list[Any] = []
+
+    def slow(order):
+        done = append(order)
+        if not seen:
+            seen.append(order)
+            other.positions()  # another worker looks after the first of two was written
+        return done
+
+    setattr(day.book, "append", slow)  # noqa: B010 - its own type does not know that it can be replaced
+    day.broker.positions()
+    assert day.held() == {}
+    assert sum(row.quantity for row in day.broker.trade_book().rows if row.side is Side.SELL) == 260

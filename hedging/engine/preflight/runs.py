@@ -78,7 +78,9 @@ def run(*, around: Around, asked_by: str) -> PreflightRun:
         row.results = [_plain(result) for result in results]
         row.broker = around.server.broker if isinstance(around.server, ServerStatus) else ""
         row.save(update_fields=["verdict", "results", "broker"])
-        _open_or_close_the_gate(row)
+        overtaken = _is_overtaken(row)
+        if not overtaken:
+            _open_or_close_the_gate(row)
         audit.append(
             account_id=row.account_id,
             session_id=row.session_id,
@@ -91,7 +93,7 @@ def run(*, around: Around, asked_by: str) -> PreflightRun:
         )
         news = before is None or asked_by != "again" or before.failing != row.failing or _is_waking(before)
         # Without a session nothing asks again: whoever is silent now is told of now.
-        if news and not (_is_waking(row) and row.session is not None):
+        if news and not overtaken and not (_is_waking(row) and row.session is not None):
             _tell(row, results, wall_now=around.wall())
     return row
 
@@ -110,6 +112,17 @@ def _is_waking(row: PreflightRun) -> bool:
             break
         since = earlier.wall_at
     return abs(row.wall_at - since) < watchdog.SILENCE
+
+
+def _is_overtaken(row: PreflightRun) -> bool:
+    """Return whether a run of the same session that began later has ended already: what this one saw is older.
+
+    Asked under the session's lock, so that of two runs that end at once the later one has the last word.
+    """
+    if row.session_id is not None:
+        TradingSession.objects.select_for_update(of=("self",)).filter(pk=row.session_id).first()
+    later = PreflightRun.objects.filter(account_id=row.account_id, trading_day=row.trading_day, pk__gt=row.pk)
+    return later.filter(session_id=row.session_id).exclude(verdict="").exists()
 
 
 def _open_or_close_the_gate(row: PreflightRun) -> None:
