@@ -42,7 +42,9 @@ def test_the_day_is_hedged_by_what_was_found_out_about_the_broker(db, broker, fo
     assert {name: getattr(last, name) for name in found} == found
     assert last.error_pct is not None
     assert last.error_pct < Decimal(3)
-    assert (last.scan_pct, last.elm_pct) == pytest.approx((10.2, 2.5), abs=0.1)
+    assert (last.scan_pct, last.elm_pct) == pytest.approx(
+        (10.2, 2.5), abs=0.15
+    )  # prices move while funds are waited for
 
     # Nothing was refused that a hedge could have saved, and margin stayed under the trigger.
     assert figures["entries_refused"] == 0
