@@ -29,15 +29,27 @@ def csv_of(data: bytes) -> str:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as book:
-            sheets = sorted((int(m[1]), m[0]) for m in map(_SHEET.fullmatch, book.namelist()) if m)
-            if not sheets:
-                raise _refused("it holds no sheet")
             shared = "xl/sharedStrings.xml"
             strings = _Strings().read(_member(book, shared)) if shared in book.namelist() else []
-            rows = _Cells(strings).read(_member(book, sheets[0][1]))
+            cells = _Cells(strings)
+            rows = cells.read(_member(book, _first_sheet(book)))
     except _BROKEN as error:
         raise _refused(f"it is no workbook that can be read ({type(error).__name__})") from None
-    return _written(rows)
+    return _written(rows, cells.numbers)
+
+
+def _first_sheet(book: zipfile.ZipFile) -> str:
+    """Return the file of the first tab: files are numbered as the sheets were made, and tabs can be moved."""
+    sheets = sorted((int(m[1]), m[0]) for m in map(_SHEET.fullmatch, book.namelist()) if m)
+    if not sheets:
+        raise _refused("it holds no sheet")
+    order, targets = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+    if not {order, targets} <= set(book.namelist()):
+        return sheets[0][1]
+    named = _Attributes("sheet", "id").read(_member(book, order))
+    files = _Attributes("Relationship", "Target", by="Id").read(_member(book, targets))
+    first = files.get(next(iter(named), ""), "")
+    return first.removeprefix("/") if first.startswith("/") else f"xl/{first}"
 
 
 def _member(book: zipfile.ZipFile, name: str) -> bytes:
@@ -52,7 +64,7 @@ def _refused(wrong: str) -> ScheduleRefused:
     return ScheduleRefused([Problem(None, "", wrong, "save the sheet as .xlsx or as CSV UTF-8, and bring that")])
 
 
-def _written(rows: dict[int, dict[int, str]]) -> str:
+def _written(rows: dict[int, dict[int, str]], numbers: set[tuple[int, int]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     width = max((max(cells) + 1 for cells in rows.values() if cells), default=0)
@@ -60,7 +72,10 @@ def _written(rows: dict[int, dict[int, str]]) -> str:
     times = {column for column, name in header.items() if name.strip().lower() in {"entry_time", "exit_time"}}
     for number in range(1, max(rows, default=0) + 1):
         cells = rows.get(number, {})
-        line = [_shown(cells.get(column, ""), is_time=column in times) for column in range(width)]
+        line = [
+            _shown(text, is_time=column in times) if (number, column) in numbers else text
+            for column, text in ((column, cells.get(column, "")) for column in range(width))
+        ]
         out.write("\n") if not any(line) else writer.writerow(line)
     return out.getvalue()
 
@@ -109,6 +124,27 @@ class _Reader:
         raise _refused("it declares entities, which no spreadsheet does")
 
 
+class _Attributes(_Reader):
+    """One attribute of every element of a name, in their order: by another attribute, or by itself."""
+
+    def __init__(self, element: str, value: str, *, by: str = "") -> None:
+        super().__init__()
+        self.element, self.value, self.by = element, value, by or value
+        self.found: dict[str, str] = {}
+
+    def read(self, content: bytes) -> dict[str, str]:
+        self.parser.Parse(content, True)  # noqa: FBT003 - expat's signature
+        return self.found
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == self.element:
+            own = {key.rpartition(":")[2]: value for key, value in attributes.items()}
+            self.found[own.get(self.by, "")] = own.get(self.value, "")
+
+    def end(self, name: str) -> None:
+        pass
+
+
 class _Strings(_Reader):
     """The strings that cells share by number."""
 
@@ -135,6 +171,7 @@ class _Cells(_Reader):
         super().__init__()
         self.strings, self.kind = strings, ""
         self.rows: dict[int, dict[int, str]] = {}
+        self.numbers: set[tuple[int, int]] = set()
         self.place = (0, 0)
 
     def read(self, content: bytes) -> dict[int, dict[int, str]]:
@@ -156,6 +193,8 @@ class _Cells(_Reader):
             raise _refused("a cell does not say where it stands")
         if row > 2 * MOST_ROWS or column >= _MOST_COLUMNS:
             raise _refused("it has cells beyond any timetable")
+        if self.kind == "n":
+            self.numbers.add((row, column))
         cells = self.rows.setdefault(row, {})
         cells[column] = cells.get(column, "") + self._meant(text)
 

@@ -24,6 +24,13 @@ def contradiction(funds: Funds, positions: Sequence[Position]) -> str:
     return f"{CONTRADICTION}, and the position book has {shorts} short option{'s' if shorts > 1 else ''}"
 
 
+def vanished_collateral(funds: Funds, *, known: Decimal) -> str:
+    """Return why this collateral cannot be beside what was `known` (rupees) this morning, "" when it can."""
+    if funds.collateral or known <= 0:
+        return ""
+    return f"funds: collateral is 0, and was ₹{known:.0f} this morning"
+
+
 def too_little(
     *, used: Decimal, margin: Decimal, positions: Sequence[Position], realized_pnl: Decimal = Decimal(0)
 ) -> str:

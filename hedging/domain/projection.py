@@ -14,6 +14,7 @@ from hedging.domain.history import LAST_SAMPLES, LEAST_SAMPLES, PastJump, experi
 from hedging.domain.instruments import Index
 from hedging.domain.margin import MarginLine, MarginMarket, MarginParameters, MarketUnknown, Universe, rupees
 from hedging.domain.margin_profile import MarginProfile
+from hedging.domain.plausible import LEAST_SHARE
 from hedging.domain.policy import HedgePolicy
 
 HUNDRED = Decimal(100)
@@ -290,7 +291,12 @@ def _broker_figure(inputs: ProjectionInputs, entry: ComingEntry, engine: EngineF
         at_order, note = answer.used_after, "at order taken from used afterwards"
         if engine is not None:
             at_order += max(Decimal(0), engine.added_at_order - engine.added_used)
-    return SourceFigure(Source.BROKER, _plus(inputs.used_now, answer.used_after), at_order, plausible=True, note=note)
+    # Some adapters drop a leg that they do not know, without a word: what is left is no answer to the question.
+    believed = engine is None or engine.added_used <= 0 or answer.used_after >= engine.added_used * LEAST_SHARE
+    if not believed:
+        note = "basket answer is less than half of what our engine says: not believed"
+    used_after = _plus(inputs.used_now, answer.used_after)
+    return SourceFigure(Source.BROKER, used_after, at_order, plausible=believed, note=note)
 
 
 def _engine_figure(inputs: ProjectionInputs, engine: EngineFigures | None, note: str) -> SourceFigure:

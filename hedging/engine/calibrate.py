@@ -81,11 +81,31 @@ def find_out(*, session: TradingSession, plan: DayPlan, now: datetime, ports: Po
         )
         note = "no basket call: learned from fills" if jumps else "no basket call, and no fill to learn from yet"
         evidence = Evidence(funds=seen.funds_card(), jumps=measured, note=note)
-        return keep(session=session, found=found, evidence=evidence, now=now, ports=ports)
+        return keep(
+            session=session, found=_funds_as_known(found, seen, session), evidence=evidence, now=now, ports=ports
+        )
     except (BrokerError, ProbeUnanswered, MarketUnknown) as error:
         raise CalibrationFailed(str(error)) from error
     evidence = Evidence(probes=[probe_card(reading) for reading in readings], funds=seen.funds_card())
-    return keep(session=session, found=found, evidence=evidence, now=now, ports=ports)
+    return keep(session=session, found=_funds_as_known(found, seen, session), evidence=evidence, now=now, ports=ports)
+
+
+def _funds_as_known(found: CalibrationFacts, seen: _Seen, session: TradingSession) -> CalibrationFacts:
+    """Return `found` with what the account's last calibration knew of its funds, which no probe asks about.
+
+    A flat account learns it again; one that holds shorts overnight shows no change of funds from which it could.
+    """
+    if not seen.positions:
+        return found
+    rows = Calibration.objects.filter(account_id=session.account_id, trading_day__lte=session.trading_day)
+    last = rows.order_by("-trading_day", "-id").first()
+    if last is None:
+        return found
+    return replace(
+        found,
+        premium_in_used=last.premium_in_used if found.premium_in_used is None else found.premium_in_used,
+        cash_is_net=last.cash_is_net if found.cash_is_net is None else found.cash_is_net,
+    )
 
 
 class _Seen:
@@ -113,7 +133,12 @@ class _Seen:
 
     def funds_card(self) -> dict[str, Any]:
         """Return the funds as they are stored, for the comparison after the first fills."""
-        return {"cash": str(self.funds.available_cash), "used": str(self.funds.utilised), "flat": not self.positions}
+        return {
+            "cash": str(self.funds.available_cash),
+            "used": str(self.funds.utilised),
+            "collateral": str(self.funds.collateral),
+            "flat": not self.positions,
+        }
 
     def _price(self, position: Position) -> Decimal:
         price = self.prices.get(position.contract, position.last)

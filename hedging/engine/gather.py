@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from math import ceil
 from typing import Any
 
 from hedging.brokers.base import BrokerError, BrokerUnavailable, MarginLeg, MarketReader
@@ -15,7 +16,7 @@ from hedging.domain.entries import ComingEntry, in_time_order, waits_for_exit
 from hedging.domain.facts import SETTLES_WITHIN, CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
 from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
-from hedging.domain.plausible import contradiction
+from hedging.domain.plausible import contradiction, vanished_collateral
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
 from hedging.domain.snapshot import BasketMargin, Chain, Depth, Funds, Position
@@ -90,7 +91,7 @@ class Gatherer:
             # The first short may have filled between the two readings, and an adapter fails for a moment: ask once more.
             funds = self._read("funds", self._reader.funds)
         seen_at = max(now, self._ports.clock.now())
-        if funds is not None and (why := contradiction(funds, positions or ())):
+        if funds is not None and (why := contradiction(funds, positions or ()) or self._lost_collateral(funds)):
             self._unknown = self._unknown or why
             funds = None
         if funds is not None and self._is_stale(funds):
@@ -149,8 +150,7 @@ class Gatherer:
     def prices(self, facts: CycleFacts) -> CycleFacts:
         """Read the option chain, and resolve the legs of every entry that is near at the strikes of this moment."""
         session = facts.session
-        # Candidates lie within the outer bound; what the book holds farther out is priced by the position book.
-        strikes = min(LONGEST_CHAIN, int(facts.spec.otm_max / facts.spec.strike_step) + STRIKES_BEYOND_BOUND)
+        strikes = min(LONGEST_CHAIN, ceil(self._reach(facts)) + STRIKES_BEYOND_BOUND)
         chain = self._read("option chain", lambda: self._reader.chain(session.index, session.expiry, strikes))
         if chain is None:
             return replace(facts, unknown=self._unknown)
@@ -169,6 +169,26 @@ class Gatherer:
         waiting = {e.portfolio for e in due if waits_for_exit(e.at, exits, now=facts.now)}
         coming = tuple(entry for entry in due if entry.portfolio not in waiting)
         return replace(facts, chain=chain, coming=coming, soon=soon, waiting=tuple(sorted(waiting)))
+
+    def _reach(self, facts: CycleFacts) -> Decimal:
+        """Return the strike steps within which all lies that wants a price: candidates, legs still to come, what is held.
+
+        One leg without a price makes everything unknown, some brokers' position books have no prices, and a wing that the
+        chain does not quote is never sold.
+        """
+        spec, session = facts.spec, facts.session
+        legs = [leg.offset for e in self._plan.of(session) if e.entry_at > facts.seen_at for leg in e.legs]
+        bound = max(spec.otm_max / spec.strike_step, *map(Decimal, map(abs, legs)), Decimal(0))
+        strikes = [
+            p.contract.strike
+            for p in facts.positions or ()
+            if (p.contract.index, p.contract.expiry) == (session.index, session.expiry)
+        ]
+        if not strikes:
+            return bound
+        # Where nobody has seen the index yet, it is taken to lie within what is held: this chain tells it for the next one.
+        seen = [self._spots[0][1]] if self._spots else [min(strikes), max(strikes)]
+        return max(bound, *(abs(strike - spot) / spec.strike_step for strike in strikes for spot in seen))
 
     def depth(self, contract: Contract) -> Depth | None:
         """Read the price ladder of one contract; `None` when it cannot be read."""
@@ -201,6 +221,12 @@ class Gatherer:
 
     def _age_seconds(self, read_at: datetime) -> float:
         return (self._ports.wall() - read_at).total_seconds()
+
+    def _lost_collateral(self, funds: Funds) -> str:
+        row = self._session.calibration
+        today = row is not None and row.trading_day == self._session.trading_day
+        known = Decimal(row.funds.get("collateral", 0)) if row is not None and today else Decimal(0)
+        return vanished_collateral(funds, known=known)
 
     def _is_stale(self, funds: Funds) -> bool:
         age = self._age_seconds(funds.read_at)

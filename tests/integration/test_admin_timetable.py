@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from hedging.domain.instruments import Index
 from hedging.engine import clock
 from hedging.models import AuditEvent
+from schedule import excel
 from schedule.calendar import load_calendar
 from schedule.entries import entries_on
 from schedule.models import StrategyEntry, TradingDay
@@ -414,3 +415,23 @@ def test_a_workbook_that_unpacks_to_more_than_any_timetable_is_refused(trader):
         "more than any timetable"
         in shown(trader, "", file=SimpleUploadedFile("t.xlsx", out.getvalue())).content.decode()
     )
+
+
+def test_the_first_tab_is_read_wherever_it_stands_in_the_archive():
+    order = '<sheet name="new" sheetId="2" r:id="rId2"/><sheet name="old" sheetId="1" r:id="rId1"/>'
+    files = "".join(f'<Relationship Id="rId{n}" Target="worksheets/sheet{n}.xml"/>' for n in (1, 2))
+    row = f"{HEADER_CELLS}<row>{ROW_CELLS}{TIMES}</row>"
+    out = io.BytesIO(workbook(row))
+    with zipfile.ZipFile(out, "a") as book:
+        book.writestr(
+            "xl/worksheets/sheet2.xml", f"<worksheet><sheetData>{row.replace('14:15', '15:15')}</sheetData></worksheet>"
+        )
+        book.writestr("xl/workbook.xml", f"<workbook><sheets>{order}</sheets></workbook>".replace("r:id", "id"))
+        book.writestr("xl/_rels/workbook.xml.rels", f"<Relationships>{files}</Relationships>")
+    assert "15:15" in excel.csv_of(out.getvalue())
+
+
+@pytest.mark.parametrize("name", ["007", "1E5", "1.50"])
+def test_a_text_that_looks_like_a_number_stays_as_it_was_written(name):
+    strings = "<sst>" + "".join(f"<si><t>{text}</t></si>" for text in (*STRINGS[:-1], name)) + "</sst>"
+    assert f",{name}," in excel.csv_of(workbook(HEADER_CELLS + f"<row>{ROW_CELLS}{TIMES}</row>", strings))

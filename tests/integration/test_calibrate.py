@@ -325,3 +325,32 @@ def test_asking_twice_by_hand_keeps_both_rows(at_the_desk):
             session=at_the_desk.session, plan=at_the_desk.plan, now=at_the_desk.clock.now(), ports=at_the_desk.ports
         )
     assert Calibration.objects.count() == 2
+
+
+def test_what_fills_told_about_funds_is_still_known_the_next_morning_beside_an_overnight_book():
+    place = Place("dhan")
+    place.tick()
+    place.probed.trade(Side.SELL, lots=4)
+    learned = place.tick(minutes=1)
+    assert (learned.cash_is_net, learned.premium_in_used) == (True, True)
+    true = place.probed.exchange.funds().free.quantize(Decimal("0.01"))
+    Calibration.objects.update(trading_day=make.TUESDAY - timedelta(days=7))
+    place.session.calibration = Calibration.objects.latest("id")
+    row = place.tick(minutes=1)
+    assert (row.trading_day, row.cash_is_net, row.premium_in_used) == (make.TUESDAY, True, True)
+    assert meaning_of(place.session).free(place.probed.broker.funds()) == true
+
+
+def test_a_flat_morning_learns_funds_again():
+    place = Place("dhan")
+    make.CalibrationFactory.create(
+        account=place.session.account, trading_day=make.TUESDAY - timedelta(days=7), cash_is_net=True, premium_in_used=True
+    )
+    row = place.tick()
+    assert (row.cash_is_net, row.premium_in_used) == (None, None)
+
+
+def test_collateral_is_kept_with_the_funds_of_a_calibration():
+    place = Place("zerodha")
+    place.probed.exchange.account.collateral = Decimal(200_000)
+    assert Decimal(place.tick().funds["collateral"]) == 200_000

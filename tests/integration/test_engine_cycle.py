@@ -170,7 +170,7 @@ def test_used_margin_of_zero_beside_a_short_is_unknown_and_told_once():
 
 def test_funds_that_are_behind_the_first_entry_of_a_day_are_told_of_after_a_minute():
     place = world()
-    plan = entry_soon(place, minutes=1)
+    plan = entry_soon(place, lots=1, minutes=1)
     assert reason(place, plan=plan, after=0) == Reason.HOLD_WITHIN_BUDGET
     place.wait(60)
     place.exchange.foreign[short()] = -65
@@ -885,3 +885,78 @@ def test_an_index_that_stands_still_holds_a_need_and_says_so():
     assert place.alerts() == ["data_unknown"]
     make.MarginSnapshotFactory.create(session=place.session, at=place.clock.now(), spot=spot + 1)
     assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+
+
+# --- how far the chain reaches --------------------------------------------------------------------------------------------
+
+
+def as_a_server(place: World) -> None:
+    """Let the exchange answer chains as OpenAlgo does: so many strikes on each side of the money, and no others."""
+    whole = place.exchange.chain
+
+    def near(index: Index, expiry: date, strikes_each_side: int) -> Chain:
+        found = whole(index, expiry, strikes_each_side)
+        reach = strikes_each_side * 50
+        return replace(found, quotes={c: q for c, q in found.quotes.items() if abs(c.strike - found.spot) <= reach})
+
+    place.exchange.chain = near  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("minutes", [4, 12], ids=["in the lookahead", "in the exit buffer"])
+def test_an_entry_whose_own_wings_lie_beyond_our_bound_hides_no_need_of_the_one_before(minutes):
+    place = world()
+    place.exchange.added_by_basket = margin(1000)
+    plan = entry_soon(place)
+    for right, strike in ((Right.CE, 27500), (Right.PE, 24500)):
+        place.exchange.quote(Contract(Index.NIFTY, make.TUESDAY, Decimal(strike), right), "0.90", "1.00")
+    as_a_server(place)
+    (mine,) = plan.entries
+    wings = tuple(LegTemplate(right, Side.BUY, 30, 1) for right in Right)
+    fly = replace(
+        mine, portfolio="FLY", entry_at=place.clock.now() + timedelta(minutes=minutes), legs=mine.legs + wings
+    )
+    assert reason(place, plan=replace(plan, entries=(mine, fly))) == Reason.ADD_PROJECTION_OVER_TRIGGER
+
+
+@pytest.mark.parametrize("units", [65, -65])
+def test_a_position_far_out_is_priced_by_the_chain_where_the_position_book_has_no_prices(units):
+    place = world()
+    place.exchange.added_by_basket = margin(1000)
+    plan = entry_soon(place)
+    far = replace(CALL, strike=Decimal(27300))
+    place.exchange.quote(far, "0.90", "1.00")
+    as_a_server(place)
+    place.exchange.used = Decimal(200_000)
+    place.exchange.foreign[short(far)] = units
+    priced = place.exchange.positions
+    place.exchange.positions = lambda: tuple(replace(row, last=None) for row in priced())  # type: ignore[method-assign]
+    assert reason(place, plan=plan) == Reason.HOLD_DATA_UNKNOWN  # nobody has seen the index yet
+    assert reason(place, plan=plan) == Reason.ADD_PROJECTION_OVER_TRIGGER
+
+
+def test_a_wing_from_which_the_index_has_moved_away_is_sold_when_nothing_needs_it():
+    place = world()
+    wing = replace(CALL, strike=Decimal(27300))
+    place.exchange.quote(wing, "3.00", "3.10")
+    as_a_server(place)
+    hold(place, 260, contract=wing)
+    make.MarginSnapshotFactory.create(session=place.session, at=place.clock.now() + timedelta(seconds=150), spot=26000)
+    assert reason(place, after=180) == Reason.UNWIND_SHORTS_GONE
+
+
+def test_collateral_that_an_adapter_did_not_get_buys_no_hedge():
+    place = world()
+    known = make.CalibrationFactory.create(
+        account=place.session.account, error_pct=None, funds={"collateral": "1500000"}
+    )
+    TradingSession.objects.update(calibration=known)
+    place.exchange.cash, place.exchange.used = Decimal(700_000), Decimal(300_000)
+    place.exchange.foreign[short(PUT)] = -65
+    place.exchange.added_by_basket = margin(1000)
+    plan = entry_soon(place, lots=2)
+    collateral, without = Decimal(1_500_000), place.exchange.funds
+    place.exchange.funds = lambda: replace(without(), collateral=collateral)  # type: ignore[method-assign]
+    assert reason(place, plan=plan, after=0) == Reason.HOLD_WITHIN_BUDGET
+    collateral = Decimal(0)
+    assert reason(place, plan=plan) == Reason.HOLD_DATA_UNKNOWN
+    assert "collateral is 0" in Alert.objects.get(kind="data_unknown").facts["unknown"]

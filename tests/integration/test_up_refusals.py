@@ -18,6 +18,7 @@ from config.local import postgres, redis
 from config.local.places import Places, places_of
 from config.local.processes import LocalServerError, Lock
 from config.local.supervisor import Supervisor
+from config.schema import claim_database
 from hedging.management.commands.up import Command as Up
 from tests import factories as make
 from tests.ports import free_ports
@@ -194,3 +195,12 @@ def test_without_any_redis_server_the_line_says_how_to_get_one(monkeypatch, tmp_
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LocalServerError, match=r"make setup`, install Redis, or set REDIS_URL=redis://host:6379/0$"):
         redis.program(places_of(tmp_path / "var"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_installation_on_one_database_is_refused_until_the_first_has_ended():
+    first = claim_database()
+    with pytest.raises(CommandError, match="Another installation works on the database"):
+        claim_database()
+    first.close()
+    claim_database().close()

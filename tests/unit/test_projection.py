@@ -193,3 +193,19 @@ def test_an_entry_without_legs_is_a_mistake():
 def test_a_budget_of_nothing_is_refused():
     with pytest.raises(ValueError, match="budget"):
         project(inputs(straddle(), budget=Decimal(0)))
+
+
+@pytest.mark.parametrize(
+    ("share", "decided_by"),
+    [
+        ("0.05", {Source.BROKER, Source.ENGINE}),
+        ("0.49", {Source.BROKER, Source.ENGINE}),
+        ("0.51", {Source.BROKER}),
+    ],
+)
+def test_a_basket_answer_from_which_a_leg_was_dropped_is_not_believed_beside_an_uncalibrated_engine(share, decided_by):
+    answer = BrokerIncrement(ONE_STRADDLE * Decimal(share), None, age_seconds=2)
+    profile = replace(CALIBRATED, error_pct=None)
+    found = project(inputs(straddle(lots=3), (entry(),), profile=profile, broker={"E4": answer}))
+    assert set(found.entries[0].decided_by) == decided_by
+    assert found.need is True

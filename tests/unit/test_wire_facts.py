@@ -525,3 +525,27 @@ def test_a_number_without_end_is_refused_and_not_kept(text, read, refusal):
     with pytest.raises(refusal):
         read(text)
     assert [values._amount_or_none.cache_info().currsize, parse_symbol.cache_info().currsize] == kept
+
+
+UNTRANSLATED = (
+    "NIFTY2610526000CE",  # Zerodha, Fyers: weekly options of January to September
+    "NIFTY 26000 CE 05 JAN 26",  # Upstox
+    "NIFTY-Jan2026-26000-CE",  # Dhan
+    "NIFTY05JAN26C26000",  # Shoonya, Flattrade
+    "NSE:NIFTY2610526000CE",
+)
+
+
+@pytest.mark.parametrize("symbol", UNTRANSLATED)
+@pytest.mark.parametrize("product", ["NRML", "D", "MARGIN"])
+def test_a_position_in_the_brokers_own_spelling_is_not_overlooked(symbol, product):
+    with pytest.raises(UnreadableAnswer, match="master contract"):
+        wire.parse_positions(position_with(symbol=symbol, product=product))
+
+
+@pytest.mark.parametrize("symbol", UNTRANSLATED)
+def test_an_order_in_the_brokers_own_spelling_is_not_taken_for_another_contract(symbol):
+    body = body_of("live/orderbook__mixed")
+    body["data"]["orders"][0] |= {"symbol": symbol, "exchange": "NFO"}
+    with pytest.raises(UnreadableAnswer, match="master contract"):
+        wire.parse_order_book(success(body["data"]))

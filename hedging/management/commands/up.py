@@ -18,7 +18,7 @@ from config.local.processes import LocalServerError
 from config.local.stack import Stack
 from config.local.supervisor import Supervisor, claimed
 from config.preflight import check_openalgo, check_redis
-from config.schema import create_database, why_unreachable
+from config.schema import claim_database, create_database, why_unreachable
 from config.servers import SIMULATOR
 from hedging.engine.sessions import live_closed
 from sessions_app.models import TradingSession
@@ -74,6 +74,7 @@ class Command(BaseCommand):
         else:
             check_redis()
         create_database()
+        self._claim = claim_database()  # kept open, and so held, until this process ends
         if openalgo_fails is not None:
             self._go_on_without(openalgo_fails)
         self._prepare_database()

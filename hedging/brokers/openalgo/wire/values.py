@@ -12,7 +12,7 @@ from typing import cast
 
 from hedging.brokers.base import BrokerStatus, UnreadableAnswer
 from hedging.brokers.openalgo.symbols import UnknownSymbol, parse_symbol
-from hedging.domain.instruments import Contract, Index, Product, Side
+from hedging.domain.instruments import Contract, Exchange, Index, Product, Side
 
 Json = dict[str, object]
 
@@ -26,6 +26,9 @@ _NUMBERS = (int, float, Decimal, str)
 _LONGEST_KEPT = 64
 _ORDER_ID = re.compile(r"[!-~]{1,60}")
 _OURS = re.compile(rf"({'|'.join(Index.__members__)})\d{{2}}[A-Z].*(CE|PE)", re.IGNORECASE | re.DOTALL)
+_NAMED_LIKE_OURS = re.compile(rf"(?:[A-Z]+:)?({'|'.join(Index.__members__)})(?![A-Z])", re.IGNORECASE)
+_TRANSLATED = re.compile(r".+\d{2}[A-Z]{3}\d{2}(?:FUT|\d{1,40}(?:\.\d{1,9})?(?:CE|PE))")
+_DERIVATIVES = frozenset(exchange.value for exchange in Exchange)
 _SIDES = {side.value: side for side in Side}
 _STATUS_WORDS = {
     "complete": BrokerStatus.COMPLETE,
@@ -183,11 +186,14 @@ def contract_or_none(symbol: object, exchange: object) -> Contract | None:
     """Return the option of an index that we know, `None` for everything else (futures, equities, null).
 
     A symbol that looks like one of our options and cannot be read, or sits on another exchange, is an error:
-    to overlook a short would be worse than to read nothing.
+    to overlook a short would be worse than to read nothing. So is one in the broker's own spelling, which some adapters
+    leave where OpenAlgo's master contract is not loaded.
     """
     if not isinstance(symbol, str):
         return None
     contract = _option_in(symbol) if len(symbol) <= _LONGEST_KEPT else _option_in.__wrapped__(symbol)
+    if contract is None and str(exchange) in _DERIVATIVES and _is_untranslated(symbol.strip()):
+        raise UnreadableAnswer(f"{_shown(symbol)} is no symbol of OpenAlgo: its master contract is not loaded")
     if contract is not None and str(exchange) != contract.exchange:
         raise UnreadableAnswer(f"{symbol} on exchange {_shown(exchange)}, not on {contract.exchange}")
     return contract
@@ -201,6 +207,10 @@ def _option_in(symbol: str) -> Contract | None:
         return parse_symbol(symbol)
     except UnknownSymbol as error:
         raise UnreadableAnswer(str(error)) from None
+
+
+def _is_untranslated(symbol: str) -> bool:
+    return _NAMED_LIKE_OURS.match(symbol) is not None and _TRANSLATED.fullmatch(symbol) is None
 
 
 def _plain(number: Decimal) -> str:
