@@ -344,7 +344,10 @@ def test_what_fills_told_about_funds_is_still_known_the_next_morning_beside_an_o
 def test_a_flat_morning_learns_funds_again():
     place = Place("dhan")
     make.CalibrationFactory.create(
-        account=place.session.account, trading_day=make.TUESDAY - timedelta(days=7), cash_is_net=True, premium_in_used=True
+        account=place.session.account,
+        trading_day=make.TUESDAY - timedelta(days=7),
+        cash_is_net=True,
+        premium_in_used=True,
     )
     row = place.tick()
     assert (row.cash_is_net, row.premium_in_used) == (None, None)

@@ -620,4 +620,68 @@ ENDING = (
     ),
 )
 
-MUTANTS = DECIDING + CLAIMING + SENDING + ENDING
+BESIDE = (
+    Mutant(
+        invariant=12,
+        guard="an option in the broker's own spelling is nothing that may be left out",
+        file="hedging/brokers/openalgo/wire/values.py",
+        old=" and _is_untranslated(symbol.strip()):",
+        new=" and False:",
+        tests=("unit/test_wire_facts.py::test_a_position_in_the_brokers_own_spelling_is_not_overlooked",),
+    ),
+    Mutant(
+        invariant=13,
+        guard="of two pre-flights at once the one that began later has the last word",
+        file="hedging/engine/preflight/runs.py",
+        old="        if not overtaken:\n",
+        new="        if True:\n",
+        tests=(
+            "integration/test_preflight.py::test_a_slow_red_run_that_ends_after_a_green_one_does_not_close_the_gate_for_the_day",
+            "integration/test_preflight.py::test_a_slow_green_run_that_ends_after_a_red_one_does_not_open_the_gate",
+        ),
+    ),
+    Mutant(
+        invariant=5,
+        guard='"even so" is said of what was shown',
+        file="hedging/engine/manual_claim.py",
+        old="(*preview.refusals, *unseen)",
+        new="preview.refusals",
+        tests=("integration/test_manual_claims.py::test_even_so_overrides_what_was_shown_and_nothing_that_came_since",),
+    ),
+    Mutant(
+        invariant=5,
+        guard="a sale by others explains one shortage",
+        file="hedging/domain/reconciliation.py",
+        old=" - explained < missing:",
+        new=" < missing:",
+        tests=(
+            "integration/test_discrepancies.py::test_a_sale_by_hand_that_was_taken_off_already_explains_no_later_shortage",
+        ),
+    ),
+    Mutant(
+        invariant=7,
+        guard="only the paper book squares paper off",
+        file="hedging/domain/reconciliation.py",
+        old=" and held - net <= _left_paper(line, own, books):",
+        new=":",
+        tests=("integration/test_paper_modes.py::test_a_live_short_of_the_same_contract_squares_no_paper_wing_off",),
+    ),
+    Mutant(
+        invariant=7,
+        guard="a baseline that has paper in it is none of the live session's",
+        file="hedging/engine/modes.py",
+        old="_NO_BASELINE if apart else {",
+        new="{",
+        tests=("integration/test_paper_modes.py::test_a_baseline_with_paper_in_it_is_not_taken_into_a_live_session",),
+    ),
+    Mutant(
+        invariant=1,
+        guard="an order that nobody can date since the clock was set back is looked for",
+        file="hedging/engine/reconcile.py",
+        old=" > too_long or is_ahead(row.touched_wall, wall_now)",
+        new=" > too_long",
+        tests=(f"{_RECONCILE}test_the_order_of_a_dead_sender_is_looked_for_though_the_clock_was_set_back",),
+    ),
+)
+
+MUTANTS = DECIDING + CLAIMING + SENDING + ENDING + BESIDE
