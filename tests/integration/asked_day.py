@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +21,7 @@ from hedging.api import analytics, session_changes
 from hedging.api.document import openapi_document
 from hedging.engine import clock
 from tests import factories as make
-from tests.integration.engine_world import NOW, World
+from tests.integration.engine_world import CALL, NOW, World, intent
 from tests.integration.manual_world import manual_world, rules
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "8"))
@@ -52,7 +53,7 @@ def morning() -> World:
     """Write a morning with shorts, hedges held, an order on its way, a green pre-flight, workers alive, and a second account."""
     place = manual_world(held=1, preflight="green", cleared_at=NOW)
     place.exchange.used = Decimal(960_000)  # over the trigger: the what-if chooses a hedge
-    make.HedgeOrderFactory.create(transaction__decision__session=place.session, transaction__strike=27000)
+    intent(place, contract=replace(CALL, strike=Decimal(27000)))
     make.AccountFactory.create(name=SECOND_ACCOUNT)
     return place
 
