@@ -63,6 +63,16 @@ def session_of(account: str | None, *, now: datetime) -> TradingSession:
     return session
 
 
+def session_meant(account: str | None, *, now: datetime) -> TradingSession:
+    """Return the session that is to be changed or ordered by: like `session_of`, and never a guess among several open ones.
+
+    Raises `Refused` (NO_SESSION, ACCOUNT_NEEDED).
+    """
+    if account is None and TradingSession.objects.open().count() > 1:
+        raise Refused("ACCOUNT_NEEDED", "Sessions of several accounts are open: name one as `account`.")
+    return session_of(account, now=now)
+
+
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception into an answer; None for what nobody foresaw, which Django logs and answers with a 500."""
     error = _refusal_of(error)

@@ -13,7 +13,7 @@ from hedging.access import Scope
 from hedging.api import inputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.describe import tells
-from hedging.api.errors import no_session
+from hedging.api.errors import session_meant
 from hedging.api.outputs.sessions import HaltOutput
 from hedging.engine import clock
 from hedging.engine.states import (
@@ -39,7 +39,7 @@ class HaltView(Endpoint):
         example="halt",
         body=inputs.HaltInput,
         sent={"reason": "news"},
-        refusals=["NO_SESSION"],
+        refusals=["NO_SESSION", "ACCOUNT_NEEDED"],
     )
     def post(self, request: Request) -> Response:
         """Tighten the trading state; what is tighter already stays so."""
@@ -66,7 +66,7 @@ class ResumeView(Endpoint):
         example="halt",
         body=inputs.ResumeInput,
         sent={"reason": "the feed is back"},
-        refusals=["NO_SESSION"],
+        refusals=["NO_SESSION", "ACCOUNT_NEEDED"],
     )
     def post(self, request: Request) -> Response:
         """Resume; a session's own halt outlives that of the installation, and the other way round."""
@@ -86,10 +86,7 @@ def _session(wanted: dict[str, Any], act: Act) -> TradingSession | None:
     """Return the session that is meant, `None` for the whole installation."""
     if wanted["scope"] == "installation":
         return None
-    session = selectors.current_session(now=act.now, account=wanted.get("account"))
-    if session is None:
-        raise no_session()
-    return session
+    return session_meant(wanted.get("account"), now=act.now)
 
 
 def _answer(session: TradingSession | None, *, changed: bool) -> Response:

@@ -23,7 +23,7 @@ class NothingInput(StrictSerializer):
 
 
 class AccountInput(BodySerializer):
-    """Which account; the only one, or the one with the newest session, when it is not named."""
+    """Which account: to be named where sessions of several are open."""
 
     account = serializers.CharField(required=False, max_length=60)
 
@@ -72,6 +72,7 @@ class PageQuery(StrictSerializer):
 class TransactionsQuery(PageQuery):
     """Filters of the history, and where its page begins."""
 
+    account = serializers.CharField(required=False, max_length=60)
     side = serializers.ChoiceField(required=False, choices=[side.value for side in Side])
     mode = serializers.ChoiceField(required=False, choices=[mode.value for mode in Mode])
     origin = serializers.ChoiceField(required=False, choices=[origin.value for origin in Origin])

@@ -15,7 +15,7 @@ from hedging.access import Scope
 from hedging.api import inputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.describe import tells
-from hedging.api.errors import Refused, session_of
+from hedging.api.errors import Refused, session_meant
 from hedging.api.outputs.manual import ClaimedOutput, OfferOutput
 from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.manual import Deed, Wanted, WantedLeg
@@ -65,7 +65,7 @@ class ManualView(Endpoint):
         return Response(preview.data)
 
     def _offer(self, legs: Sequence[WantedLeg], wanted: dict[str, Any], by: By) -> Offer:
-        session = session_of(wanted.get("account"), now=clock.market_clock().now())
+        session = session_meant(wanted.get("account"), now=clock.market_clock().now())
         preview = manual_orders.preview_buy if self.deed is Deed.BUY else manual_orders.preview_exit
         try:
             return preview(session=session, legs=legs, by=by, even_so=wanted["even_so"])

@@ -14,7 +14,7 @@ from hedging.api import inputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.board import ReadsTheBroker
 from hedging.api.describe import tells
-from hedging.api.errors import Refused, session_of
+from hedging.api.errors import Refused, session_meant, session_of
 from hedging.api.outputs.sessions import BaselineOutput, ModeOutput, OwnFiguresOutput, SessionOutput
 from hedging.api.sessions import account_named
 from hedging.brokers.base import BrokerError
@@ -65,7 +65,7 @@ class FiguresView(Endpoint):
         wanted = self.body(request, inputs.FiguresInput)
         now = clock.market_clock().now()
         changed = change_figures(
-            session=session_of(wanted.get("account"), now=now),
+            session=session_meant(wanted.get("account"), now=now),
             figures={name: value for name, value in wanted.items() if name in CHANGEABLE},
             now=now,
             wall_now=clock.wall_now(),
@@ -110,7 +110,7 @@ class BaselineView(Endpoint):
         """
         wanted = self.body(request, inputs.BaselineInput)
         now = clock.market_clock().now()
-        session = session_of(wanted.get("account"), now=now)
+        session = session_meant(wanted.get("account"), now=now)
         if not session.is_open:
             raise Refused("SESSION_CLOSED", "The session is closed: its baseline stays.")
         who: dict[str, Any] = {"now": now, "wall_now": clock.wall_now(), "actor": actor_of(request)}
@@ -147,7 +147,7 @@ class CloseView(Endpoint):
         """
         wanted = self.body(request, inputs.CloseInput)
         act = _act(request, wanted)
-        session = session_of(wanted.get("account"), now=act.now)
+        session = session_meant(wanted.get("account"), now=act.now)
         if not session.is_open:
             raise Refused("SESSION_CLOSED", "The session is closed already.")
         ports = rules().ports_for(session)

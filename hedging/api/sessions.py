@@ -14,7 +14,7 @@ from hedging.access import Scope
 from hedging.api import inputs
 from hedging.api.base import Endpoint, actor_of
 from hedging.api.describe import tells
-from hedging.api.errors import Refused, session_of
+from hedging.api.errors import Refused, session_meant, session_of
 from hedging.api.fragments import FragmentRenderer, fragment, wants_fragment
 from hedging.api.fresh import unless_known
 from hedging.api.outputs.books import BooksOutput
@@ -111,7 +111,7 @@ class ToggleView(Endpoint):
             raise Refused("LID_CLOSED", access.LID_CLOSED, {"AUTO_HEDGE_ENABLED": False})
         now = clock.market_clock().now()
         changed = set_automation(
-            session=session_of(wanted.get("account"), now=now),
+            session=session_meant(wanted.get("account"), now=now),
             on=wanted["enabled"],
             now=now,
             wall_now=clock.wall_now(),
@@ -151,7 +151,8 @@ class ReconcileView(Endpoint):
     )
     def post(self, request: Request) -> Response:
         """Ask for a comparison, which a worker makes within seconds; refused while no worker lives that could make it."""
-        session = session_of(self.body(request, inputs.AccountInput).get("account"), now=clock.market_clock().now())
+        account = self.body(request, inputs.AccountInput).get("account")
+        session = session_meant(account, now=clock.market_clock().now())
         wall_now = clock.wall_now()
         if not session.is_open:
             raise Refused("SESSION_CLOSED", "The session is closed: its books are not compared any more.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from rest_framework.request import Request
 
 # A cell that begins like this is a formula to a spreadsheet; an apostrophe before it makes it text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# An amount below 0, which answers write as text: with an apostrophe a spreadsheet would leave it out of every sum.
+_FIGURE = re.compile(r"-[0-9]+(\.[0-9]+)?")
 
 
 class CsvRenderer(BaseRenderer):
@@ -42,7 +45,7 @@ def safe_cell(value: Any) -> Any:
     """Return a cell's value so that a spreadsheet shows it and runs nothing. Numbers stay numbers."""
     if value is None:
         return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _FIGURE.fullmatch(value):
         return f"'{value}"
     return value
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max
 
-from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reconciliation import Kind
+from hedging.engine.day_figures import summarize
 from hedging.engine.discrepancies import Examined, examine
 from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.jumps import give_up_all
@@ -21,11 +19,11 @@ from hedging.engine.sessions import SessionRefused, close_session
 from hedging.engine.states import Act
 from hedging.engine.static_hedge import KEY as STATIC
 from hedging.engine.static_hedge import static_day
-from hedging.models import Fill, HedgeDecision, HedgeOrder, HedgeTransaction
+from hedging.models import HedgeOrder
 from hedging.selectors.ledger import holdings
 from notifications.models import Severity, queue_alert
 from schedule.calendar import SessionHours
-from sessions_app.models import MarginSnapshot, TradingSession
+from sessions_app.models import TradingSession
 
 GIVE_UP_AFTER = timedelta(minutes=15)  # market time after the close; simulated days stop 20 minutes after it
 SETTLED_AFTER = timedelta(minutes=2)  # market time after the close, in which the last books are read
@@ -155,29 +153,3 @@ def _lost_orders(session: TradingSession, compared: Examined) -> dict[str, Any]:
         "in_the_positions": [pk for pk in lost if pk in shown],
     }
     return {"lost_orders": told}
-
-
-def summarize(session: TradingSession) -> dict[str, Any]:
-    """Return the day's figures in rupees, from fills alone."""
-    spend = recovery = Decimal(0)
-    fills = Fill.objects.filter(order__transaction__session=session).select_related("order__transaction")
-    for fill in fills.order_by("id"):
-        amount = fill.price * fill.quantity
-        if fill.order.transaction.side == Side.BUY:
-            spend += amount
-        else:
-            recovery += amount
-    transactions = HedgeTransaction.objects.filter(session=session, filled_quantity__gt=0)
-    charges = sum((tx.charges for tx in transactions.order_by("id")), Decimal(0))
-    peak = MarginSnapshot.objects.filter(session=session).aggregate(peak=Max("utilization_pct"))["peak"]
-    decisions = HedgeDecision.objects.filter(session=session).values("action").annotate(count=Count("id"))
-    return {
-        "spend": str(spend),
-        "recovery": str(recovery),
-        "charges": str(charges),
-        "net": str(recovery - spend - charges),
-        "peak_utilization_pct": None if peak is None else str(peak),
-        "hedges_bought": transactions.filter(side=Side.BUY.value).count(),
-        "hedges_sold": transactions.filter(side=Side.SELL.value).count(),
-        "decisions": {row["action"]: row["count"] for row in decisions.order_by("action")},
-    }

@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.engine import audit
-from hedging.engine.day_end import summarize
+from hedging.engine.day_figures import summarize
 from hedging.engine.jumps import give_up_all
 from hedging.engine.paper import StoredPaperBook
 from hedging.engine.preflight import gate

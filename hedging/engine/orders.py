@@ -36,6 +36,7 @@ from hedging.domain.lifecycle import (
 )
 from hedging.engine import audit
 from hedging.engine.cooldown import SURELY_UNSENT, give_back_if_unsent
+from hedging.engine.day_figures import sum_up_again
 from hedging.engine.one_row import OneRow
 from hedging.engine.shared_limits import OrderTurn
 from hedging.engine.standing import standing_of
@@ -383,6 +384,9 @@ def settle(*, tx_id: int, fresh: Sequence[Trade], now: datetime, wall_now: datet
     else:
         booked = False
     tx.save(update_fields=["filled_quantity", "average_price", "charges", "is_live", "ended_at"])
+    if fresh and not tx.session.is_open:
+        sum_up_again(tx.session)
+        booked = True
     if was_live and not filled:
         give_back_if_unsent(tx)
     return (tx, tx.session) if booked else (tx,)

@@ -110,6 +110,8 @@ def frame(request: HttpRequest, moment: Moment | None = None) -> dict[str, Any]:
     return banner(state, now=None if moment is None else moment.now) | {
         "tabs": TABS,
         "account": None if moment is None else moment.account,
+        # Whose figures an open page keeps asking for, and whom its buttons act on, also once another account opens its session.
+        "shown_account": "" if state is None else state.session.account,
         "scopes": scopes_of(request),
         "logged_in": request.user.is_authenticated,
     }

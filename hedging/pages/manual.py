@@ -14,6 +14,8 @@ from hedging.domain.instruments import Right
 from hedging.manual_board import Board, Held, Offered
 from hedging.pages.base import draw, look, page
 from hedging.selectors.facts import ActiveHedge
+from hedging.selectors.moment import mode_words
+from sessions_app.models import Mode
 
 _SIDES = {Right.CE: "Calls, above the index", Right.PE: "Puts, below the index"}
 
@@ -35,7 +37,9 @@ def manual_page(request: HttpRequest) -> HttpResponse:
     """Draw the ticket and what is held as last seen; the board is asked for by the open page, since it asks the broker."""
     moment = look(request)
     hedges = () if moment.status is None else tuple(held_as_seen(row) for row in moment.status.active_hedges)
-    return draw(request, "hedging/manual.html", tab="manual", moment=moment, context={"held": hedges})
+    # Of both modes: the page may be open while the account is taken to the other one, and a preview says of which it is.
+    context = {"held": hedges, "words_of": {mode: mode_words(mode=mode) for mode in Mode.values}}
+    return draw(request, "hedging/manual.html", tab="manual", moment=moment, context=context)
 
 
 def held_as_seen(row: ActiveHedge) -> Held:

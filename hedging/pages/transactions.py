@@ -51,7 +51,7 @@ def _one(named: str) -> dict[str, Any]:
 
 def _page(query: QueryDict) -> dict[str, Any]:
     """Return one page by the filters of the query; none of it where a filter is not what it should be, which is said."""
-    written = {name: query.get(name, "").strip() for name in (*_FIELDS, "cursor")}
+    written = {name: query.get(name, "").strip() for name in (*_FIELDS, "cursor", "account")}
     given = {name: value for name, value in written.items() if value}
     if "symbol" in given:
         given["symbol"] = given["symbol"].upper()
@@ -61,7 +61,9 @@ def _page(query: QueryDict) -> dict[str, Any]:
     wanted = dict(checked.validated_data)
     cursor = wanted.pop("cursor", None)
     these = TransactionFilter(
-        session_id=wanted.get("session"), **{name: wanted.get(name) for name in _FIELDS if name != "session"}
+        session_id=wanted.get("session"),
+        account=wanted.get("account"),
+        **{name: wanted.get(name) for name in _FIELDS if name != "session"},
     )
     found = ledger.transactions(wanted=these, before=cursor, limit=PAGE)
     filters = {name: value for name, value in given.items() if name != "cursor"}

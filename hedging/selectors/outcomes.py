@@ -127,10 +127,15 @@ def analytics(*, period: Period, by: By) -> Analytics:
 def analytics_version(*, period: Period) -> str:
     """Return a name that changes when the analytics of a period do. Three queries, whatever its length.
 
-    A closed session stands still; while one is open, its figures change with a line of the audit chain or a reading.
+    A closed session stands still but for a fill that becomes known later, which changes its summary; while one is open, its
+    figures change with a line of the audit chain or a reading.
     """
     days = period.sessions().aggregate(
-        sessions=Count("id"), closed=Count("closed_at"), last=Max("id"), closed_last=Max("closed_at")
+        sessions=Count("id"),
+        closed=Count("closed_at"),
+        last=Max("id"),
+        closed_last=Max("closed_at"),
+        net=Sum(Cast(KT("summary__net"), _RUPEES)),
     )
     open_ones = list(period.sessions().filter(closed_at=None).order_by("id").values_list("id", flat=True))
     moving: tuple[Any, ...] = ()

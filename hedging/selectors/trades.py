@@ -21,9 +21,10 @@ CHUNK = 1000
 
 @dataclass(frozen=True, slots=True)
 class TransactionFilter:
-    """Which transactions are wanted; what is `None` does not matter. `day` is a trading day."""
+    """Which transactions are wanted; what is `None` does not matter. `day` is a trading day, `account` its name."""
 
     session_id: int | None = None
+    account: str | None = None
     day: date | None = None
     side: str | None = None
     mode: str | None = None
@@ -199,6 +200,9 @@ def _matching(wanted: TransactionFilter, *, before: int | None = None) -> QueryS
     rows = HedgeTransaction.objects.filter(**{name: value for name, value in given.items() if value is not None})
     if wanted.day is not None:
         rows = rows.filter(session_id__in=sessions_of(wanted.day))
+    if wanted.account is not None:
+        own = TradingSession.objects.filter(account__name=wanted.account).values_list("id", flat=True)
+        rows = rows.filter(session_id__in=list(own))
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return rows.order_by("-id")

@@ -132,6 +132,24 @@ def test_a_set_is_bought_once_however_often_confirm_is_clicked(open_page, orders
     screenshot(page, "manual-filled")
 
 
+@pytest.mark.usefixtures("quiet")
+def test_a_preview_names_the_mode_it_would_be_ordered_in_although_the_page_was_drawn_in_another(
+    open_page, installation
+):
+    """Somebody takes the account live while this page is open in dry run: the button must not say DRY RUN."""
+    installation.manage("mode", "dry_run", "--reason", "a test")
+    page = open_page("/manual")
+    choose_a_set(page)
+    installation.manage("mode", "live", "--reason", "a test")
+    assert installation.read("/api/hedge/session")["mode"] == "live"
+
+    page.locator("#preview-buy").click()
+
+    expect(page.locator("#preview-title")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#preview")).to_contain_text("SIMULATED, as one action")
+    expect(page.locator("#preview")).not_to_contain_text("DRY RUN")
+
+
 @pytest.mark.usefixtures("room")
 def test_a_lost_answer_is_unknown_and_asking_again_orders_nothing_twice(open_page, orders, watch, screenshot):
     watch.forgive("manual/buy")

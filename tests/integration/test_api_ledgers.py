@@ -134,7 +134,7 @@ def test_the_table_of_transactions_is_streamed_whole(client):
     )
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "-A1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_a_cell_is_never_a_formula(text):
     assert safe_cell(text) == "'" + text
 
@@ -202,3 +202,20 @@ def test_analytics_take_a_fixed_number_of_queries(client, django_assert_num_quer
 def test_days_the_wrong_way_round_are_refused(client):
     assert get(client, "analytics?first=2026-12-02&last=2026-12-01").json()["code"] == "DAYS_REVERSED"
     assert get(client, "analytics?last=0001-01-01").status_code == 200
+
+
+def test_an_amount_below_0_is_a_number_in_a_table_so_that_a_spreadsheet_adds_it_up(client):
+    hedged_morning()
+
+    (row,) = table(get(client, "analytics?format=csv"))
+
+    assert (row["net"], row["cost"]) == ("-547.90", "526.50")
+
+
+def test_transactions_of_one_account_are_none_of_anothers(client):
+    mine = make.HedgeTransactionFactory.create(decision__session__account__name="mine")
+    make.HedgeTransactionFactory.create(decision__session__account__name="theirs")
+
+    assert [row["id"] for row in get(client, "transactions?account=mine").json()["results"]] == [mine.pk]
+    assert [row["id"] for row in table(get(client, "transactions?account=mine&format=csv"))] == [str(mine.pk)]
+    assert get(client, "transactions?account=nobody").json()["results"] == []

@@ -277,3 +277,34 @@ def test_another_method_is_refused_in_our_words(client, method, address):
     answer = getattr(client, method)(address, headers=WITH_KEY)
 
     assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body"),
+    [
+        ("post", "toggle", {"enabled": False}),
+        ("post", "halt", {"scope": "session", "reason": "news"}),
+        ("post", "resume", {"scope": "session", "reason": "news"}),
+        ("post", "reconcile", {}),
+        ("patch", "session/figures", {"baskets": 9}),
+        ("post", "session/baseline", {"used": "1", "reason": "a screen"}),
+        ("post", "session/close", {"reason": "done"}),
+        ("post", "manual/exit", {}),
+    ],
+)
+def test_nothing_is_done_to_a_guess_among_several_open_sessions(client, method, address, body):
+    sessions = [make.TradingSessionFactory.create(account__name=name, automation=True) for name in ("one", "two")]
+
+    answer = getattr(client, method)(f"/api/hedge/{address}", body, content_type="application/json", headers=WITH_KEY)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "ACCOUNT_NEEDED")
+    for session in sessions:
+        before = (session.automation, session.baskets, session.trading_state, session.baseline, session.closed_at)
+        session.refresh_from_db()
+        assert before == (
+            session.automation,
+            session.baskets,
+            session.trading_state,
+            session.baseline,
+            session.closed_at,
+        )

@@ -16,12 +16,15 @@ from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import IllegalTransition, OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
+from hedging.engine.day_figures import summarize
 from hedging.engine.discrepancies import examine, follow_up
 from hedging.engine.orders import apply_event
 from hedging.engine.reconcile import end_earlier_days, reconcile, resolve
+from hedging.engine.sessions import close_session
 from hedging.management.commands import reconcile as command
 from hedging.models import AuditEvent, Fill, HedgeOrder, HedgeTransaction
-from hedging.selectors import holdings
+from hedging.selectors import analytics, holdings
+from hedging.selectors.outcomes import By, Period, analytics_version
 from notifications.models import Alert
 from sessions_app.models import TradingSession, TradingState
 from tests import factories as make
@@ -1176,3 +1179,18 @@ def test_what_an_earlier_day_left_behind_ends_as_far_as_it_surely_has(status, th
     assert ("order_unseen" in place.alerts()) is (status in at_broker)
     place.session.refresh_from_db()
     assert (place.session.reserved == 0) is (then not in {S.UNKNOWN, S.REVIEW})
+
+
+def test_what_a_statement_says_of_a_closed_day_is_in_its_analytics(monkeypatch):
+    place = world()
+    tx = in_review(place)
+    told = summarize(place.session)
+    close_session(session=place.session, summary=told, now=place.clock.now(), wall_now=place.wall.now(), actor="engine")
+    period = Period(make.TUESDAY, make.TUESDAY)
+    before = analytics_version(period=period)
+    place.wait(24 * 3600)
+    settled(place, tx, monkeypatch, *STATEMENT, "130", "--price", "4.05")
+    tx.refresh_from_db()
+    (total,) = analytics(period=period, by=By.DAY).totals
+    assert (total.cost, total.charges) == (130 * Decimal("4.05"), tx.charges)
+    assert analytics_version(period=period) != before

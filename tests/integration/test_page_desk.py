@@ -281,3 +281,25 @@ def test_the_schedule_asks_the_database_a_fixed_number_of_times(client, django_a
 
     with django_assert_num_queries(20):
         client.get("/schedule/")
+
+
+# --- of several accounts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tab", ["", "plan", "session", "manual"])
+def test_an_open_page_keeps_to_the_account_that_it_shows(client, tab):
+    """Its buttons name it, also once another account opens a session: what was shown is what is acted on."""
+    known_calendar()
+    entries()
+    make.TradingSessionFactory.create(account__name="first of two")
+
+    assert 'data-account="first of two"' in text(as_(client, "admin"), f"/{tab}")
+
+
+def test_the_ticket_has_the_words_of_both_modes(client):
+    """A preview says in which mode it would be ordered, whatever the account traded in when the page was drawn."""
+    hedged_morning()
+
+    seen = text(as_(client, "trader"), "/manual")
+
+    assert 'data-goes-live="SIMULATED" data-goes-dry="SIMULATED · DRY RUN"' in seen

@@ -87,3 +87,22 @@ def test_an_unreadable_clock_is_not_ready(client, monkeypatch):
     answer = client.get("/readyz/")
 
     assert (answer.status_code, answer.json()["problems"]) == (503, ["market time cannot be read"])
+
+
+@pytest.mark.parametrize("stands_still", [0, 1])
+def test_of_several_open_sessions_none_may_stand_still(client, stands_still):
+    sessions = [working(), make.TradingSessionFactory.create(account__name="another")]
+    make.HedgeDecisionFactory.create(session=sessions[1], at=NOW - timedelta(seconds=10))
+    make.MarginSnapshotFactory.create(session=sessions[1], at=NOW - timedelta(seconds=10))
+    assert client.get("/readyz").status_code == 200
+    late = sessions[stands_still]
+    for rows in (late.decisions, late.snapshots):
+        rows.update(at=NOW - timedelta(hours=1))
+
+    answer = client.get("/readyz")
+
+    assert (answer.status_code, answer.json()["cycle_age_seconds"]) == (503, 3600.0)
+    assert answer.json()["problems"] == [
+        f"the last decision of session {late.pk} is 3600 s old",
+        f"the last margin reading of session {late.pk} is 3600 s old",
+    ]

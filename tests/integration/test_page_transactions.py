@@ -238,3 +238,14 @@ def test_the_page_takes_a_fixed_number_of_queries(client, django_assert_num_quer
 
     with django_assert_num_queries(FRAME - 3 + QUERIES + 1):  # the timetable is known; the sessions of its day
         client.get("/transactions?day=2026-12-01")
+
+
+def test_the_history_of_an_account_has_no_row_of_another(client):
+    mine = make.HedgeTransactionFactory.create(decision__session__account__name="mine", strike=Decimal(26500))
+    theirs = make.HedgeTransactionFactory.create(decision__session__account__name="theirs", strike=Decimal(27500))
+
+    seen = text(client, "/transactions?account=mine")
+
+    assert f'class="symbol">{mine.symbol}<' in seen
+    assert f'class="symbol">{theirs.symbol}<' not in seen
+    assert "account=mine&amp;format=csv" in seen

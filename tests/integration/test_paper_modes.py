@@ -22,7 +22,8 @@ from hedging.domain.reasons import Reason
 from hedging.engine import clock, discrepancies, ticks
 from hedging.engine.baseline import capture_first_reading
 from hedging.engine.calibration_rows import measured_jumps
-from hedging.engine.day_end import end_day, summarize
+from hedging.engine.day_end import end_day
+from hedging.engine.day_figures import summarize
 from hedging.engine.execution import send_order
 from hedging.engine.hours import acting_hours
 from hedging.engine.intents import record

@@ -33,13 +33,16 @@ export function preview(button, deed, legs, evenSo = false) {
   });
 }
 
+// Where this preview would go: the account may trade in another mode than when the page was drawn.
+const whereTo = (seen) => (seen.mode === "live" ? desk.dataset.goesLive : desk.dataset.goesDry);
+
 function draw() {
   const { offer: { preview: seen, token } } = shown;
   const buys = seen.deed === "buy";
   const blocked = seen.refusals.filter((refusal) => !refusal.overridable);
   const parts = [
     make("h2", { id: "preview-title" }, buys ? "Preview: buy" : "Preview: sell"),
-    make("p", { class: "quiet" }, `${desk.dataset.mode}, as one action, prices of ${time(seen.now)} IST. Nothing is ordered yet.`),
+    make("p", { class: "quiet" }, `${whereTo(seen)}, as one action, prices of ${time(seen.now)} IST. Nothing is ordered yet.`),
   ];
   if (seen.refusals.length) parts.push(refusals(seen.refusals));
   if (shown.evenSo) parts.push(make("p", { class: "notice" }, "Even so: what could be overridden is overridden."));
@@ -110,7 +113,7 @@ function acts(seen, token) {
     token && make("p", {}, make("span", { id: "countdown", role: "timer" })),
     token && make("progress", { id: "time-left", max: "100", value: "100", "aria-label": "Time left to confirm" }),
     make("p", { class: "acts" },
-      token && make("button", { type: "button", class: "main", id: "confirm", onclick: (event) => pressed(event.currentTarget, confirm) }, `${verb} (${desk.dataset.mode})`),
+      token && make("button", { type: "button", class: "main", id: "confirm", onclick: (event) => pressed(event.currentTarget, confirm) }, `${verb} (${whereTo(seen)})`),
       make("button", { type: "button", id: "look-again", onclick: (event) => again(event.currentTarget, shown.evenSo) }, "Look again"),
       make("button", { type: "button", id: "leave-it", onclick: leave }, "Leave it")));
 }
