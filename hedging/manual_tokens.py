@@ -13,7 +13,6 @@ from django.core.signing import BadSignature, Signer
 
 from hedging.brokers.openalgo.symbols import format_symbol, parse_symbol
 from hedging.domain.manual import Deed, Quoted, QuotedLeg
-from hedging.domain.reasons import Reason
 
 VALID_FOR = timedelta(seconds=30)  # wall time
 LONGEST = 8192
@@ -49,7 +48,7 @@ def seal(*, quoted: Quoted, holder: str, wall_now: datetime) -> str:
             "deed": quoted.deed.value,
             "even_so": quoted.even_so,
             "policy": quoted.policy_version,
-            "overridden": sorted(reason.value for reason in quoted.overridden),
+            "overridden": sorted(quoted.overridden),
             "legs": [
                 [format_symbol(leg.contract), leg.lots, str(leg.limit_price), str(leg.worst_price)]
                 for leg in quoted.legs
@@ -75,7 +74,7 @@ def open_token(*, token: str, holder: str, wall_now: datetime) -> Opened:
         QuotedLeg(parse_symbol(symbol), lots, Decimal(limit), Decimal(worst))
         for symbol, lots, limit, worst in content["legs"]
     )
-    overridden = frozenset(Reason(name) for name in content.get("overridden", ()))
+    overridden = frozenset(content.get("overridden", ()))
     promised = Quoted(
         content["session"], Deed(content["deed"]), content["even_so"], content["policy"], legs, overridden
     )

@@ -39,7 +39,7 @@ def csv_of(data: bytes) -> str:
 
 
 def _first_sheet(book: zipfile.ZipFile) -> str:
-    """Return the file of the first tab: files are numbered as the sheets were made, and tabs can be moved."""
+    """Return the file of the first tab that is seen: files are numbered as sheets were made, and tabs can be moved."""
     sheets = sorted((int(m[1]), m[0]) for m in map(_SHEET.fullmatch, book.namelist()) if m)
     if not sheets:
         raise _refused("it holds no sheet")
@@ -137,7 +137,7 @@ class _Attributes(_Reader):
         return self.found
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == self.element:
+        if name == self.element and attributes.get("state", "visible") == "visible":  # who hid a tab does not see it
             own = {key.rpartition(":")[2]: value for key, value in attributes.items()}
             self.found[own.get(self.by, "")] = own.get(self.value, "")
 

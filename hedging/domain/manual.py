@@ -100,6 +100,14 @@ class Refusal:
     facts: Mapping[str, str | int]
     overridable: bool
 
+    @property
+    def shown(self) -> str:
+        """Return what "even so" is said of: the strike or the units, too; rupees and percent are others with every price."""
+        return f"{self.reason}: {self.text}" if self.reason in _SAID_OF_FIGURES else self.reason.value
+
+
+_SAID_OF_FIGURES = frozenset({Reason.DENY_QUARANTINED, Reason.DENY_UNCOVERS_SHORT, Reason.DENY_BEYOND_CAPACITY})
+
 
 @dataclass(frozen=True, slots=True)
 class LegPreview:
@@ -198,7 +206,7 @@ class Quoted:
     even_so: bool
     policy_version: str
     legs: tuple[QuotedLeg, ...]
-    overridden: frozenset[Reason] = frozenset()
+    overridden: frozenset[str] = frozenset()
 
 
 def quoted(preview: Preview) -> Quoted:
@@ -216,7 +224,7 @@ def quoted(preview: Preview) -> Quoted:
         preview.wanted.even_so,
         preview.policy_version,
         tuple(legs),
-        frozenset(refusal.reason for refusal in preview.overridden),
+        frozenset(refusal.shown for refusal in preview.overridden),
     )
 
 

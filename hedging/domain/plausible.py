@@ -28,7 +28,7 @@ def vanished_collateral(funds: Funds, *, known: Decimal) -> str:
     """Return why this collateral cannot be beside what was `known` (rupees) this morning, "" when it can."""
     if funds.collateral or known <= 0:
         return ""
-    return f"funds: collateral is 0, and was ₹{known:.0f} this morning"
+    return f"funds: collateral is 0, and was ₹{known:.0f} this morning (if it was unpledged: manage.py calibrate)"
 
 
 def too_little(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.facts import Unfinished
 from hedging.domain.instruments import Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
@@ -46,7 +47,10 @@ def unfinished(
     # Read after the positions, so that a fill which came in between is not taken for one that they hold.
     ours = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
     shown = {(line.contract, line.product): line.quantity for line in positions}
-    bought = frozenset(leg.contract for leg in legs)
+    # What it completed by itself is of the same action.
+    bought = frozenset(leg.contract for leg in legs) | {
+        parse_symbol(name.replace(" ", "")) for name in card.facts.get("completed", ())
+    }
     if any(shown.get((row.contract, row.product), 0) < row.quantity for row in ours if row.contract in bought):
         return None
     wings = {line.contract for line in positions if line.quantity > 0}

@@ -84,6 +84,8 @@ def foretell(*, session: TradingSession, facts: CycleFacts, card: Mapping[str, A
     )
 
 
+_MOVED_BEFORE = "not measured: other positions had changed just before, and funds may have been behind them"
+
 _NAMING = {"id", "session_id", "kind", "subject"}
 
 
@@ -136,6 +138,7 @@ def _book(facts: CycleFacts, *, legs: list[BookRow]) -> dict[str, Any]:
         "spot": None if chain is None else str(chain.spot),
         "previous_close": None if close is None else str(close),
         "at": facts.now.isoformat(),
+        "settling": bool(facts.settling_seconds),
         "before": _lines(facts),
         "legs": legs,
     }
@@ -226,7 +229,7 @@ def _measure_entry(jump: MarginJump, reading: _Reading, *, beside: list[str]) ->
     seen = seen_of_entry(reading.moved(jump), _units(jump.book["legs"])) if reading.at_rest else None
     if seen is Seen.ALL:
         if _had_just_moved(jump):
-            _give_up(jump, "not measured: other positions had changed just before, and funds may have been behind them")
+            _give_up(jump, _MOVED_BEFORE)
             return
         with transaction.atomic():
             if _settle(jump, reading, at=jump.at):
@@ -236,7 +239,12 @@ def _measure_entry(jump: MarginJump, reading: _Reading, *, beside: list[str]) ->
 
 
 def _had_just_moved(jump: MarginJump) -> bool:
-    """Return whether the book changed shortly before the reading before: positions show a fill, and funds not yet. One query."""
+    """Return whether the book changed shortly before the reading before: positions show a fill, and funds not yet. One query.
+
+    A fill of ours is known by itself; what others did is seen on the cards of these seconds.
+    """
+    if jump.book.get("settling"):
+        return True
     read_at = datetime.fromisoformat(jump.book["at"])
     cards = HedgeDecision.objects.filter(session_id=jump.session_id, at__range=(read_at - SETTLES_WITHIN, read_at))
     shorts = [shorts for shorts in cards.values_list("facts__shorts", flat=True) if shorts is not None]
@@ -264,6 +272,9 @@ def _measure_hedge(jump: MarginJump, reading: _Reading, action: _Action | None) 
         return
     seen = seen_of_hedge(reading.moved(jump), action.filled) if reading.at_rest else None
     if seen is Seen.ALL:
+        if _had_just_moved(jump):
+            _give_up(jump, _MOVED_BEFORE)
+            return
         if action.filled != action.wanted:
             jump.forecast, jump.note = _forecast_of_part(jump, reading.facts, action), "partly filled"
         with transaction.atomic():

@@ -197,7 +197,7 @@ def _refusal(preview: Preview, quoted: Quoted) -> Refusal | None:
         reason = Reason.DENY_BEYOND_HELD
         return Refusal(reason, REASON_TEXT[reason], "look at a new preview", {}, overridable=False)
     # "Even so" was said of what the preview showed: what came since, nobody has looked at.
-    unseen = [refusal for refusal in preview.overridden if refusal.reason not in quoted.overridden]
+    unseen = [refusal for refusal in preview.overridden if refusal.shown not in quoted.overridden]
     return next(iter((*preview.refusals, *unseen)), None)
 
 

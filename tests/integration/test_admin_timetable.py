@@ -435,3 +435,15 @@ def test_the_first_tab_is_read_wherever_it_stands_in_the_archive():
 def test_a_text_that_looks_like_a_number_stays_as_it_was_written(name):
     strings = "<sst>" + "".join(f"<si><t>{text}</t></si>" for text in (*STRINGS[:-1], name)) + "</sst>"
     assert f",{name}," in excel.csv_of(workbook(HEADER_CELLS + f"<row>{ROW_CELLS}{TIMES}</row>", strings))
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_a_tab_that_nobody_sees_is_not_the_first(state):
+    order = f'<sheet name="lists" sheetId="2" state="{state}" id="rId2"/><sheet name="mine" sheetId="1" id="rId1"/>'
+    files = "".join(f'<Relationship Id="rId{n}" Target="worksheets/sheet{n}.xml"/>' for n in (1, 2))
+    out = io.BytesIO(workbook(f"{HEADER_CELLS}<row>{ROW_CELLS}{TIMES}</row>"))
+    with zipfile.ZipFile(out, "a") as book:
+        book.writestr("xl/worksheets/sheet2.xml", "<worksheet><sheetData/></worksheet>")
+        book.writestr("xl/workbook.xml", f"<workbook><sheets>{order}</sheets></workbook>")
+        book.writestr("xl/_rels/workbook.xml.rels", f"<Relationships>{files}</Relationships>")
+    assert "14:15" in excel.csv_of(out.getvalue())

@@ -304,3 +304,26 @@ def test_a_pair_of_which_a_leg_failed_is_completed_before_its_entry_though_it_wa
     # What it completes is not sold for it.
     [kept] = first.transactions.filter(filled_quantity__gt=0)
     assert not HedgeTransaction.objects.filter(symbol=kept.symbol, side=Side.SELL).exists()
+
+
+def test_nor_is_what_a_purchase_bought_sold_to_complete_it_a_second_time(monkeypatch):
+    place = world()
+    plan = entry_soon(place, minutes=100 / 60)
+    place.exchange.added_by_basket = margin(1500)
+    place.wait(1)
+    place.exchange.replies = [accepted, fake.refused, fake.refused]
+    first = decided(place, plan, 0)
+    place.follow()
+    place.reconcile(after=1)
+    [kept] = first.transactions.filter(filled_quantity__gt=0)
+    completes = []
+    for tick in range(4):
+        monkeypatch.setattr(fake, "SPOT", Decimal(26000) + tick % 2)
+        for _ in range(2):
+            place.reconcile(after=5)
+        if tick == 1:
+            place.exchange.quote(kept.contract, "9.00", "9.05")  # it became dear, and its neighbours did not
+        completes.append(decided(place, plan, 9000 + tick).facts.get("completes"))
+        place.follow()
+    assert completes[:2] == [1, 2]
+    assert not HedgeTransaction.objects.filter(symbol=kept.symbol, side=Side.SELL).exists()

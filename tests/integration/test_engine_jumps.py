@@ -486,3 +486,35 @@ def test_a_sale_is_foretold_to_take_margin_and_measured_like_a_purchase():
     reason(place, plan=plan, after=30)
     assert jump(JumpKind.HEDGE).error == 0
     assert not Alert.objects.filter(kind="nothing_released").exists()
+
+
+def test_a_hedge_of_ours_that_filled_just_before_the_forecast_spoils_the_entrys_jump():
+    place, plan = hedged_morning()  # 96 s before the entry
+    place.wait(65)
+    fill(place)  # chased, or completed: some 26 s before the entry
+    reason(place, plan=plan, after=15)  # positions show the pair, and funds say what they said
+    assert any(line[2] > 0 for line in jump().book["before"])
+    place.wait(11)
+    arrive(place, 150_000 - 333_000)  # what the entry took, and what the pair had released before it
+    for _ in range(2):
+        reason(place, plan=plan, after=30)
+    assert jump().after is None, f"taken for what the entry took: {jump().realized}"
+    assert "just before" in jump().note
+
+
+def test_a_stop_just_before_a_hedge_spoils_its_release():
+    place, plan = morning(minutes=1.6)
+    Account.objects.update(basket_scope="increment")
+    arrive(place, 760_000, lots=3)
+    stopped = short(replace(CALL, strike=Decimal(26200)))
+    place.exchange.foreign[stopped] = -LOT
+    place.exchange.added_by_basket = margin(1100)
+    reason(place, plan=replace(plan, entries=()), after=0)
+    del place.exchange.foreign[stopped]  # positions show the stop, and funds not yet
+    assert reason(place, plan=plan, after=10) == Reason.ADD_PROJECTION_OVER_TRIGGER
+    fill(place)
+    place.exchange.used -= 150_000  # funds hear of the stop; the hedge itself released nothing
+    reason(place, plan=plan, after=30)
+    row = jump(JumpKind.HEDGE)
+    assert row.after is None, f"told as released by the hedge: {row.realized}"
+    assert "just before" in row.note

@@ -393,3 +393,23 @@ def test_even_so_still_overrides_what_was_shown():
     shown = exits(here, (CALL, 2), even_so=True)
     assert any("without a long" in words for words in shown.warnings)
     assert claim(here, shown).transaction_ids
+
+
+def test_even_so_of_one_lot_without_a_long_uncovers_no_second_one():
+    here = manual_world(held=2, shorts=1)
+    shown = exits(here, (CALL, 2), even_so=True)
+    assert shown.warnings == ("65 more units of short CE without a long",)
+    here.exchange.foreign[SHORT_CALL, Product.NRML] = -130  # an entry fills between preview and confirmation
+    here.exchange.foreign[SHORT_PUT, Product.NRML] = -130
+    assert refused(here, shown).code == Reason.DENY_UNCOVERS_SHORT
+    assert not HedgeOrder.objects.filter(transaction__side="SELL").exists()
+
+
+def test_even_so_of_one_strike_that_is_kept_apart_buys_no_other_that_is_since():
+    here = manual_world()
+    TradingSession.objects.update(quarantine=[format_symbol(CALL)])
+    shown = buy(here, (CALL, 1), (PUT, 1), even_so=True)
+    assert shown.allowed
+    TradingSession.objects.update(quarantine=[format_symbol(CALL), format_symbol(PUT)])
+    assert refused(here, shown).code == Reason.DENY_QUARANTINED
+    assert untouched(here)

@@ -625,8 +625,8 @@ BESIDE = (
         invariant=12,
         guard="an option in the broker's own spelling is nothing that may be left out",
         file="hedging/brokers/openalgo/wire/values.py",
-        old=" and _is_untranslated(symbol.strip()):",
-        new=" and False:",
+        old="    if untranslated and str(exchange) in _DERIVATIVES:\n",
+        new="    if False:\n",
         tests=("unit/test_wire_facts.py::test_a_position_in_the_brokers_own_spelling_is_not_overlooked",),
     ),
     Mutant(

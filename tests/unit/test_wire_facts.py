@@ -549,3 +549,19 @@ def test_an_order_in_the_brokers_own_spelling_is_not_taken_for_another_contract(
     body["data"]["orders"][0] |= {"symbol": symbol, "exchange": "NFO"}
     with pytest.raises(UnreadableAnswer, match="master contract"):
         wire.parse_order_book(success(body["data"]))
+
+
+MONTHLY = (  # Zerodha, Fyers: year, month, strike; without the day
+    ("NIFTY26NOV26000CE", "NFO"),
+    ("NIFTY26NOV24500PE", "NFO"),
+    ("NIFTY27JAN26050CE", "NFO"),
+    ("BANKNIFTY26DEC55000PE", "NFO"),
+    ("SENSEX26DEC84500CE", "BFO"),
+    ("SENSEX26DEC105500CE", "BFO"),
+)
+
+
+@pytest.mark.parametrize(("symbol", "exchange"), MONTHLY)
+def test_a_monthly_option_in_the_brokers_own_spelling_is_no_option_of_another_year(symbol, exchange):
+    with pytest.raises(UnreadableAnswer, match="master contract"):
+        wire.parse_positions(position_with(symbol=symbol, exchange=exchange))

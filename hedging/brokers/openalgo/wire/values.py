@@ -29,6 +29,7 @@ _OURS = re.compile(rf"({'|'.join(Index.__members__)})\d{{2}}[A-Z].*(CE|PE)", re.
 _NAMED_LIKE_OURS = re.compile(rf"(?:[A-Z]+:)?({'|'.join(Index.__members__)})(?![A-Z])", re.IGNORECASE)
 _TRANSLATED = re.compile(r".+\d{2}[A-Z]{3}\d{2}(?:FUT|\d{1,40}(?:\.\d{1,9})?(?:CE|PE))")
 _DERIVATIVES = frozenset(exchange.value for exchange in Exchange)
+_LEAST_STRIKE, _FIRST_YEAR = 1000, 2020  # no index of ours has a strike below, and no book a contract from before
 _SIDES = {side.value: side for side in Side}
 _STATUS_WORDS = {
     "complete": BrokerStatus.COMPLETE,
@@ -192,7 +193,8 @@ def contract_or_none(symbol: object, exchange: object) -> Contract | None:
     if not isinstance(symbol, str):
         return None
     contract = _option_in(symbol) if len(symbol) <= _LONGEST_KEPT else _option_in.__wrapped__(symbol)
-    if contract is None and str(exchange) in _DERIVATIVES and _is_untranslated(symbol.strip()):
+    untranslated = _is_untranslated(symbol.strip()) if contract is None else _is_of_another_spelling(contract)
+    if untranslated and str(exchange) in _DERIVATIVES:
         raise UnreadableAnswer(f"{_shown(symbol)} is no symbol of OpenAlgo: its master contract is not loaded")
     if contract is not None and str(exchange) != contract.exchange:
         raise UnreadableAnswer(f"{symbol} on exchange {_shown(exchange)}, not on {contract.exchange}")
@@ -211,6 +213,15 @@ def _option_in(symbol: str) -> Contract | None:
 
 def _is_untranslated(symbol: str) -> bool:
     return _NAMED_LIKE_OURS.match(symbol) is not None and _TRANSLATED.fullmatch(symbol) is None
+
+
+def _is_of_another_spelling(contract: Contract) -> bool:
+    """Return whether this is a monthly option as Zerodha and Fyers spell it: NIFTY26NOV26000CE is no 000 of 26 Nov 2026.
+
+    Its year was read as the day, and two digits of its strike as the year: what is left of five is below 1000, of six there is
+    a year in the teens.
+    """
+    return contract.strike < _LEAST_STRIKE or contract.expiry.year < _FIRST_YEAR
 
 
 def _plain(number: Decimal) -> str:
