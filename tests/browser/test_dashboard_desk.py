@@ -35,11 +35,12 @@ def orders(installation):
 
 
 @pytest.fixture
-def quiet(open_page):
-    """Let nothing be bought or sold but by the test."""
+def quiet(open_page, installation):
+    """Let nothing be bought or sold but by the test, and what others ordered be over."""
     page = open_page("/session")
     page.get_by_role("button", name="Switch off").click()
     expect(page.locator("#session-facts")).to_have_attribute("data-enabled", "false")
+    settle(installation)
     yield
     page.get_by_role("button", name="Switch on").click()
     expect(page.locator("#session-facts")).to_have_attribute("data-enabled", "true")
@@ -51,6 +52,7 @@ def room(installation, quiet):
     if held_on(installation):
         installation.manage("hedge", "exit", "all", "--yes", "--even-so")
         installation.wait(lambda: not held_on(installation), what="room")
+        settle(installation)
 
 
 @pytest.fixture
@@ -61,6 +63,11 @@ def held(installation, quiet):
         legs = [next(each["symbol"] for each in board[side] if each["in_band"]) for side in ("calls", "puts")]
         installation.manage("hedge", "buy", legs[0], "1", legs[1], "1", "--yes", "--even-so")
         installation.wait(lambda: len(held_on(installation)) >= 2, what="hedges")
+
+
+def settle(installation):
+    """Wait until no order is on its way: beside one, another in its contract is refused."""
+    installation.wait(lambda: not installation.read("/api/hedge/status")["live_orders"], what="the end of all orders")
 
 
 def held_on(installation):
