@@ -1,6 +1,6 @@
 """From the tick to the first bytes of the order: what is ours of it, without the solve and without waiting for reads.
 
-`make bench`, or `python -m benchmarks.bench_path [--cycles 150] [--slow-cycles 40]`. A whole production cycle buys a hedge
+`make bench`, or `python -m benchmarks.bench_path [--cycles 150] [--slow-cycles 100]`. A whole production cycle buys a hedge
 against a simulator in a process of its own, at 0 ms and at 150 ms for each read, on an embedded PostgreSQL that writes to
 disk. Beside it, in the same run, the peer: a bare `requests.post` of the same body. The hop through Redis to the worker
 that sends is measured apart. Budget: p99 < 25 ms. Figures are printed, never judged; a busy machine is slow for both.
@@ -355,7 +355,7 @@ def line(name: str, taken: list[float], note: str = "") -> str:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--cycles", type=int, default=150)
-    options.add_argument("--slow-cycles", type=int, default=40)
+    options.add_argument("--slow-cycles", type=int, default=100)
     options.add_argument("--page", type=Path, help="write what was measured into this page")
     asked = options.parse_args()
     told: list[str] = []
