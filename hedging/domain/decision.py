@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from hedging.domain.cards import candidate_lines, card_of, contract_name, percent, two_places
+from hedging.domain.cards import candidate_lines, card_of, percent, two_places
 from hedging.domain.decided import AddHedge, ByHand, Decision, Hold, LegOrder, Unwind, after_buys, buy_leg, sell_leg
 from hedging.domain.entries import ComingEntry, in_time_order
 from hedging.domain.facts import CycleFacts, OwnWing
@@ -178,7 +178,6 @@ def _add(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ..
     card["bought_for"] = [entry.portfolio for entry in found.entries]
     if facts.completing and facts.unfinished is not None:
         card["completes"] = facts.unfinished.completes + 1
-        card["completed"] = sorted(contract_name(contract) for contract in facts.unfinished.bought)
     card["candidates"] = candidate_lines(found.problem, solution)
     over = projection is None or projection.worst is None or bool(projection.worst.over_trigger)
     reason = Reason.ADD_PROJECTION_OVER_TRIGGER if over else Reason.ADD_FREE_MARGIN_SHORT

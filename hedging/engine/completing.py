@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.facts import Unfinished
-from hedging.domain.instruments import Side
+from hedging.domain.instruments import Contract, Side
 from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
@@ -47,20 +46,25 @@ def unfinished(
     # Read after the positions, so that a fill which came in between is not taken for one that they hold.
     ours = holdings(account_id=session.account_id, mode=session.mode, day=session.trading_day)
     shown = {(line.contract, line.product): line.quantity for line in positions}
-    # What it completed by itself is of the same action.
-    bought = frozenset(leg.contract for leg in legs) | {
-        parse_symbol(name.replace(" ", "")) for name in card.facts.get("completed", ())
-    }
+    completes = int(card.facts.get("completes", 0))
+    bought = _bought(session, actions=completes + 1)
     if any(shown.get((row.contract, row.product), 0) < row.quantity for row in ours if row.contract in bought):
         return None
     wings = {line.contract for line in positions if line.quantity > 0}
     sides = {wing.right for wing in wings if (wing.index, wing.expiry) in {(leg.index, leg.expiry) for leg in bought}}
     return Unfinished(
         entries=frozenset(bought_for),
-        completes=int(card.facts.get("completes", 0)),
+        completes=completes,
         bought=bought,
         one_sided=len(sides) < 2,
     )
+
+
+def _bought(session: TradingSession, *, actions: int) -> frozenset[Contract]:
+    """Return what the last so many actions were to buy: the last one, and those that were completed by it, one by another."""
+    rows = HedgeTransaction.objects.filter(session=session)
+    times = rows.order_by("-created_at").values_list("created_at", flat=True).distinct()[:actions]
+    return frozenset(leg.contract for leg in rows.filter(created_at__in=list(times), side=Side.BUY.value))
 
 
 def _is_over(leg: HedgeTransaction) -> bool:

@@ -29,6 +29,7 @@ from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
 from hedging.domain.snapshot import Chain
 from hedging.domain.templates import LegTemplate
+from hedging.engine.completing import unfinished
 from hedging.engine.cycle import VERIFY_ROUNDS, run_cycle
 from hedging.engine.day_end import end_day
 from hedging.engine.hours import acting_hours
@@ -676,6 +677,22 @@ def test_a_purchase_is_completed_twice_and_then_waits_for_the_cooldown():
     said = ticks(place, plan, 5)
     assert said.count(Reason.ADD_PROJECTION_OVER_TRIGGER) == MOST_COMPLETIONS
     assert said[-1] == Reason.HOLD_COOLDOWN
+
+
+def test_what_a_completion_that_failed_too_was_to_complete_is_of_the_same_action():
+    place, plan = half_bought()
+    place.reconcile(after=1)
+    filled = HedgeTransaction.objects.get(filled_quantity__gt=0)
+    place.exchange.replies = [fake.refused] * 9
+    while HedgeDecision.objects.filter(action="add").count() < 2:
+        ticks(place, plan, 1)
+    place.session.refresh_from_db()
+    found = unfinished(
+        session=place.session, policy=POLICY, positions=place.exchange.positions(), now=place.clock.now()
+    )
+    assert found is not None
+    assert filled.contract in found.bought, "else a second completion may sell it"
+    assert filled.decision_id != HedgeDecision.objects.latest("id").pk
 
 
 def test_a_purchase_that_was_bought_whole_keeps_its_cooldown():

@@ -190,6 +190,16 @@ CLAIMING = (
     ),
     Mutant(
         invariant=3,
+        guard="what a completion completed is of its action: no second one sells it",
+        file="hedging/engine/completing.py",
+        old="actions=completes + 1)",
+        new="actions=1)",
+        tests=(
+            "integration/test_engine_cycle.py::test_what_a_completion_that_failed_too_was_to_complete_is_of_the_same_action",
+        ),
+    ),
+    Mutant(
+        invariant=3,
         guard="what the position book does not show yet is not bought again",
         file="hedging/engine/completing.py",
         old="    if any(shown.get((row.contract, row.product), 0) < row.quantity for row in ours if row.contract in bought):\n",
