@@ -36,7 +36,8 @@ def _unlike_a_hedge(facts: CycleFacts, leg: LegPreview) -> list[str]:
     """Say what of a purchase lies outside the bounds that an automatic one keeps to."""
     policy, price, said = facts.policy, leg.limit_price, []
     if price is not None and not policy.min_premium <= price <= policy.max_premium:
-        said.append(f"{leg.symbol} costs {price}, the band is {policy.min_premium} to {policy.max_premium}")
+        band = f"₹{policy.min_premium:.2f} to ₹{policy.max_premium:.2f}"
+        said.append(f"{leg.symbol} costs ₹{price:.2f}, the band is {band}")
     if facts.chain is not None and leg.contract.index is facts.chain.index:
         away = abs(leg.contract.strike - facts.chain.spot)
         if not out_of_the_money(leg.contract, facts.chain.spot):
