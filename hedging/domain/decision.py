@@ -54,7 +54,7 @@ def decide(facts: CycleFacts) -> Decision:
         projection = _project(facts)
     except ValueError as error:
         unknown = Gate("data", passed=False, detail=str(error), reason=Reason.HOLD_DATA_UNKNOWN)
-        return Hold(Reason.HOLD_DATA_UNKNOWN, (*gates, unknown), card_of(facts))
+        return Hold(Reason.HOLD_DATA_UNKNOWN, (*gates, unknown), card_of(facts) | {"unknown": str(error)})
     need = _need_gate(facts, projection)
     if projection is not None and projection.need is None:
         return Hold(Reason.HOLD_DATA_UNKNOWN, (*gates, need), card_of(facts, projection))

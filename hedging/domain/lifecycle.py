@@ -64,6 +64,8 @@ LIVE = frozenset(
 )
 TERMINAL = frozenset(_S) - LIVE
 UNCERTAIN = frozenset({_S.SENDING, _S.UNKNOWN, _S.QUEUED_UPSTREAM, _S.REVIEW})
+OUTCOME_UNKNOWN = UNCERTAIN - {_S.SENDING}
+"""States in which nobody is at work on the order: what became of it, the books or a person will tell."""
 AT_BROKER = frozenset({_S.ACKED, _S.PARTIAL, _S.CANCEL_PENDING})
 """States in which the broker has given us an order id and the order may still fill."""
 

@@ -328,7 +328,8 @@ def _shortage(line: _Line, own: Sequence[OwnOrder], books: Books, moment: Moment
     our_ids = {order.order_id for order in own}
     others = [t for t in books.trades if t.contract == line.contract and t.order_id not in our_ids]
     sales = [trade for trade in others if trade.side is Side.SELL]
-    if sum(trade.quantity for trade in sales) - explained < missing:
+    # What they bought and sold again was theirs.
+    if -sum(trade.side.sign * trade.quantity for trade in others) - explained < missing:
         return line.found(Kind.GONE, missing, "no trade explains it")
     ids = ", ".join(sorted({trade.order_id for trade in sales})[:5])
     late = moment.squares_off_at is not None and moment.now >= moment.squares_off_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -65,10 +66,11 @@ _REMINDED = timedelta(minutes=20)  # wall time after which it is, while it lasts
 
 def tell_failure(*, session: TradingSession, what: str, error: Exception, now: datetime, wall_now: datetime) -> None:
     """Queue the alert that a tick of a session failed, unless the same was told lately: nothing was decided on it."""
-    same = f"The {what} failed: {type(error).__name__}: "  # its words may hold a number that is another each time
-    title = redact(f"{same}{error}")[:200]
+    title = redact(f"The {what} failed: {type(error).__name__}: {error}")[:200]
+    same = _without_numbers(title)
     told = Alert.objects.told_lately(wall_now=wall_now, within=_QUIET)
-    if told.filter(kind="cycle_failed", title__startswith=same, subject_id=session.pk).exists():
+    known = told.filter(kind="cycle_failed", subject_id=session.pk).values_list("title", flat=True)
+    if same in map(_without_numbers, known):
         return
     queue_alert(
         kind="cycle_failed",
@@ -81,6 +83,11 @@ def tell_failure(*, session: TradingSession, what: str, error: Exception, now: d
         subject_id=session.pk,
         account_id=session.account_id,
     )
+
+
+def _without_numbers(title: str) -> str:
+    """Return the words by which a failure is known again: a number in them is another each time, and moves where they are cut."""
+    return re.sub(r"\d+", "", title)[:120]
 
 
 def is_ahead(moment: datetime | None, now: datetime) -> bool:

@@ -17,11 +17,13 @@ from hedging.domain.funds_meaning import FundsReading, read_funds_change
 from hedging.domain.instruments import Index, Product, Side
 from hedging.domain.learning import learn, nothing_known
 from hedging.domain.margin import MarginLine, MarginMarket, MarketUnknown, requirement
+from hedging.domain.plausible import contradiction
 from hedging.domain.probes import ProbeUnanswered, Reading, resolve
 from hedging.domain.snapshot import Chain, Funds, Position
 from hedging.engine.calibration_rows import Evidence, keep, measured_jumps, probe_card, tell
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
+from hedging.engine.prices import with_prices
 from hedging.models import MarginJump
 from sessions_app.models import BasketScope, Calibration, TradingSession
 
@@ -76,9 +78,8 @@ def find_out(*, session: TradingSession, plan: DayPlan, now: datetime, ports: Po
         found = calibrate(readings, seen.market, plan.parameters, book=seen.book)
     except NotOffered:
         jumps, measured = measured_jumps(session)
-        found = learn(
-            nothing_known(plan.parameters), jumps, plan.parameters, premium_counted=session.account.premium_counted
-        )
+        known = _funds_as_known(nothing_known(plan.parameters), seen, session)
+        found = learn(known, jumps, plan.parameters, premium_counted=session.account.premium_counted)
         note = "no basket call: learned from fills" if jumps else "no basket call, and no fill to learn from yet"
         evidence = Evidence(funds=seen.funds_card(), jumps=measured, note=note)
         return keep(
@@ -151,15 +152,24 @@ def _look(*, session: TradingSession, plan: DayPlan, now: datetime, ports: Ports
     # The paper holdings of a dry run are laid over the book by the very meaning that is to be found: ask beneath them.
     reader = ports.broker.live if isinstance(ports.broker, DryRunBroker) else ports.broker
     try:
-        funds, positions = reader.funds(), reader.positions()
-        chain = reader.chain(Index(session.index), session.expiry, STRIKES)
+        funds, index = reader.funds(), Index(session.index)
+        positions = with_prices(reader.positions(), index=index, expiry=session.expiry, reader=reader)
+        chain = reader.chain(index, session.expiry, STRIKES)
     except BrokerError as error:
         raise CalibrationFailed(str(error)) from error
+    if why := contradiction(funds, positions):
+        raise CalibrationFailed(why)
     closes = {} if chain.previous_close is None else {chain.index: chain.previous_close}
     market = MarginMarket(spots={chain.index: chain.spot}, now=now, previous_closes=closes)
     product = Product(session.account.product)
     return _Seen(
-        reader=reader, plan=plan, product=product, chain=chain, funds=funds, positions=positions, market=market
+        reader=reader,
+        plan=plan,
+        product=product,
+        chain=chain,
+        funds=funds,
+        positions=positions,
+        market=market,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from hedging.domain.facts import Unfinished
 from hedging.domain.instruments import Contract, Side
-from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
+from hedging.domain.lifecycle import OUTCOME_UNKNOWN
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.domain.snapshot import Position
@@ -15,7 +15,7 @@ from hedging.models import Action, HedgeTransaction, Origin, values_of
 from hedging.selectors import holdings
 from sessions_app.models import TradingSession
 
-_UNCERTAIN = frozenset(values_of(status for status in UNCERTAIN if status is not OrderStatus.SENDING))
+_OUTCOME_UNKNOWN = frozenset(values_of(OUTCOME_UNKNOWN))
 
 
 def unfinished(
@@ -68,4 +68,4 @@ def _bought(session: TradingSession, *, actions: int) -> frozenset[Contract]:
 
 
 def _is_over(leg: HedgeTransaction) -> bool:
-    return not leg.is_live or any(order.status in _UNCERTAIN for order in leg.orders.all())
+    return not leg.is_live or any(order.status in _OUTCOME_UNKNOWN for order in leg.orders.all())

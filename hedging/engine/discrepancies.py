@@ -39,7 +39,7 @@ from hedging.domain.reconciliation import (
 )
 from hedging.domain.snapshot import Position
 from hedging.engine import audit
-from hedging.engine.books import evidence_for, with_successor
+from hedging.engine.books import evidence_for
 from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.orders import apply_event
 from hedging.engine.ports import Ports
@@ -119,7 +119,7 @@ def examine(
             row = next(row for row in rows if row.pk == difference.order)
             apply_event(
                 order_id=row.pk,
-                event=with_successor(row, evidence_for(row, orders, trades, read_at=now)),
+                event=evidence_for(row, orders, trades, read_at=now),
                 now=now,
                 wall_now=ports.wall(),
                 actor="reconcile",
@@ -311,9 +311,10 @@ def _store(
 ) -> tuple[tuple[Discrepancy, ...], bool]:
     """Store the comparison; take off and tell what is due. Returns what was due, and whether more waits."""
     with transaction.atomic():
-        TradingSession.objects.select_for_update(of=("self",)).get(pk=session.pk)
+        # In the order in which a late fill takes them.
         BookCheck.objects.get_or_create(session=session)
         check = BookCheck.objects.select_for_update().get(session=session)
+        TradingSession.objects.select_for_update(of=("self",)).get(pk=session.pk)
         seen = {key: datetime.fromisoformat(at) for key, at in check.watched.items()}
         due, first = settle(found, seen=seen, now=now)
         removed = [d for d in due if d.kind in REMOVES and _take_off(session, d, now=now, ports=ports)]

@@ -21,6 +21,7 @@ from hedging.brokers.base import (
 )
 from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import (
+    OUTCOME_UNKNOWN,
     BooksRead,
     CancelRefused,
     FenceClosed,
@@ -45,7 +46,7 @@ from hedging.engine.path_rows import AtTheFence, at_the_fence, tick_and_own_pric
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
 from hedging.engine.shared_limits import OrderTurn
-from hedging.models import HedgeOrder, HedgeTransaction, Origin
+from hedging.models import HedgeOrder, HedgeTransaction, Origin, values_of
 from sessions_app.models import Mode, TradingSession
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,11 @@ def _send(order: HedgeOrder, ports: Ports) -> OrderStatus:
 
 def _waits_for_buys(tx: HedgeTransaction) -> bool:
     """Return whether the buys that are to replace this wing may still fill; the next reconcile nudges again."""
-    return tx.reason == Reason.UNWIND_REPLACED and _buys_of(tx).filter(is_live=True).exists()
+    if tx.reason != Reason.UNWIND_REPLACED:
+        return False
+    live = _buys_of(tx).filter(is_live=True)
+    # A buy of which nobody knows counts as not filled: the wing stays, and the sale keeps no other purchase from the entry.
+    return live.exists() and not live.filter(orders__status__in=values_of(OUTCOME_UNKNOWN)).exists()
 
 
 def _waits_for_slices(order: HedgeOrder) -> bool:

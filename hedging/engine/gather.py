@@ -15,7 +15,7 @@ from hedging.brokers.openalgo.symbols import parse_symbol
 from hedging.domain.entries import ComingEntry, in_time_order, waits_for_exit
 from hedging.domain.facts import SETTLES_WITHIN, CycleFacts, InFlight, LaterEntry, OwnWing, SessionFacts, Window
 from hedging.domain.instruments import Contract, ContractSpec, Index, Product, Right, Side
-from hedging.domain.lifecycle import UNCERTAIN, OrderStatus
+from hedging.domain.lifecycle import OUTCOME_UNKNOWN
 from hedging.domain.plausible import contradiction, vanished_collateral
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
@@ -29,11 +29,12 @@ from hedging.engine.past import past_jumps
 from hedging.engine.plan import DayPlan
 from hedging.engine.ports import Ports
 from hedging.engine.preflight import gate
+from hedging.engine.prices import with_prices
 from hedging.engine.pulse import Pulse, last_fill_at
 from hedging.engine.reconcile import Reconciled
 from hedging.engine.sessions import live_closed
 from hedging.engine.standing import Standing
-from hedging.models import HedgeTransaction
+from hedging.models import HedgeTransaction, values_of
 from hedging.selectors import holdings
 from hedging.selectors.ledger import holdings_as_of
 from schedule.entries import ScheduledEntry
@@ -150,6 +151,9 @@ class Gatherer:
     def prices(self, facts: CycleFacts) -> CycleFacts:
         """Read the option chain, and resolve the legs of every entry that is near at the strikes of this moment."""
         session = facts.session
+        if facts.positions is not None:
+            priced = with_prices(facts.positions, index=session.index, expiry=session.expiry, reader=self._reader)
+            facts = replace(facts, positions=priced)
         strikes = min(LONGEST_CHAIN, ceil(self._reach(facts)) + STRIKES_BEYOND_BOUND)
         chain = self._read("option chain", lambda: self._reader.chain(session.index, session.expiry, strikes))
         if chain is None:
@@ -333,7 +337,7 @@ def _session_facts(session: TradingSession, standing: Standing) -> SessionFacts:
 
 
 def _in_flight(live: Sequence[HedgeTransaction]) -> tuple[InFlight, ...]:
-    uncertain = {s.value for s in UNCERTAIN if s is not OrderStatus.SENDING}
+    uncertain = set(values_of(OUTCOME_UNKNOWN))
     return tuple(
         InFlight(
             contract=tx.contract,

@@ -20,6 +20,7 @@ from hedging.domain.instruments import Exchange, Side
 from hedging.domain.lifecycle import (
     LIVE,
     TERMINAL,
+    BooksRead,
     Event,
     Notify,
     OrderStatus,
@@ -35,6 +36,7 @@ from hedging.domain.lifecycle import (
     step,
 )
 from hedging.engine import audit
+from hedging.engine.books import with_successor
 from hedging.engine.cooldown import SURELY_UNSENT, give_back_if_unsent
 from hedging.engine.day_figures import sum_up_again
 from hedging.engine.one_row import OneRow
@@ -125,6 +127,8 @@ def apply_event(
         # What was never sent has no fills to ask for.
         fills = [] if row.status == OrderStatus.NEW else list(row.fills.order_by("sequence"))
         before = slice_of(row, fills)
+        if isinstance(event, BooksRead) and before.status in TERMINAL:
+            event = with_successor(row, event)  # asked here: it may have been opened since the caller read the row
         after, effects = step(before, event, now, timing or Timing())
         if after == before and not effects:
             return after.status, ()

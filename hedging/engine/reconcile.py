@@ -28,7 +28,7 @@ from hedging.domain.lifecycle import (
 )
 from hedging.domain.reasons import Reason
 from hedging.engine.alerts import is_ahead
-from hedging.engine.books import evidence_for, with_successor
+from hedging.engine.books import evidence_for
 from hedging.engine.execution import perform
 from hedging.engine.hours import acting_hours, trading_day_of
 from hedging.engine.orders import apply_event
@@ -164,7 +164,7 @@ def resolve_by_statement(
             f"Order {order_id} has more fills than these {filled.quantity} units: they were in the trade book."
         )
     told: list[Event] = [] if row.broker_order_id else [Resolved(broker_order_id, reason)]
-    told.append(with_successor(row, BooksRead(trades=(filled,), read_at=now)))
+    told.append(BooksRead(trades=(filled,), read_at=now))
     if filled.quantity < row.quantity:
         told.append(DayEnded())
     status = OrderStatus(row.status)
@@ -211,8 +211,6 @@ def _bring_up_to_date(row: HedgeOrder, evidence: BooksRead, ports: Ports, *, day
     ended = row.status not in LIVE and row.status != OrderStatus.LOST
     if ended and not evidence.lookalikes and _units(evidence) == sum(row.fills.values_list("quantity", flat=True)):
         return  # nothing new about an order that is over; a row may have grown, so that their number says nothing
-    if ended:
-        evidence = with_successor(row, evidence)
     _advance(row, evidence, ports)
     row.refresh_from_db(fields=["status", "touched_wall"])
     if _cancel_was_lost(row, evidence, ports.wall()):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError
 
 from hedging.brokers.base import BrokerStatus, UnreadableAnswer
 from hedging.domain.lifecycle import PreflightFailed
@@ -165,6 +166,15 @@ def test_a_failure_whose_words_differ_each_time_is_no_flood():
         error = RuntimeError(f"deadlock detected: process {4000 + n} waits for ShareLock on transaction {9000 + n}")
         tell_failure(session=session, what="margin check", error=error, now=at, wall_now=at)
     assert Alert.objects.filter(kind="cycle_failed").count() == 1
+
+
+def test_a_failure_that_passed_keeps_no_other_one_of_its_type_quiet():
+    session = make.TradingSessionFactory()
+    for n, words in enumerate(["deadlock detected: process 4711 waits", *["could not extend file: No space left"] * 9]):
+        at = NOW + timedelta(seconds=30 * n)
+        tell_failure(session=session, what="margin check", error=OperationalError(words), now=at, wall_now=at)
+    told = Alert.objects.filter(kind="cycle_failed").order_by("id").values_list("title", flat=True)
+    assert ["No space left" in title for title in told] == [False, True]
 
 
 def test_after_a_clock_was_set_back_nobody_is_sent_to_a_page_that_refuses():

@@ -306,6 +306,40 @@ def test_a_pair_of_which_a_leg_failed_is_completed_before_its_entry_though_it_wa
     assert not HedgeTransaction.objects.filter(symbol=kept.symbol, side=Side.SELL).exists()
 
 
+@pytest.mark.parametrize(
+    ("replaces", "fates"),
+    [(False, [fake.timed_out] * 2), (True, [fake.timed_out] * 2), (True, [accepted, fake.timed_out])],
+    ids=["replaces nothing", "both unknown", "one unknown"],
+)
+def test_nor_does_a_sale_that_waits_for_a_buy_of_which_nobody_knows_keep_a_purchase_from_the_entry(
+    replaces, fates, monkeypatch
+):
+    place = world()
+    plan = entry_soon(place, minutes=100 / 60)
+    place.exchange.added_by_basket = margin(1100)
+    if replaces:
+        hold(place, 130, contract=option(27000, Right.CE))
+        hold(place, 130, contract=option(25000, Right.PE))
+    place.wait(1)
+    place.exchange.replies = list(fates)
+    first = decided(place, plan, 0)
+    assert first.reason == Reason.ADD_PROJECTION_OVER_TRIGGER
+    sales = first.transactions.filter(side=Side.SELL)
+    assert sales.exists() is replaces
+    place.follow()
+    said = []
+    for tick in range(9):  # to the last one before the entry
+        monkeypatch.setattr(fake, "SPOT", Decimal(26000) + tick % 2)
+        for _ in range(2):
+            place.reconcile(after=5)
+        said.append(decided(place, plan, 9000 + tick).reason)
+        place.follow()
+    assert Reason.ADD_PROJECTION_OVER_TRIGGER in said
+    # The wings stay: nobody knows whether what was to replace them is there.
+    assert {sale.filled_quantity for sale in sales} <= {0}
+    assert {sale.is_live for sale in sales} <= {False}
+
+
 def test_nor_is_what_a_purchase_bought_sold_to_complete_it_a_second_time(monkeypatch):
     place = world()
     plan = entry_soon(place, minutes=100 / 60)

@@ -14,6 +14,8 @@ from django.core.management import CommandError, call_command
 from hedging import wiring
 from hedging.brokers.base import BasketScope, BrokerUnavailable, MarginLeg
 from hedging.domain.instruments import Product, Right, Side
+from hedging.domain.jump import change_of_used
+from hedging.domain.margin import MarginLine
 from hedging.engine import calibrate as calibrating
 from hedging.engine import clock
 from hedging.engine.basket import BasketCall, NoAnswer
@@ -122,20 +124,7 @@ def test_without_a_call_fills_teach_and_every_row_is_kept():
     assert (first.found_by, first.basket_scope, first.error_pct) == ("fills", "none", None)
     assert meaning_of(place.session).profile().wide
     for number in range(3):
-        market, prices = place.probed.look()
-        before = place.probed.broker.funds().utilised
-        lines = _card(place.probed, prices)
-        place.probed.trade(Side.SELL, lots=2)
-        MarginJump.objects.create(
-            session=place.session, mode=place.session.mode, kind=JumpKind.ENTRY, subject=f"entry {number}",
-            at=place.probed.exchange.now, before=before, after=place.probed.broker.funds().utilised,
-            measured_at=place.probed.exchange.now, baskets=2, index="NIFTY", dte=0,
-            book={
-                "spot": str(next(iter(market.spots.values()))), "previous_close": None,
-                "at": place.probed.exchange.now.isoformat(), "before": lines,
-                "after": _card(place.probed, place.probed.look()[1]),
-            },
-        )  # fmt: skip
+        _sell_a_straddle(place, number)
         place.tick(minutes=1)
         place.tick(minutes=1)
     last = place.session.calibration
@@ -145,6 +134,26 @@ def test_without_a_call_fills_teach_and_every_row_is_kept():
     # Scan range and exposure rates come as one sum from straddles; the sum is right.
     assert last.scan_pct + 2 * last.elm_pct == pytest.approx(10.4 + 2 * 2.6, abs=0.3)
     assert Calibration.objects.count() >= 4
+
+
+def _sell_a_straddle(place: Place, number: int) -> Decimal:
+    """Sell two lots on each side and store how far used margin jumped, which is returned."""
+    market, prices = place.probed.look()
+    before = place.probed.broker.funds().utilised
+    lines = _card(place.probed, prices)
+    place.probed.trade(Side.SELL, lots=2)
+    after = place.probed.broker.funds().utilised
+    MarginJump.objects.create(
+        session=place.session, mode=place.session.mode, kind=JumpKind.ENTRY, subject=f"entry {number}",
+        at=place.probed.exchange.now, before=before, after=after,
+        measured_at=place.probed.exchange.now, baskets=2, index="NIFTY", dte=0,
+        book={
+            "spot": str(next(iter(market.spots.values()))), "previous_close": None,
+            "at": place.probed.exchange.now.isoformat(), "before": lines,
+            "after": _card(place.probed, place.probed.look()[1]),
+        },
+    )  # fmt: skip
+    return after - before
 
 
 def _card(probed: Probed, prices) -> list[list[object]]:
@@ -357,3 +366,50 @@ def test_collateral_is_kept_with_the_funds_of_a_calibration():
     place = Place("zerodha")
     place.probed.exchange.account.collateral = Decimal(200_000)
     assert Decimal(place.tick().funds["collateral"]) == 200_000
+
+
+def test_funds_that_contradict_the_book_teach_nothing(monkeypatch):
+    place = Place("dhan")  # cash has used margin taken off there
+    place.probed.trade(Side.SELL, lots=4)  # yesterday
+    read = place.probed.broker.funds
+    with monkeypatch.context() as before_the_open:
+        before_the_open.setattr(place.probed.broker, "funds", lambda: replace(read(), utilised=Decimal(0)))
+        with pytest.raises(CalibrationFailed, match="0"):
+            place.tick()
+    for _ in range(3):
+        place.tick(minutes=1)
+    place.session.refresh_from_db()
+    assert place.session.calibration is not None
+    assert place.session.calibration.cash_is_net is not False
+
+
+def test_rates_are_learned_with_the_premium_of_which_yesterday_told():
+    place = Place("pocketful")
+    place.session.account.premium_counted = False  # a guess
+    place.session.account.save()
+    place.tick()
+    for number in range(3):
+        _sell_a_straddle(place, number)
+        place.tick(minutes=1)
+    yesterday = {"trading_day": make.TUESDAY - timedelta(days=7), "premium_in_used": True, "cash_is_net": False}
+    Calibration.objects.update(**yesterday)
+    place.session.calibration = Calibration.objects.latest("id")
+    row = place.tick(minutes=1)
+    assert row is not None
+    assert row.premium_in_used
+    meaning = meaning_of(place.session)
+    market, prices = place.probed.look()
+    book = place.probed.book()
+    took = _sell_a_straddle(place, 9)
+    held = {(line.contract, line.product): line.quantity for line in book}
+    added = ((line, line.quantity - held.get((line.contract, line.product), 0)) for line in place.probed.book())
+    foretold = change_of_used(
+        book=book,
+        legs=tuple(
+            MarginLine(line.contract, units, prices[line.contract], line.product) for line, units in added if units
+        ),
+        market=market,
+        parameters=meaning.parameters(place.plan.parameters),
+        profile=meaning.profile(),
+    )
+    assert float(foretold) == pytest.approx(float(took), rel=0.01)

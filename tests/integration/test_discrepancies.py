@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
@@ -10,16 +14,16 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
 from hedging.brokers.base import BrokerUnavailable, OrderRequest
 from hedging.domain.instruments import Product, Side
-from hedging.domain.lifecycle import OrderStatus, Replied
+from hedging.domain.lifecycle import BooksRead, OrderStatus, Replied, Trade
 from hedging.domain.reasons import Reason
 from hedging.domain.reconciliation import compare
 from hedging.domain.snapshot import Position
-from hedging.engine import clock, discrepancies
+from hedging.engine import clock, discrepancies, orders
 from hedging.engine.day_end import close_early, end_day
 from hedging.engine.hours import acting_hours
 from hedging.engine.intents import record
@@ -524,3 +528,60 @@ def test_a_sale_by_hand_that_was_taken_off_already_explains_no_later_shortage():
     assert look_twice() == ["gone"]
     rows = holdings(account_id=here.session.account_id, mode=here.session.mode, day=here.session.trading_day)
     assert [row.quantity for row in rows] == [65]
+
+
+def test_what_a_person_bought_and_sold_again_explains_no_shortage_of_ours():
+    here = world()
+    here.exchange.accept(OrderRequest(CALL, Product.NRML, Side.BUY, 65, Decimal("4.50")))
+    here.exchange.accept(OrderRequest(CALL, Product.NRML, Side.SELL, 65, Decimal("3.50")))
+    here.wait(600)
+    scene.hold(here, 65)  # then we bought the same strike
+    here.wait(60)
+    assert discrepancies.examine(session=here.session, now=here.clock.now(), ports=here.ports).ours == ()
+    here.exchange.foreign[CALL, Product.NRML] -= 65  # an adapter fails for ten seconds
+    kinds = []
+    for _ in range(2):
+        found = discrepancies.examine(session=here.session, now=here.clock.now(), ports=here.ports)
+        kinds.append([difference.kind.value for difference in found.ours])
+        here.wait(6)
+    assert kinds == [["gone"], ["gone"]]
+    rows = holdings(account_id=here.session.account_id, mode=here.session.mode, day=here.session.trading_day)
+    assert [row.quantity for row in rows] == [65]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_late_fill_and_a_comparison_at_the_same_moment_take_the_same_rows_in_the_same_order(monkeypatch):
+    here = world()
+    scene.intent(here)
+    HedgeOrder.objects.update(
+        status=OrderStatus.CANCELLED, broker_order_id="B7", sent_at=here.clock.now(), limit_price=Decimal(4)
+    )
+    HedgeTransaction.objects.update(is_live=False, ended_at=here.clock.now())
+    order = HedgeOrder.objects.get()
+    noted, settle = threading.Event(), orders.settle
+
+    def settle_a_moment_later(**known):
+        noted.set()
+        time.sleep(0.7)  # the other has its first row by then
+        return settle(**known)
+
+    monkeypatch.setattr(orders, "settle", settle_a_moment_later)
+
+    def book_the_fill() -> None:
+        late = BooksRead(trades=(Trade(130, Decimal(4)),))
+        apply_event(order_id=order.pk, event=late, now=here.clock.now(), wall_now=here.wall.now())
+
+    def compare_the_books() -> None:
+        noted.wait(10)
+        discrepancies.examine(session=here.session, now=here.clock.now(), ports=here.ports)
+
+    def alone(work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(alone, work) for work in (book_the_fill, compare_the_books)]:
+            done.result(timeout=30)  # raises what PostgreSQL threw one of them out with
+    assert Fill.objects.get().quantity == 130

@@ -16,6 +16,7 @@ from hedging.domain.instruments import Product, Side
 from hedging.domain.lifecycle import IllegalTransition, OrderStatus
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
+from hedging.engine import reconcile as reconciling
 from hedging.engine.day_figures import summarize
 from hedging.engine.discrepancies import examine, follow_up
 from hedging.engine.orders import apply_event
@@ -1194,3 +1195,33 @@ def test_what_a_statement_says_of_a_closed_day_is_in_its_analytics(monkeypatch):
     (total,) = analytics(period=period, by=By.DAY).totals
     assert (total.cost, total.charges) == (130 * Decimal("4.05"), tx.charges)
     assert analytics_version(period=period) != before
+
+
+def test_a_fill_that_is_read_while_another_worker_tries_its_slice_again_stops_no_pass_over_the_books(monkeypatch):
+    place = world()
+    first, second = intent(place), intent(place, contract=PUT)
+    place.exchange.quote(CALL, "3.90", "4.00", quantity=0)
+    setattr(place.exchange, "match", lambda resting: None)  # noqa: B010 - its own type does not know that it can be replaced
+    for each in (first, second):
+        place.send(slice_of(each))
+    calls, puts = (slice_of(each) for each in (first, second))
+    assert (calls.status, puts.status) == (S.ACKED, S.ACKED)
+    HedgeOrder.objects.filter(pk=calls.pk).update(status=S.CANCEL_PENDING, cancel_asked=True)
+    for order in place.exchange.orders.values():
+        place.exchange.fill(order, 65 if order.request.contract == CALL else 130, "4.00")
+    find = vars(reconciling)["evidence_for"]
+
+    def while_another_one_tries_again(row, *books, **known):
+        found = find(row, *books, **known)
+        if row.pk == calls.pk:
+            # It read the books a moment before the fill was in them: cancelled, seen twice.
+            HedgeOrder.objects.filter(pk=calls.pk).update(status=S.CANCELLED, version=row.version + 1)
+            make.HedgeOrderFactory.create(transaction=first, slice=1, attempt=2, touched_wall=place.wall.now())
+        return found
+
+    monkeypatch.setattr(reconciling, "evidence_for", while_another_one_tries_again)
+    place.wait(1)
+    reconcile(account_id=place.session.account_id, day=place.session.trading_day, ports=place.ports)
+    assert {fill.order_id: fill.quantity for fill in Fill.objects.all()} == {calls.pk: 65, puts.pk: 130}
+    calls.refresh_from_db()
+    assert calls.status == S.CANCELLED, "the slice has one living order, which is another"
