@@ -91,6 +91,7 @@ class Supervisor:
         }
         handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         try:
+            self._tend()  # nobody was woken for what died before
             while not self._stopping:
                 ready, _, _ = select.select([reader], [], [], self._seconds_to_next_restart())
                 if ready:

@@ -202,9 +202,12 @@ def state_by_hand(
 
     Nobody measured it, so its error is unknown and the buffer stays doubled; fills may still correct it.
     """
-    dated = nothing_known(plan.parameters)
+    dated, earlier = nothing_known(plan.parameters), session.calibration
     found = replace(
         dated,
+        # What funds mean was not asked: once told, it is not forgotten.
+        premium_in_used=None if earlier is None else earlier.premium_in_used,
+        cash_is_net=None if earlier is None else earlier.cash_is_net,
         found_by=FoundBy.HAND,
         scope=None if scope is BasketScope.UNKNOWN else Scope(scope.value),
         nets=None if scope is BasketScope.UNKNOWN else scope is not BasketScope.NONE,
@@ -214,9 +217,8 @@ def state_by_hand(
         elm_deep_pct=rates.get("elm_deep_pct", dated.elm_deep_pct),
         elm_expiry_extra_pct=rates.get("elm_expiry_extra_pct", dated.elm_expiry_extra_pct),
     )
-    return keep(
-        session=session, found=found, evidence=Evidence(note="stated by hand"), now=now, ports=ports, actor=actor
-    )
+    evidence = Evidence(funds={} if earlier is None else earlier.funds, note="stated by hand")
+    return keep(session=session, found=found, evidence=evidence, now=now, ports=ports, actor=actor)
 
 
 # --- once there is a book ------------------------------------------------------------------------------------------------

@@ -113,7 +113,10 @@ def keep(
     ports: Ports,
     actor: str = "engine",
 ) -> Calibration:
-    """Store a calibration with its audit line, and let the session be decided by it from now on."""
+    """Store a calibration with its audit line, and let the session be decided by it from now on.
+
+    A session that was moved to another expiry since is not: other rates may hold there.
+    """
     with transaction.atomic():
         row = Calibration.objects.create(
             account=session.account,
@@ -140,8 +143,8 @@ def keep(
             jumps=evidence.jumps,
             note=evidence.note,
         )
-        TradingSession.objects.filter(pk=session.pk).update(calibration=row)
-        session.calibration = row
+        if TradingSession.objects.filter(pk=session.pk, expiry=session.expiry).update(calibration=row):
+            session.calibration = row
         error = None if row.error_pct is None else str(row.error_pct)
         audit.append(
             account_id=session.account_id,

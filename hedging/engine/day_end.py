@@ -128,7 +128,7 @@ def _unsettled(live: list[HedgeOrder]) -> str:
 
 def _can_settle(session: TradingSession, hours: SessionHours | None, now: datetime) -> bool:
     """Return whether waiting may still settle the session's books: today, until a quarter of an hour after its close."""
-    if hours is None or is_past(session=session, now=now):
+    if hours is None or session.trading_day != trading_day_of(now):
         return False
     return now < hours.closes + GIVE_UP_AFTER
 

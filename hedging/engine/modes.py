@@ -11,6 +11,7 @@ from django.db.models import F, QuerySet
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.engine import audit
 from hedging.engine.day_figures import summarize
+from hedging.engine.hours import trading_day_of
 from hedging.engine.jumps import give_up_all
 from hedging.engine.paper import StoredPaperBook
 from hedging.engine.preflight import gate
@@ -68,7 +69,7 @@ def switch_mode(
         if switched:
             _record_account(account, now=now, wall_now=wall_now, actor=actor, reason=reason)
         left = TradingSession.objects.select_for_update(of=("self",)).filter(account=account, closed_at=None).first()
-        if left is None or left.mode == to:
+        if left is None or left.mode == to or left.trading_day != trading_day_of(now):
             return left
         _refuse_live_orders(left)
         _leave(left, now=now, wall_now=wall_now, actor=actor, reason=reason)
@@ -130,14 +131,12 @@ def _take_up(left: TradingSession, to: Mode, *, now: datetime) -> TradingSession
     )
     if made:
         return row
-    # A halt outlives a change of mode, whichever row it was written in.
-    of_the_day["trading_state"] = max(
-        row.trading_state, left.trading_state, key=lambda s: _TIGHTER.index(TradingState(s))
-    )
-    moved = row.expiry != left.expiry
-    if moved:  # what was found out of its own expiry is not known of this one
-        of_the_day |= {"preflight": "", "cleared_at": None}
-    if row.baseline is None or moved:
+    # A halt outlives a change of mode, whichever row it was written in, and so does what was said of it.
+    tighter = max(left, row, key=lambda session: _TIGHTER.index(TradingState(session.trading_state)))
+    of_the_day |= {"trading_state": tighter.trading_state, "state_reason": tighter.state_reason}
+    # What its pre-flight found is of before: the other mode's may have found more since.
+    of_the_day |= {"preflight": "", "cleared_at": None}
+    if row.baseline is None or row.expiry != left.expiry:
         of_the_day |= baseline
     for name, value in {**of_the_day, "closed_at": None, "summary": {}}.items():
         setattr(row, name, value)

@@ -204,9 +204,12 @@ def _what_trades(
 def capture_baseline(
     *, session: TradingSession, used: Decimal, source: str, now: datetime, wall_now: datetime, actor: str
 ) -> bool:
-    """Set the baseline if there is none yet (compare-and-set); return whether this call set it."""
+    """Set the baseline if there is none yet (compare-and-set); return whether this call set it.
+
+    Nothing is set in a session that was moved to another expiry since: whether shorts were in the book was asked of this one.
+    """
     with transaction.atomic():
-        changed = TradingSession.objects.filter(pk=session.pk, baseline=None).update(
+        changed = TradingSession.objects.filter(pk=session.pk, expiry=session.expiry, baseline=None).update(
             baseline=used, baseline_at=now, baseline_source=source
         )
         if changed:

@@ -47,6 +47,10 @@ def open_sessions() -> list[TradingSession]:
     return list(TradingSession.objects.open().select_related("account", "calibration"))
 
 
+class DayToCome(Exception):
+    """An open session is of a day that has not come: nothing is decided, and today's cannot be opened beside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a tick runs by: the ports and the plan of a session, the figures in force, the lid on automation.
@@ -80,7 +84,10 @@ def _check_margin(session: TradingSession, now: datetime, rules: Rules) -> str:
     if plan.hours is not None and is_over(hours=plan.hours, now=now):
         return _end(session, plan.hours, now, rules)
     if session.trading_day != trading_day_of(now):
-        return ""
+        raise DayToCome(
+            f"the session is of {session.trading_day}, a day to come: the clock was set back since it was opened. "
+            f"Close it by hand, and open today's"
+        )
     coverage.tell_changes(session=session, plan=plan, now=now, wall_now=wall_now())
     return _cycle(session, plan, CycleKind.MARGIN_CHECK, now=now, rules=rules)
 

@@ -15,8 +15,10 @@ from hedging.domain.lifecycle import PreflightFailed
 from hedging.domain.reasons import Reason
 from hedging.engine.alerts import tell_failure, tell_set_back
 from hedging.engine.cycle import run_cycle
+from hedging.engine.day_end import close_early
 from hedging.engine.orders import apply_event
 from hedging.engine.plan import plan_of
+from hedging.engine.states import Act
 from hedging.engine.ticks import Rules, check_margin
 from hedging.models import CycleKind, HedgeDecision, HedgeOrder, Origin
 from notifications.models import Alert, Severity
@@ -175,6 +177,22 @@ def test_a_failure_that_passed_keeps_no_other_one_of_its_type_quiet():
         tell_failure(session=session, what="margin check", error=OperationalError(words), now=at, wall_now=at)
     told = Alert.objects.filter(kind="cycle_failed").order_by("id").values_list("title", flat=True)
     assert ["No space left" in title for title in told] == [False, True]
+
+
+def test_a_session_of_a_day_to_come_is_told_and_can_be_closed_by_hand():
+    """The clock ran a day ahead when it was opened: today's cannot be opened beside it."""
+    place = world(baseline=None, baseline_at=None)
+    make.TradingDayFactory.create(day=make.TUESDAY - timedelta(days=1))
+    place.clock.moment -= timedelta(days=1)
+    rules = Rules(ports_for=lambda _: place.ports, plan_for=plan_of, policy=POLICY, enabled=True)
+    for _ in range(3):
+        assert check_margin(now=place.clock.now(), rules=rules)["failed"] == 1
+        place.wait(30)
+    assert "a day to come" in Alert.objects.get(kind="cycle_failed").title
+    assert not HedgeDecision.objects.exists()
+    act = Act("asha", "the clock was wrong", place.clock.now(), place.wall.now())
+    close_early(session=place.session, act=act, ports=place.ports)
+    assert not TradingSession.objects.open().exists()
 
 
 def test_after_a_clock_was_set_back_nobody_is_sent_to_a_page_that_refuses():

@@ -413,3 +413,34 @@ def test_rates_are_learned_with_the_premium_of_which_yesterday_told():
         profile=meaning.profile(),
     )
     assert float(foretold) == pytest.approx(float(took), rel=0.01)
+
+
+def test_what_was_asked_for_the_expiry_before_is_not_given_to_a_moved_session():
+    place = Place("zerodha")
+    later = place.session.expiry + timedelta(days=7)
+    TradingSession.objects.filter(pk=place.session.pk).update(expiry=later, dte=5)  # while the probes are asked
+    asked = place.tick()
+    assert asked is not None
+    assert asked.expiring
+    assert place.session.calibration is None
+    assert TradingSession.objects.get().calibration is None
+
+
+def test_rates_that_are_stated_by_hand_leave_what_funds_mean_as_it_was_found():
+    place = Place("dhan")
+    place.tick()
+    place.probed.trade(Side.SELL, lots=4)
+    found = place.tick(minutes=1)
+    assert found is not None
+    assert (found.cash_is_net, found.premium_in_used) == (True, True)
+    stated = calibrating.state_by_hand(
+        session=place.session,
+        plan=place.plan,
+        rates={"elm_pct": 2.5},
+        scope=ScopeChoice.TOTAL,
+        now=place.clock.now(),
+        ports=place.ports,
+        actor="command",
+    )
+    assert (stated.cash_is_net, stated.premium_in_used, stated.elm_pct) == (True, True, 2.5)
+    assert stated.funds == found.funds

@@ -18,7 +18,7 @@ from hedging.engine.day_end import close_early
 from hedging.engine.intents import record
 from hedging.engine.plan import plan_of
 from hedging.engine.preflight import runs
-from hedging.engine.sessions import SessionRefused, open_session
+from hedging.engine.sessions import SessionRefused, capture_baseline, open_session
 from hedging.engine.states import Act
 from hedging.models import AuditEvent, CycleKind, HedgeDecision, HedgeOrder, HedgeTransaction
 from notifications.models import Alert
@@ -220,6 +220,20 @@ def test_a_moved_session_keeps_the_baseline_that_was_read_before_its_first_entry
     close_tuesday()
     open_again(place)
     assert (place.session.baseline is not None) is kept
+
+
+def test_what_was_read_for_the_expiry_before_is_no_baseline_of_a_moved_session():
+    place = monday(baseline=None, baseline_at=None)
+    known = facts(place)  # no short of its own expiry
+    asked_for = TradingSession.objects.get(pk=place.session.pk)
+    close_tuesday()
+    open_again(place)
+    assert known.funds is not None
+    used = known.funds.utilised
+    words: dict[str, Any] = {"source": "first reading", "now": known.now, "wall_now": known.now, "actor": "engine"}
+    assert not capture_baseline(session=asked_for, used=used, **words)
+    assert TradingSession.objects.get(pk=place.session.pk).baseline is None
+    assert capture_baseline(session=TradingSession.objects.get(pk=place.session.pk), used=used, **words)
 
 
 def test_what_was_decided_by_the_expiry_before_is_not_claimed_in_a_moved_session():

@@ -311,3 +311,27 @@ def test_root_without_user_namespaces_runs_as_nobody_and_opens_no_closed_folder(
         supervisor.stop_all()
         shutil.rmtree(base, ignore_errors=True)
         shutil.rmtree(places.runtime, ignore_errors=True)
+
+
+def test_what_died_before_the_watch_began_is_started_again(tmp_path):
+    """A worker that was ready and ended while later ones came up: no signal tells of it any more."""
+    dies_once = "echo x >> starts; [ $(wc -l < starts) -gt 1 ] && sleep 60; exit 1"
+    script = (
+        "import os, signal, sys, threading, time; from pathlib import Path\n"
+        "from config.local.processes import Program\n"
+        "from config.local.supervisor import Supervisor\n"
+        "folder = Path(sys.argv[1])\n"
+        "program = Program(name='short', argv=['/bin/sh', '-c', sys.argv[2]], log=folder / 'short.log',\n"
+        "                  family=folder / 'lock' / 'children', cwd=folder)\n"
+        "supervisor = Supervisor(say=print); supervisor.start(program)\n"
+        "while supervisor._children[0].process.poll() is None: time.sleep(0.05)\n"
+        "def until_started_again():\n"
+        "    while len((folder / 'starts').read_text()) < 4: time.sleep(0.05)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "threading.Thread(target=until_started_again, daemon=True).start()\n"
+        "supervisor.watch(); supervisor.stop_all()\n"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path), dies_once]
+    done = subprocess.run(words, cwd=BASE, timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "starts").read_text() == "x\nx\n"

@@ -34,7 +34,8 @@ from hedging.engine.path_rows import tick_and_own_prices
 from hedging.engine.ports import Ports
 from hedging.engine.pulse import take_pulse
 from hedging.engine.reconcile import ResolutionRefused, reconcile, resolve
-from hedging.engine.sessions import SessionRefused
+from hedging.engine.sessions import SessionRefused, effective_mode
+from hedging.engine.states import Act, restrict_session, resume_session
 from hedging.models import (
     Adjustment,
     AuditEvent,
@@ -430,6 +431,33 @@ def test_a_session_that_was_moved_to_another_expiry_in_one_mode_wants_a_new_pre_
     assert back is not None
     assert (back.pk, back.expiry, back.preflight, back.cleared_at) == (session.pk, later, "", None)
     assert back.baseline == Decimal(7)
+
+
+def test_a_live_session_that_is_taken_up_again_is_not_cleared_by_a_run_of_before():
+    place = world(preflight="green", cleared_at=NOW)
+    there = switched(place, Mode.DRY_RUN)
+    TradingSession.objects.filter(pk=there.pk).update(preflight="red")  # the last run of this account
+    back = switched(place, Mode.LIVE)
+    assert (back.pk, back.preflight, back.cleared_at) == (place.session.pk, "", None)
+
+
+def test_a_session_of_another_day_keeps_its_mode():
+    place = world(mode=Mode.DRY_RUN)
+    place.wait(24 * 3600)
+    assert switched(place, Mode.LIVE).mode == Mode.DRY_RUN
+    session = TradingSession.objects.get()
+    assert (session.mode, session.closed_at) == (Mode.DRY_RUN, None)
+    assert effective_mode(session.account) == Mode.LIVE, "today's will be live"
+
+
+def test_a_halt_that_outlives_a_change_of_mode_keeps_its_reason():
+    place = world()
+    act = Act("omar", "OpenAlgo answers nonsense", NOW, NOW)
+    restrict_session(session=place.session, state=TradingState.HALTED, act=act)
+    there = switched(place, Mode.DRY_RUN)
+    resume_session(session=there, act=Act("omar", "on paper it may go on", NOW, NOW))
+    back = switched(place, Mode.LIVE)
+    assert (back.trading_state, back.state_reason) == (TradingState.HALTED, "OpenAlgo answers nonsense")
 
 
 def test_a_switch_to_the_mode_that_is_open_changes_nothing():

@@ -254,6 +254,18 @@ def test_the_lease_of_a_crashed_holder_runs_out_after_forty_five_seconds(seconds
     assert lease.take(account_id=account.pk, wall_now=later, holder="second") == number
 
 
+def test_a_lease_that_a_clock_took_which_ran_ahead_is_not_believed():
+    account = make.AccountFactory.create()
+    assert lease.take(account_id=account.pk, wall_now=WALL + timedelta(hours=3), holder="elsewhere:17") == 1
+    assert lease.take(account_id=account.pk, wall_now=WALL) == 2
+
+
+def test_a_lease_that_a_clock_took_which_runs_ahead_a_little_is_believed():
+    account = make.AccountFactory.create()
+    assert lease.take(account_id=account.pk, wall_now=WALL + timedelta(seconds=4), holder="elsewhere:17") == 1
+    assert lease.take(account_id=account.pk, wall_now=WALL) is None
+
+
 def test_a_lease_that_was_given_back_is_free_at_once_and_only_its_holder_gives_it_back():
     account = make.AccountFactory.create()
     first = lease.take(account_id=account.pk, wall_now=WALL)

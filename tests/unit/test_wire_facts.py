@@ -544,6 +544,18 @@ def test_a_position_in_the_brokers_own_spelling_is_not_overlooked(symbol, produc
 
 
 @pytest.mark.parametrize("symbol", UNTRANSLATED)
+@pytest.mark.parametrize("exchange", ["NSE_FO", "nse_fo", "NFO-OPT", None])
+def test_nor_is_it_where_the_exchange_is_the_brokers_own_too(symbol, exchange):
+    with pytest.raises(UnreadableAnswer, match="master contract"):
+        wire.parse_positions(position_with(symbol=symbol, exchange=exchange))
+
+
+@pytest.mark.parametrize(("symbol", "exchange"), [("NIFTYBEES", "NSE"), ("NIFTY 50", "NSE"), ("RELIANCE", "nse_eq")])
+def test_what_can_be_no_option_of_ours_is_a_stranger(symbol, exchange):
+    assert wire.parse_positions(position_with(symbol=symbol, exchange=exchange)).positions == ()
+
+
+@pytest.mark.parametrize("symbol", UNTRANSLATED)
 def test_an_order_in_the_brokers_own_spelling_is_not_taken_for_another_contract(symbol):
     body = body_of("live/orderbook__mixed")
     body["data"]["orders"][0] |= {"symbol": symbol, "exchange": "NFO"}

@@ -10,6 +10,7 @@ from hedging.brokers.base import MarginLeg, UnreadableAnswer
 from hedging.brokers.openalgo.symbols import format_symbol
 from hedging.brokers.openalgo.wire.answer import Answer, success_body
 from hedging.brokers.openalgo.wire.values import (
+    CASH_EXCHANGES,
     Json,
     as_amount,
     as_list,
@@ -20,7 +21,7 @@ from hedging.brokers.openalgo.wire.values import (
     as_text,
     contract_or_none,
 )
-from hedging.domain.instruments import Contract, Exchange, Product, Side
+from hedging.domain.instruments import Contract, Product, Side
 from hedging.domain.snapshot import BasketMargin, Funds, Position
 
 MAX_MARGIN_LEGS = 50
@@ -101,7 +102,7 @@ def parse_positions(answer: Answer) -> PositionRows:
         if contract is None:
             symbol = row.get("symbol")
             named = isinstance(symbol, str) and bool(symbol.strip())
-            if not named and str(row.get("exchange")) not in _CASH_EXCHANGES:
+            if not named and str(row.get("exchange")) not in CASH_EXCHANGES:
                 raise UnreadableAnswer("an open position without a symbol: OpenAlgo's master contract is not loaded")
             foreign += 1
             continue
@@ -135,10 +136,6 @@ def parse_analyzer(answer: Answer) -> bool:
     if not isinstance(mode, bool) or data.get("mode") != ("analyze" if mode else "live"):
         raise UnreadableAnswer("analyzer status contradicts itself")
     return mode
-
-
-# Derivatives that are not ours trade on NFO and BFO too, so a nameless row is harmless only outside of them.
-_CASH_EXCHANGES = frozenset({"NSE", "BSE", "CDS", "BCD", "MCX", "NCDEX", "NCO", "CRYPTO"}) - set(Exchange)
 
 
 def _part(data: Json, name: str) -> Decimal:

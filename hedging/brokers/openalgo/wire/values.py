@@ -28,7 +28,8 @@ _ORDER_ID = re.compile(r"[!-~]{1,60}")
 _OURS = re.compile(rf"({'|'.join(Index.__members__)})\d{{2}}[A-Z].*(CE|PE)", re.IGNORECASE | re.DOTALL)
 _NAMED_LIKE_OURS = re.compile(rf"(?:[A-Z]+:)?({'|'.join(Index.__members__)})(?![A-Z])", re.IGNORECASE)
 _TRANSLATED = re.compile(r".+\d{2}[A-Z]{3}\d{2}(?:FUT|\d{1,40}(?:\.\d{1,9})?(?:CE|PE))")
-_DERIVATIVES = frozenset(exchange.value for exchange in Exchange)
+# Derivatives that are not ours trade on NFO and BFO too, so a row that nobody can read is harmless only outside of them.
+CASH_EXCHANGES = frozenset({"NSE", "BSE", "CDS", "BCD", "MCX", "NCDEX", "NCO", "CRYPTO"}) - set(Exchange)
 _LEAST_STRIKE, _FIRST_YEAR = 1000, 2020  # no index of ours has a strike below, and no book a contract from before
 _SIDES = {side.value: side for side in Side}
 _STATUS_WORDS = {
@@ -194,7 +195,7 @@ def contract_or_none(symbol: object, exchange: object) -> Contract | None:
         return None
     contract = _option_in(symbol) if len(symbol) <= _LONGEST_KEPT else _option_in.__wrapped__(symbol)
     untranslated = _is_untranslated(symbol.strip()) if contract is None else _is_of_another_spelling(contract)
-    if untranslated and str(exchange) in _DERIVATIVES:
+    if untranslated and str(exchange) not in CASH_EXCHANGES:
         raise UnreadableAnswer(f"{_shown(symbol)} is no symbol of OpenAlgo: its master contract is not loaded")
     if contract is not None and str(exchange) != contract.exchange:
         raise UnreadableAnswer(f"{symbol} on exchange {_shown(exchange)}, not on {contract.exchange}")
