@@ -212,7 +212,20 @@ class Gatherer:
             answers[entry.portfolio] = BrokerIncrement(used_after=added[0], at_order=None, age_seconds=age)
         # These calls took their time: what is decided now rests on prices that are older by it.
         age = 0.0 if facts.chain is None else self._age_seconds(facts.chain.read_at)
-        return replace(facts, increments=answers, chain_age_seconds=age)
+        facts = replace(facts, increments=answers, chain_age_seconds=age)
+        return self._with_prices_of_now(facts) if facts.chain_is_stale else facts
+
+    def _with_prices_of_now(self, facts: CycleFacts) -> CycleFacts:
+        """Read the chain once more: a slow basket call must not keep every cycle from deciding until the entry is past.
+
+        What was answered stays for entries whose legs are the same ones still; each answer holds the entries before it too.
+        """
+        fresh, answers = self.prices(facts), {}
+        for was, now in zip(in_time_order(facts.coming), in_time_order(fresh.coming), strict=False):
+            if _what(was) != _what(now) or was.portfolio not in facts.increments:
+                break
+            answers[was.portfolio] = facts.increments[was.portfolio]
+        return replace(fresh, increments=answers)
 
     def added_by(self, facts: CycleFacts, legs: Sequence[MarginLeg]) -> tuple[Decimal, BasketMargin] | None:
         """Return the rupees that `legs` add to the book by the broker's own basket call, or `None` when it cannot say."""
@@ -305,6 +318,10 @@ def _last_exit(plan: DayPlan, session: TradingSession) -> datetime | None:
 def margin_legs(entry: ComingEntry) -> list[MarginLeg]:
     """Return an entry's legs in the form of the basket call."""
     return [MarginLeg(leg.contract, entry.product, leg.side, leg.quantity, leg.price) for leg in entry.legs]
+
+
+def _what(entry: ComingEntry) -> tuple[Any, ...]:
+    return entry.portfolio, tuple((leg.contract, leg.side, leg.quantity) for leg in entry.legs)
 
 
 def book_legs(facts: CycleFacts) -> list[MarginLeg]:

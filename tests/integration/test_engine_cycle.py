@@ -759,6 +759,30 @@ def test_an_entry_that_falls_due_while_the_books_are_read_is_not_counted_as_comi
     assert reason(place, plan=plan) == expected  # 6 s before it, when the cycle begins
 
 
+@pytest.mark.parametrize(("moves_to", "answered"), [(26000, True), (26060, False)], ids=["the same legs", "other legs"])
+def test_a_slow_basket_call_keeps_nobody_from_deciding_before_the_entry(moves_to, answered, monkeypatch):
+    place = world()
+    plan = entry_soon(place, minutes=100 / 60)
+    place.exchange.added_by_basket = margin(1100)
+    for right in Right:
+        place.exchange.quote(Contract(Index.NIFTY, make.TUESDAY, Decimal(26050), right), "149", "151")
+    asked = []
+
+    def slow() -> None:
+        asked.append(place.clock.now())
+        if len(asked) == 1:
+            place.wait(6)  # prices are trusted for five seconds
+            monkeypatch.setattr(fake, "SPOT", Decimal(moves_to))
+
+    place.exchange.before["basket_margin"] = slow
+    card = cycle(place, plan=plan)
+    assert card is not None
+    assert card.reason == Reason.ADD_PROJECTION_OVER_TRIGGER, (card.facts["projection"], card.gates[-1])
+    assert place.exchange.calls.count("chain") == 2
+    [projected] = card.facts["projection"]
+    assert (projected["sources"]["broker"]["used_after"] is not None) is answered
+
+
 def test_an_unknown_outcome_holds_further_buys():
     place = world()
     plan = entry_soon(place, minutes=2.08)

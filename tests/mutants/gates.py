@@ -692,6 +692,74 @@ BESIDE = (
         new=" > too_long",
         tests=(f"{_RECONCILE}test_the_order_of_a_dead_sender_is_looked_for_though_the_clock_was_set_back",),
     ),
+    Mutant(
+        invariant=5,
+        guard="what others bought and sold again was theirs",
+        file="hedging/domain/reconciliation.py",
+        old="-sum(t.side.sign * t.quantity for t in others)",
+        new="sum(t.quantity for t in sales)",
+        tests=(
+            "integration/test_discrepancies.py::test_what_a_person_bought_and_sold_again_explains_no_shortage_of_ours",
+        ),
+    ),
+    Mutant(
+        invariant=1,
+        guard="a sale that waits for a buy of which nobody knows gives way to other purchases",
+        file="hedging/engine/execution.py",
+        old=" and not live.filter(orders__status__in=values_of(OUTCOME_UNKNOWN)).exists()",
+        new="",
+        tests=(
+            f"{_BEHIND}test_nor_does_a_sale_that_waits_for_a_buy_of_which_nobody_knows_keep_a_purchase_from_the_entry",
+        ),
+    ),
+    Mutant(
+        invariant=1,
+        guard="whether a slice was tried again is asked under its lock",
+        file="hedging/engine/orders.py",
+        old="isinstance(event, BooksRead) and before.status in TERMINAL:",
+        new="False:",
+        tests=(
+            f"{_RECONCILE}test_a_fill_that_is_read_while_another_worker_tries_its_slice_again_stops_no_pass_over_the_books",
+        ),
+    ),
+    Mutant(
+        invariant=3,
+        guard="a lease of a clock that ran ahead holds no account",
+        file="hedging/engine/lease.py",
+        old=" OR l.until > %(ahead)s",
+        new="",
+        tests=("integration/test_shared_rows.py::test_a_lease_that_a_clock_took_which_ran_ahead_is_not_believed",),
+    ),
+    Mutant(
+        invariant=9,
+        guard="a session that was moved is calibrated by its own expiry",
+        file="hedging/engine/calibration_rows.py",
+        old="filter(pk=session.pk, expiry=session.expiry).update(calibration=row)",
+        new="filter(pk=session.pk).update(calibration=row)",
+        tests=(
+            "integration/test_calibrate.py::test_what_was_asked_for_the_expiry_before_is_not_given_to_a_moved_session",
+        ),
+    ),
+    Mutant(
+        invariant=9,
+        guard="a session that was moved has its own baseline",
+        file="hedging/engine/sessions.py",
+        old="filter(pk=session.pk, expiry=session.expiry, baseline=None)",
+        new="filter(pk=session.pk, baseline=None)",
+        tests=(
+            "integration/test_days_changed.py::test_what_was_read_for_the_expiry_before_is_no_baseline_of_a_moved_session",
+        ),
+    ),
+    Mutant(
+        invariant=9,
+        guard="a pre-flight from before a change of mode clears nothing after it",
+        file="hedging/engine/modes.py",
+        old='    of_the_day |= {"preflight": "", "cleared_at": None}\n',
+        new="",
+        tests=(
+            "integration/test_paper_modes.py::test_a_live_session_that_is_taken_up_again_is_not_cleared_by_a_run_of_before",
+        ),
+    ),
 )
 
 MUTANTS = DECIDING + CLAIMING + SENDING + ENDING + BESIDE
