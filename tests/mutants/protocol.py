@@ -470,7 +470,7 @@ SHARED = (
         invariant=1,
         guard="of many workers one takes the account",
         file="hedging/engine/lease.py",
-        old="    WHERE l.until <= %(now)s OR l.number = %(dead)s\n",
+        old="    WHERE l.until <= %(now)s OR l.until > %(ahead)s OR l.number = %(dead)s\n",
         tests=(f"{_SHARED}test_of_many_workers_one_takes_the_account",),
     ),
     Mutant(
