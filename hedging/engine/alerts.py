@@ -45,7 +45,12 @@ _BLIND = (
 """What leaves margin unwatched: told too where automation is off or halted, since a gate before these closed first."""
 
 
-_TOLD_FOR_EACH_ENTRY = (Reason.HOLD_DATA_UNKNOWN, Reason.HOLD_NOT_RECONCILED, Reason.HOLD_MARKET_STILL)
+_TOLD_FOR_EACH_ENTRY = (
+    Reason.HOLD_DATA_UNKNOWN,
+    Reason.HOLD_NOT_RECONCILED,
+    Reason.HOLD_MARKET_STILL,
+    Reason.HOLD_PREFLIGHT,
+)
 """What is told again, while it lasts, for each entry that falls due: nothing will be bought for it."""
 
 _TOLD_WHILE_IT_LASTS = (*_BLIND, Reason.HOLD_PREFLIGHT, Reason.HOLD_LIVE_CLOSED)
@@ -153,7 +158,11 @@ def about(card: HedgeDecision, *, wall_now: datetime) -> None:
         key: card.facts[key] for key in ("projected_pct", "floor_pct", "binding", "unknown") if card.facts.get(key)
     }
     if reason is Reason.HOLD_PREFLIGHT:
-        facts["fix"] = "Run manage.py preflight, and look at its log: no run of today came to an end"
+        facts["fix"] = (
+            "The last run was red: /preflight/ says what to mend"
+            if card.session.preflight == State.RED
+            else "Run manage.py preflight, and look at its log: no run of today came to an end"
+        )
     queue_alert(
         kind=kind,
         severity=severity,
@@ -188,9 +197,15 @@ def _reason_to_tell(card: HedgeDecision, session: TradingSession) -> Reason | No
 
 
 def _lacks_preflight(card: HedgeDecision, session: TradingSession) -> bool:
-    """Return whether the pre-flight keeps everything automatic and nobody was told: a red run tells itself, none does not."""
-    late = card.at - session.opened_at >= _PREFLIGHT_BY
-    return card.reason == Reason.HOLD_PREFLIGHT and late and session.preflight != State.RED
+    """Return whether the pre-flight keeps everything automatic and nobody was told.
+
+    A red run has told itself, in the morning: it is told again for an entry that falls due. None at all tells nothing.
+    """
+    if card.reason != Reason.HOLD_PREFLIGHT:
+        return False
+    if session.preflight == State.RED:
+        return bool(card.facts.get("due"))
+    return card.at - session.opened_at >= _PREFLIGHT_BY
 
 
 def about_forecast(jump: MarginJump, *, session: TradingSession, wall_now: datetime) -> None:

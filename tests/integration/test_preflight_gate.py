@@ -240,3 +240,15 @@ def test_a_session_that_no_preflight_lets_act_is_told_once_five_minutes_after_it
     alerts = Alert.objects.filter(kind="no_preflight")
     assert alerts.count() == told  # a red run has told itself
     assert all("manage.py preflight" in alert.facts["fix"] for alert in alerts)
+
+
+def test_a_red_run_of_the_morning_is_told_again_for_each_entry_that_falls_due():
+    place = world()
+    plan = entry_soon(place, minutes=12)
+    standing(place, RED | {"opened_at": place.clock.now() - timedelta(hours=1)})
+    for minute in range(10):
+        assert reason(place, plan=plan, after=60) == Reason.HOLD_PREFLIGHT
+        assert Alert.objects.filter(kind="no_preflight").count() == (minute >= 6)
+    alert = Alert.objects.get(kind="no_preflight")
+    assert alert.facts["due"] == [plan.entries[0].portfolio]
+    assert "/preflight/" in alert.facts["fix"]
