@@ -6,20 +6,23 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
 
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
 
-from hedging.domain.instruments import Index, Right, Side
+from hedging.domain.instruments import Index
 from hedging.domain.templates import LegTemplate
 from schedule.calendar import CalendarUnknown, TradingCalendar, at_ist
+from schedule.legs import LegsUnreadable, leg_templates
 from schedule.models import StrategyEntry
 from schedule.timetable_rows import SkippedEntry
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledEntry:
-    """What another tool will sell, when, and until when. Times are aware UTC; no exit means held to expiry."""
+    """What another tool will sell, when, and until when. Times are aware UTC; no exit means held to expiry.
+
+    `trouble` says why `legs` are not known: there are none then, and what the entry needs is unknown, not nothing.
+    """
 
     portfolio: str
     index: Index
@@ -28,6 +31,7 @@ class ScheduledEntry:
     entry_at: datetime
     exit_at: datetime | None
     legs: tuple[LegTemplate, ...]
+    trouble: str = ""
 
     def is_of(self, *, index: str, expiry: date) -> bool:
         """Return whether a session of this index and expiry hedges it: only that session's chain has prices for its legs."""
@@ -39,7 +43,7 @@ def entries_on(day: date, calendar: TradingCalendar) -> tuple[ScheduledEntry, ..
 
     Left out: an entry that is skipped on `day`, one outside the day's trading hours (a short special session), and one
     whose expiry the calendar cannot tell, which happens only beside the end of the known days (`calendar.undecided`
-    names its index).
+    names its index). One whose stored legs cannot be read is there without legs, and says so: one bad row stops no day.
     Raises `CalendarUnknown` when `day` itself is unknown.
     """
     hours = calendar.hours(day)
@@ -50,6 +54,7 @@ def entries_on(day: date, calendar: TradingCalendar) -> tuple[ScheduledEntry, ..
         entry_at = at_ist(day, row.entry_time)
         if not hours.opens <= entry_at < hours.closes:
             continue
+        legs, trouble = _legs(row.entry)
         found.append(
             ScheduledEntry(
                 portfolio=row.entry.portfolio,
@@ -58,20 +63,11 @@ def entries_on(day: date, calendar: TradingCalendar) -> tuple[ScheduledEntry, ..
                 dte=row.entry.dte,
                 entry_at=entry_at,
                 exit_at=None if row.exit_time is None else at_ist(day, row.exit_time),
-                legs=leg_templates(row.entry.legs),
+                legs=legs,
+                trouble=trouble,
             )
         )
     return tuple(found)
-
-
-def leg_templates(legs: list[dict[str, Any]]) -> tuple[LegTemplate, ...]:
-    """Return the legs stored with an entry as values, in their order. Raises `ValueError` for a leg that is none."""
-    try:
-        return tuple(
-            LegTemplate(Right(leg["right"]), Side(leg["side"]), int(leg["offset"]), int(leg["lots"])) for leg in legs
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"A leg needs right, side, offset and lots: {legs!r}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +106,18 @@ def rows_of(day: date) -> tuple[RowOfDay, ...]:
         enters, leaves = (row.moved_entry, row.moved_exit) if moved else (row.entry_time, row.exit_time)
         found.append(RowOfDay(row, enters, leaves, skipped=row.skipped, moved=moved))
     return tuple(sorted(found, key=lambda row: (row.entry_time, row.entry.portfolio)))
+
+
+def trouble_of(entry: StrategyEntry) -> str:
+    """Return why an entry's stored legs cannot be read and what mends it; "" where they can."""
+    return _legs(entry)[1]
+
+
+def _legs(entry: StrategyEntry) -> tuple[tuple[LegTemplate, ...], str]:
+    try:
+        return leg_templates(entry.legs), ""
+    except LegsUnreadable as unreadable:
+        return (), f"the legs of {entry.portfolio} cannot be read: {unreadable}"
 
 
 def _current(day: date, calendar: TradingCalendar) -> Iterator[tuple[RowOfDay, date]]:

@@ -13,7 +13,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Min
 
-from hedging.domain.instruments import Index, Right, Side
+from hedging.domain.instruments import Index
+from schedule.legs import MOST_LOTS, LegsUnreadable, format_legs, leg_template
 from schedule.models import StrategyEntry, TradingDay, Weekday, short_straddle
 
 REQUIRED = ("day_of_week", "index", "expiry_type", "portfolio", "entry_time", "exit_time")
@@ -21,8 +22,6 @@ OPTIONAL = ("legs", "lots", "active")
 LARGEST_FILE_BYTES = 1_000_000
 MOST_ROWS = 5_000
 MOST_DTE = 60
-MOST_LOTS = 1_000
-MOST_STEPS = 500
 
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 _DTE = re.compile(r"([0-9]{1,3})\s*DTE", re.IGNORECASE)
@@ -217,11 +216,6 @@ def export_schedule(entries: Iterable[StrategyEntry]) -> str:
     return out.getvalue()
 
 
-def format_legs(legs: Iterable[dict[str, Any]]) -> str:
-    """Write legs as the file spells them: `SELL CE 0 x1; SELL PE 0 x1` (steps out of the money, lots)."""
-    return "; ".join(f"{leg['side']} {leg['right']} {leg['offset']} x{leg['lots']}" for leg in legs)
-
-
 def _refused(wrong: str, right: str) -> ScheduleRefused:
     return ScheduleRefused([Problem(None, "", wrong, right)])
 
@@ -351,19 +345,25 @@ class _Checker:
         times = self._lots(cell.get("lots", ""))
         text = cell.get("legs", "")
         legs = self._leg_list(text) if text else short_straddle()
-        return tuple({**leg, "lots": leg["lots"] * times} for leg in legs)
+        found = tuple({**leg, "lots": leg["lots"] * times} for leg in legs)
+        try:
+            for leg in found:
+                leg_template(leg)
+        except LegsUnreadable as unreadable:
+            self._wrong("lots", "times the lots of its legs it is too much", str(unreadable))
+        return found
 
     def _leg_list(self, text: str) -> list[dict[str, Any]]:
         legs = []
         for part in map(str.strip, text.strip("; ").split(";")):
-            match = _LEG.fullmatch(part)
-            offset, lots = (int(match[3] or 0), int(match[4] or 1)) if match else (0, 0)
-            if match is None or abs(offset) > MOST_STEPS or not 1 <= lots <= MOST_LOTS:
+            try:
+                leg = _leg(part)
+                leg_template(leg)
+            except LegsUnreadable:
                 fix = "write legs like SELL CE 0 x1; BUY PE 4 x2 (strike steps out of the money, lots)"
                 self._wrong("legs", f"{_short(part)!r} is not a leg", fix)
                 continue
-            side, right = Side(match[1].upper()), Right(match[2].upper())
-            legs.append({"right": right.value, "side": side.value, "offset": offset, "lots": lots})
+            legs.append(leg)
         return legs
 
     def _lots(self, text: str) -> int:
@@ -378,6 +378,14 @@ class _Checker:
         if text and text.lower() not in _ACTIVE:
             self._wrong("active", f"{_short(text)!r} is neither yes nor no", "write yes or no")
         return _ACTIVE.get(text.lower())
+
+
+def _leg(text: str) -> dict[str, Any]:
+    match = _LEG.fullmatch(text)
+    if match is None:
+        raise LegsUnreadable(text)
+    side, right = match[1].upper(), match[2].upper()
+    return {"right": right, "side": side, "offset": int(match[3] or 0), "lots": int(match[4] or 1)}
 
 
 def _short(text: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, time
 from decimal import Decimal
 from typing import Any, Self
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
@@ -13,6 +15,7 @@ from hedging.domain.charges import ChargeRates as ChargeFacts
 from hedging.domain.instruments import ContractSpec as ContractFacts
 from hedging.domain.instruments import Index, Right, Side
 from hedging.domain.risk import MarginParameters as MarginFacts
+from schedule.legs import LegsUnreadable, leg_templates
 from schedule.timetable_rows import (  # noqa: F401 - Django finds the models of an app here
     MovedEntry,
     SkippedEntry,
@@ -66,6 +69,19 @@ class StrategyEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.portfolio} at {self.entry_time}"
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Refuse legs that the engine could not read.
+
+        Not in `clean`, which is asked by forms without legs too: the list must let a row with bad ones be switched off.
+        """
+        super().clean_fields(exclude=exclude)
+        if "legs" in (exclude or ()):
+            return
+        try:
+            leg_templates(self.legs)
+        except LegsUnreadable as unreadable:
+            raise ValidationError({"legs": f"{unreadable}."}) from None
 
 
 class TradingDay(models.Model):

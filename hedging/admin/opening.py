@@ -75,6 +75,7 @@ def today(account: Account | None) -> Today:
     except (clock.ClockUnavailable, CalendarUnknown) as error:
         return Today(troubles=(str(error),))
     listed, troubles = _listed(account, day, known)
+    troubles += [f"Not hedged: {entry.trouble}." for entry in entries if entry.trouble]
     choices: list[Trades] = []
     for each in known:
         choices += _choices(each, listed.get(each.index), entries, calendar, day)

@@ -21,7 +21,8 @@ from hedging.selectors.day_lines import DayLine, day_lines
 from schedule import excel, timetable
 from schedule.admin import StrategyEntryAdmin
 from schedule.calendar import CalendarUnknown
-from schedule.importer import LARGEST_FILE_BYTES, Problem, ScheduleRefused, format_legs
+from schedule.importer import LARGEST_FILE_BYTES, Problem, ScheduleRefused
+from schedule.legs import format_legs
 from schedule.models import StrategyEntry
 from schedule.oddities import oddities
 from schedule.timetable import ChangedMeanwhile, Difference

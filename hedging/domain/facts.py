@@ -91,11 +91,14 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class LaterEntry:
-    """An entry of the timetable that is still to come today: when, and how many units it sells on each side."""
+    """An entry of the timetable that is still to come today: when, and how many units it sells on each side.
+
+    `units` is `None` where its legs cannot be read: what it needs is unknown.
+    """
 
     portfolio: str
     at: datetime
-    units: Mapping[Right, int]
+    units: Mapping[Right, int] | None
 
 
 @dataclass(frozen=True, slots=True)

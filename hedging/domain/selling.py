@@ -43,9 +43,15 @@ def considers_sales(facts: CycleFacts) -> bool:
 
 
 def unwind(facts: CycleFacts, projection: Projection | None, gates: tuple[Gate, ...]) -> Decision:
-    """Return the sale of what nothing needs any more, or a Hold; `gates` are those passed so far."""
+    """Return the sale of what nothing needs any more, or a Hold; `gates` are those passed so far.
+
+    Nothing is sold while an entry is still to come of which nobody knows what it sells.
+    """
     quiet = Reason.HOLD_NOTHING_DUE if projection is None or not facts.coming else Reason.HOLD_WITHIN_BUDGET
     card = card_of(facts, projection)
+    if unread := [entry.portfolio for entry in facts.later if entry.units is None]:
+        card["need_unknown"] = unread  # it may be all that is held
+        return Hold(quiet, gates, card)
     if facts.chain is None or facts.just_due or not considers_sales(facts):
         return Hold(quiet, gates, card)
     choice = choose_unwind(_unwind_inputs(facts, projection))
@@ -131,11 +137,11 @@ def _ending(facts: CycleFacts) -> bool:
 
 def _unwind_inputs(facts: CycleFacts, projection: Projection | None) -> UnwindInputs:
     soon = {entry.portfolio for entry in facts.soon}
-    beyond = [entry for entry in facts.later if entry.portfolio not in soon]
+    beyond = [entry.units for entry in facts.later if entry.units is not None and entry.portfolio not in soon]
     asks = {w.contract: _ask(facts, w.contract) for w in facts.held}
     return UnwindInputs(
         problem=_sale_problem(facts, projection),
-        later_units={right: sum(entry.units[right] for entry in beyond) for right in Right},
+        later_units={right: sum(units[right] for units in beyond) for right in Right},
         needed_later=facts.needed_later,
         rebuy_prices={contract: ask for contract, ask in asks.items() if ask is not None},
     )

@@ -149,7 +149,10 @@ class Gatherer:
         )
 
     def prices(self, facts: CycleFacts) -> CycleFacts:
-        """Read the option chain, and resolve the legs of every entry that is near at the strikes of this moment."""
+        """Read the option chain, and resolve the legs of every entry that is near at the strikes of this moment.
+
+        An entry whose legs cannot be read is left out, and told: the others are hedged all the same.
+        """
         session = facts.session
         if facts.positions is not None:
             priced = with_prices(facts.positions, index=session.index, expiry=session.expiry, reader=self._reader)
@@ -255,20 +258,23 @@ class Gatherer:
     def rest_of_day(self, facts: CycleFacts) -> tuple[CycleFacts, tuple[ComingEntry, ...]]:
         """Return `facts` with prices, and every entry still to come today of the session's index and expiry, priced now.
 
-        Reads the chain where this cycle has not. Raises `ValueError` where a price is missing, which says whose.
+        Reads the chain where this cycle has not. Raises `ValueError` where a price or an entry's legs are missing, which says
+        whose.
         """
         priced = facts if facts.chain is not None else self.prices(facts)
         chain = priced.chain
         if chain is None:
             raise ValueError(priced.unknown or "the option chain could not be read")
         ahead = [e for e in self._plan.of(facts.session) if e.entry_at > facts.seen_at]
+        if trouble := next((e.trouble for e in ahead if e.trouble), ""):
+            raise ValueError(trouble)
         return priced, tuple(self._resolve_entry(priced, chain, entry) for entry in ahead)
 
     def _resolve(self, facts: CycleFacts, chain: Chain, *, within: timedelta) -> tuple[ComingEntry, ...]:
         return tuple(
             self._resolve_entry(facts, chain, e)
             for e in self._plan.of(facts.session)
-            if facts.seen_at < e.entry_at <= facts.now + within
+            if facts.seen_at < e.entry_at <= facts.now + within and not e.trouble
         )
 
     def _resolve_entry(self, facts: CycleFacts, chain: Chain, entry: ScheduledEntry) -> ComingEntry:
@@ -294,7 +300,9 @@ class Gatherer:
             exit_at=entry.exit_at,
         )
 
-    def _units(self, entry: ScheduledEntry, spec: ContractSpec) -> dict[Right, int]:
+    def _units(self, entry: ScheduledEntry, spec: ContractSpec) -> dict[Right, int] | None:
+        if entry.trouble:
+            return None
         return short_units(entry.legs, lots=self._session.baskets * self._session.lots_per_basket, lot=spec.lot)
 
     def _read(self, what: str, call: Any) -> Any:

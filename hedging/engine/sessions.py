@@ -81,6 +81,7 @@ def open_session(
             )
             _tell(session, kind="session_started", title=f"Session opened: {session}", now=now, wall_now=wall_now)
             coverage.tell_uncovered(session=session, entries=entries, now=now, wall_now=wall_now)
+            coverage.tell_unreadable(session=session, entries=entries, now=now, wall_now=wall_now)
             audit.append(
                 account_id=account.pk,
                 session_id=session.pk,
@@ -151,6 +152,7 @@ def _move(
             facts={"baseline": "forgotten, to be read again" if "baseline" in changed else "stays", **figures},
         )
         coverage.tell_uncovered(session=row, entries=entries, now=now, wall_now=wall_now)
+        coverage.tell_unreadable(session=row, entries=entries, now=now, wall_now=wall_now)
     return row
 
 

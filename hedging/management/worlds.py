@@ -72,7 +72,7 @@ def day_of(day: date, calendar: TradingCalendar, *, leftover: Leftover | None = 
             lots=baskets * specs[entry.index].lots_per_basket,
         )
         for entry in entries_on(day, calendar)
-        if entry.index in specs
+        if entry.index in specs and not entry.trouble
     )
     return SimulatedDay(
         date=day,

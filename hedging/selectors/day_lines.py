@@ -8,8 +8,8 @@ from datetime import date, datetime, time
 
 from hedging.domain.instruments import Index
 from schedule.calendar import CalendarUnknown, TradingCalendar, at_ist, load_calendar
-from schedule.entries import RowOfDay, rows_of
-from schedule.importer import format_legs
+from schedule.entries import RowOfDay, rows_of, trouble_of
+from schedule.legs import LegsUnreadable, format_legs, leg_templates
 from schedule.models import StrategyEntry, short_straddle
 from schedule.oddities import oddities
 
@@ -91,7 +91,8 @@ def _lines(day: date, calendar: TradingCalendar, now: datetime) -> tuple[DayLine
             found.append((row, expiry))
     odd = oddities([row.as_sold for row, _ in found if row.entry.active and not row.skipped], day=day)
     return tuple(
-        _line(row, expiry, day=day, now=now, warnings=tuple(odd.get(row.entry.portfolio, ()))) for row, expiry in found
+        _line(row, expiry, day=day, now=now, warnings=(*_troubles(row), *odd.get(row.entry.portfolio, ())))
+        for row, expiry in found
     )
 
 
@@ -119,13 +120,21 @@ def _line(row_of_day: RowOfDay, expiry: date, *, day: date, now: datetime, warni
     )
 
 
+def _troubles(row: RowOfDay) -> tuple[str, ...]:
+    trouble = trouble_of(row.entry)
+    return (f"nothing is hedged for it: {trouble}",) if trouble else ()
+
+
 def _at(day: date, moment: time | None) -> datetime | None:
     return None if moment is None else at_ist(day, moment)
 
 
 def _legs(row: StrategyEntry) -> str:
     """Say what is sold: the common case as people call it, any other as the file spells it."""
-    lots = {leg["lots"] for leg in row.legs}
+    try:
+        lots = {leg.lots for leg in leg_templates(row.legs)}
+    except LegsUnreadable:
+        return format_legs(row.legs)
     if len(lots) == 1 and row.legs == [{**leg, "lots": min(lots)} for leg in short_straddle()]:
         return f"short straddle at the money, {min(lots)} lot{'' if lots == {1} else 's'} a side"
     return format_legs(row.legs)

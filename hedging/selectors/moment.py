@@ -251,7 +251,7 @@ def day_entries(*, day: date) -> tuple[tuple[ScheduledEntry, ...], str]:
     def read() -> tuple[tuple[ScheduledEntry, ...], str]:
         try:
             return entries_on(day, load_calendar()), ""
-        except (CalendarUnknown, ValueError) as unknown:  # ValueError: somebody stored a leg that is none
+        except CalendarUnknown as unknown:
             return (), str(unknown)
 
     return shared(f"{day} {timetable_stamp()}", "entries", read)

@@ -10,7 +10,8 @@ import pytest
 from hedging.domain.instruments import Index, Right, Side
 from hedging.domain.templates import LegTemplate
 from schedule.calendar import CalendarUnknown, load_calendar
-from schedule.entries import entries_on, leg_templates
+from schedule.entries import entries_on
+from schedule.legs import LegsUnreadable, leg_templates
 from schedule.models import ChargeRates, ContractSpec, MarginParameters, StrategyEntry, TradingDay
 from schedule.seed import seed_reference_data, seed_schedule_if_empty
 from tests.factories import StrategyEntryFactory, TradingDayFactory, ist
@@ -132,7 +133,46 @@ def test_the_calendar_costs_two_queries_and_a_days_entries_one(seeded, django_as
         entries_on(TUESDAY, calendar)
 
 
-@pytest.mark.parametrize("leg", [{}, {"right": "CE"}, {"right": "XX", "side": "SELL", "offset": 0, "lots": 1}, "CE"])
-def test_a_stored_leg_that_is_none_is_refused(leg):
-    with pytest.raises(ValueError, match=r"leg|XX"):
-        leg_templates([leg])
+LEG = {"right": "CE", "side": "SELL", "offset": 0, "lots": 1}
+
+
+@pytest.mark.parametrize(
+    ("leg", "named"),
+    [
+        ({}, "right, side, offset and lots"),
+        ({"right": "CE"}, "right, side, offset and lots"),
+        ("CE", "right, side, offset and lots"),
+        (LEG | {"right": "CALL"}, '"CALL" is no right; write CE or PE'),
+        (LEG | {"side": ["SELL"]}, "is no side; write BUY or SELL"),
+        (LEG | {"offset": 0.5}, "the offset 0.5"),
+        (LEG | {"offset": 501}, "-500 to 500"),
+        (LEG | {"lots": 0}, "0 is no number of lots"),
+        (LEG | {"lots": -1}, "-1 is no number of lots"),
+        (LEG | {"lots": True}, "true is no number of lots"),
+        (LEG | {"lots": 1001}, "1 to 1,000"),
+    ],
+)
+def test_a_stored_leg_that_is_none_is_refused_with_what_to_write(leg, named):
+    with pytest.raises(LegsUnreadable, match=named):
+        leg_templates([LEG, leg])
+
+
+@pytest.mark.parametrize("legs", [[], {}, LEG, "x", 7, None])
+def test_what_is_no_list_of_legs_is_refused(legs):
+    with pytest.raises(LegsUnreadable, match="no list of legs"):
+        leg_templates(legs)
+
+
+@pytest.mark.parametrize(("offset", "lots"), [(-500, 1), (500, 1000)])
+def test_the_farthest_and_most_are_legs(offset, lots):
+    legs = [LEG | {"offset": offset, "lots": lots}]
+    assert leg_templates(legs) == (LegTemplate(Right.CE, Side.SELL, offset, lots),)
+
+
+def test_an_entry_whose_legs_cannot_be_read_stays_in_its_day_and_says_so(seeded):
+    StrategyEntry.objects.filter(portfolio="ITJ_NF_EXP 4").update(legs=[{"right": "CE"}])
+    entries = entries_on(TUESDAY, load_calendar())
+    assert len(entries) == 10
+    assert entries[3].legs == ()
+    assert "the legs of ITJ_NF_EXP 4 cannot be read" in entries[3].trouble
+    assert not any(entry.trouble for entry in entries if entry is not entries[3])

@@ -176,6 +176,15 @@ def test_legs_and_lots_may_be_told_in_columns_of_their_own(columns, cells, legs)
     assert list(row.legs) == legs
 
 
+def test_lots_times_the_lots_of_a_leg_are_bounded_as_on_the_entrys_page():
+    header, row = f"{HEADER},legs,lots", f"{GOOD},SELL CE 0 x500,{{}}"
+    (allowed,) = parse_schedule(f"{header}\n{row.format(2)}".encode())
+    assert allowed.legs is not None
+    assert allowed.legs[0]["lots"] == 1000
+    with pytest.raises(ScheduleRefused, match="1500 is no number of lots"):
+        parse_schedule(f"{header}\n{row.format(3)}".encode())
+
+
 @pytest.mark.parametrize(
     ("column", "cell"),
     [("lots", "0"), ("lots", "1.5"), ("lots", "9999999999999"), ("lots", "-1"), ("legs", ";"), ("legs", "SELL XX 0"),

@@ -19,7 +19,8 @@ from hedging.domain.instruments import Index
 from schedule import timetable
 from schedule.calendar import IST, CalendarUnknown, load_calendar
 from schedule.entries import ScheduledEntry, entries_on
-from schedule.importer import LARGEST_FILE_BYTES, ImportReport, ScheduleRefused, format_legs
+from schedule.importer import LARGEST_FILE_BYTES, ImportReport, ScheduleRefused
+from schedule.legs import format_legs
 from schedule.models import StrategyEntry, Weekday
 
 
@@ -109,7 +110,7 @@ class Command(BaseCommand):
             until = "held to expiry" if entry.exit_at is None else _clock(entry.exit_at)
             self.stdout.write(
                 f"{_clock(entry.entry_at)} → {until:<15} {entry.index:<10}{entry.dte}DTE {entry.expiry:%d-%b-%Y}"
-                f"  {entry.portfolio}"
+                f"  {entry.portfolio}{f'  NOT HEDGED: {entry.trouble}' if entry.trouble else ''}"
             )
         self.stdout.write(
             f"{day:%A %d-%b-%Y}: {'closed' if hours is None else f'{len(entries)} entries'}"
@@ -198,6 +199,7 @@ def _day_as_json(
                     {"right": leg.right.value, "side": leg.side.value, "offset": leg.offset, "lots": leg.lots}
                     for leg in entry.legs
                 ],
+                **({"trouble": entry.trouble} if entry.trouble else {}),
             }
             for entry in entries
         ],
