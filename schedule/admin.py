@@ -98,7 +98,9 @@ class MarginParametersAdmin(SaysWhatWas, _MarginAdmin):
         if change and form.changed_data:
             obj.source = obj.elm_source = obj.imported_by = ""
             obj.business_date = None
-        super().save_model(request, obj, form, change)
+            obj.save(update_fields=[*form.changed_data, *self.readonly_fields])
+        else:
+            super().save_model(request, obj, form, change)
 
 
 @admin.register(ChargeRates)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
+from config.edits import ChangesForm
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
 from hedging.models import HedgeTransaction
@@ -15,20 +16,17 @@ from hedging.selectors import holdings
 from sessions_app.admin import AccountAdmin
 from sessions_app.models import Account, Mode
 
-if TYPE_CHECKING:
-    _AccountForm = forms.ModelForm[Account]
-else:  # Django's own class takes no type parameter at run time
-    _AccountForm = forms.ModelForm
-
 admin.site.unregister(Account)
 
 
-class AccountForm(_AccountForm):
+class AccountForm(ChangesForm):
     """An account, whose product is that of every hedge which it holds: a sale in another one would sell somebody else's."""
 
     def clean_product(self) -> str:
         """Refuse another product while hedges are held in the old one, in either mode, or orders may still fill."""
         product: str = self.cleaned_data["product"]
+        if "product" not in self.changed_data:
+            return product
         before = Account.objects.filter(pk=self.instance.pk).values_list("product", flat=True).first()
         if before in {None, product}:
             return product

@@ -36,6 +36,7 @@ class BaselineForm(forms.Form):
         label="Baseline, ₹",
         max_digits=14,
         decimal_places=2,
+        min_value=0,
         help_text="Margin used at the broker before today's first short.",
     )
     reason = forms.CharField(max_length=150, help_text="Where the figure comes from.")

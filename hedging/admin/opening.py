@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.conf import settings
 
+from config.edits import ChangesForm
 from hedging import wiring
 from hedging.brokers.base import BrokerError
 from hedging.domain.instruments import Index
@@ -21,11 +22,6 @@ from schedule.calendar import CalendarUnknown, CurrentExpiry, TradingCalendar, l
 from schedule.entries import ScheduledEntry, entries_on
 from sessions_app.models import Account, TradingSession
 from sessions_app.policy import OVERRIDES, contradictions, policy_of
-
-if TYPE_CHECKING:
-    _SessionForm = forms.ModelForm[TradingSession]
-else:  # Django's own class takes no type parameter at run time
-    _SessionForm = forms.ModelForm
 
 OPENING = ("account", "trades", "baskets", "budget_per_basket")
 SAY_WHICH = (
@@ -128,7 +124,7 @@ def _choices(
     return found
 
 
-class PolicyForm(_SessionForm):
+class PolicyForm(ChangesForm):
     """Any form of a session with its own figures: they must make sense together with those of the environment."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
+from config.edits import ChangesForm
 from hedging.access import Scope, holds, needing
 from hedging.engine import clock
 from hedging.engine.hours import trading_day_of
@@ -27,11 +28,6 @@ from schedule.models import StrategyEntry
 from schedule.oddities import oddities
 from schedule.timetable import ChangedMeanwhile, Difference
 from schedule.timetable_rows import MovedEntry, SkippedEntry, TimetableVersion
-
-if TYPE_CHECKING:
-    _EntryForm = forms.ModelForm[StrategyEntry]
-else:  # Django's own class takes no type parameter at run time
-    _EntryForm = forms.ModelForm
 
 VERSIONS_SHOWN = 20
 _LONGEST_NAME = 100
@@ -66,7 +62,7 @@ class BringForm(forms.Form):
         return cleaned
 
 
-class _RowForm(_EntryForm):
+class _RowForm(ChangesForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from django.contrib import admin
 from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from hedging.models import AuditEvent
 from notifications.models import Alert
 from schedule.models import ChargeRates, ContractSpec, MarginParameters, StrategyEntry, TradingDay
 from sessions_app.models import Account, Calibration, MarginSnapshot, Mode, TradingSession
+from tests.admin_forms import sent_back
 from tests.factories import (
     AccountFactory,
     AlertFactory,
@@ -88,6 +92,52 @@ def test_entries_are_switched_off_and_on_together(admin_client: Client):
     for action, active in (("switch_off", False), ("switch_on", True)):
         admin_client.post(page(StrategyEntry, "changelist"), {"action": action, "_selected_action": chosen})
         assert set(StrategyEntry.objects.values_list("active", flat=True)) == {active}
+
+
+def test_an_account_page_that_stood_open_keeps_the_broker_that_a_preflight_noted(admin_client: Client):
+    account = AccountFactory.create(expected_broker="")
+    address = page(Account, "change", account.pk)
+    sent = sent_back(admin_client.get(address).context["adminform"].form)
+    Account.objects.update(expected_broker="zerodha")
+    assert admin_client.post(address, sent | {"name": "renamed"}).status_code == 302
+    account.refresh_from_db()
+    assert (account.expected_broker, account.name) == ("zerodha", "renamed")
+
+
+def test_a_session_page_that_stood_open_takes_no_other_persons_figure_back(admin_client: Client):
+    session = TradingSessionFactory.create(max_cost_per_day=Decimal(50_000), baskets=1)
+    address = page(TradingSession, "change", session.pk)
+    sent = sent_back(admin_client.get(address).context["adminform"].form)
+    TradingSession.objects.update(max_cost_per_day=Decimal(5_000), cooldown_seconds=90)
+    assert admin_client.post(address, sent | {"trigger_pct": "92"}).status_code == 302
+    session.refresh_from_db()
+    assert (session.max_cost_per_day, session.trigger_pct) == (Decimal(5_000), Decimal(92))
+    assert session.cooldown_seconds == 90
+    line = AuditEvent.objects.get(event="figures_changed")
+    assert line.facts["after"] == {"trigger_pct": "92"}
+
+
+def test_a_figure_that_somebody_else_changed_meanwhile_is_refused_at_its_field(admin_client: Client):
+    session = TradingSessionFactory.create(max_cost_per_day=Decimal(50_000))
+    address = page(TradingSession, "change", session.pk)
+    sent = sent_back(admin_client.get(address).context["adminform"].form)
+    TradingSession.objects.update(max_cost_per_day=Decimal(5_000))
+    answer = admin_client.post(address, sent | {"max_cost_per_day": "60000"})
+    assert "to 5000.00" in answer.context["adminform"].form.errors["max_cost_per_day"][0]
+    session.refresh_from_db()
+    assert session.max_cost_per_day == Decimal(5_000)
+
+
+def test_margin_parameters_that_a_person_edits_are_a_persons_and_keep_what_others_wrote(admin_client: Client):
+    row = MarginParametersFactory.create(source="span.zip", elm_source="elm.csv", imported_by="beat")
+    address = page(MarginParameters, "change", row.pk)
+    sent = sent_back(admin_client.get(address).context["adminform"].form)
+    MarginParameters.objects.update(elm_pct=Decimal("2.5"))
+    assert admin_client.post(address, sent | {"price_scan_pct": "9.9"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.price_scan_pct, row.elm_pct, row.source, row.elm_source, row.imported_by) == (
+        Decimal("9.9"), Decimal("2.5"), "", "", "",
+    )  # fmt: skip
 
 
 def test_the_mode_of_an_account_is_not_typed_over(admin_client: Client):

@@ -302,6 +302,13 @@ def test_a_baseline_is_said_once_with_a_reason(late, trader):
     assert AuditEvent.objects.get(event="baseline_captured").actor == "tara"
 
 
+def test_a_baseline_below_nothing_is_refused(late, trader):
+    answer = trader.post(page_of(late.session), {"used": "-1", "reason": "broker's screen"})
+    assert "greater than or equal to 0" in answer.content.decode()
+    late.session.refresh_from_db()
+    assert late.session.baseline is None
+
+
 def test_a_baseline_is_corrected_with_a_trace_and_an_alert(late, trader):
     TradingSession.objects.update(baseline=Decimal("100.50"), baseline_at=NOW, baseline_source="read")
     address = page_of(late.session)

@@ -10,6 +10,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from hedging.domain.instruments import Index
@@ -23,6 +24,7 @@ from schedule.oddities import oddities
 from schedule.seed import seed_reference_data
 from schedule.timetable_rows import MovedEntry, SkippedEntry, TimetableVersion
 from tests import factories as make
+from tests.admin_forms import sent_back
 from tests.integration.page_day import NOW, StoppedClock, known_calendar
 from tests.people import person
 
@@ -182,6 +184,9 @@ def bulk(client, *rows: StrategyEntry, **changes: str):
             f"form-{number}-entry_time": str(row.entry_time),
             f"form-{number}-exit_time": str(row.exit_time or ""),
             f"form-{number}-active": "on",
+            f"initial-form-{number}-entry_time": str(row.entry_time),
+            f"initial-form-{number}-exit_time": str(row.exit_time or ""),
+            f"initial-form-{number}-active": str(row.active),
         }
     return client.post(LIST, data | {name.replace("__", "-"): value for name, value in changes.items()}, follow=True)
 
@@ -203,6 +208,133 @@ def test_a_bulk_edit_that_exits_before_its_entry_is_refused(trader):
     assert bulk(trader, row, form__0__exit_time="09:00:00").context["cl"].formset.errors[0]
     row.refresh_from_db()
     assert row.exit_time == time(14, 15)
+
+
+def shown_list(client) -> dict[str, str]:
+    """Return what a browser sends back of the list as it was shown."""
+    formset = client.get(LIST).context["cl"].formset
+    data = sent_back(formset.management_form)
+    for form in formset.forms:
+        data |= sent_back(form)
+    return data | {"_save": "Save"}
+
+
+def field_of(data: dict[str, str], row: StrategyEntry, name: str) -> str:
+    prefix = next(key for key, value in data.items() if key.endswith("-id") and value == str(row.pk))
+    return f"{prefix.removesuffix('-id')}-{name}"
+
+
+def test_a_list_that_stood_open_takes_no_other_persons_change_back(trader):
+    other = make.StrategyEntryFactory.create(portfolio="A", entry_time=time(10, 20), exit_time=time(14))
+    own = make.StrategyEntryFactory.create(portfolio="B", entry_time=time(11, 20), exit_time=time(14))
+    data = shown_list(trader)
+    StrategyEntry.objects.filter(pk=other.pk).update(entry_time=time(10, 14))
+    StrategyEntry.objects.filter(pk=own.pk).update(exit_time=time(15))  # of the same row, another field
+    trader.post(LIST, data | {field_of(data, own, "entry_time"): "11:30:00"}, follow=True)
+    other.refresh_from_db()
+    own.refresh_from_db()
+    assert other.entry_time == time(10, 14)
+    assert (own.entry_time, own.exit_time) == (time(11, 30), time(15))
+    (line,) = LogEntry.objects.filter(object_id=str(own.pk))
+    assert "11:20:00 → 11:30:00" in line.get_change_message()
+    assert "xit" not in line.get_change_message()
+    assert not LogEntry.objects.filter(object_id=str(other.pk)).exists()
+
+
+def test_a_field_that_somebody_else_changed_meanwhile_is_refused_and_says_what_it_is(trader):
+    row = make.StrategyEntryFactory.create(entry_time=time(10, 20), exit_time=time(14))
+    data = shown_list(trader)
+    StrategyEntry.objects.update(entry_time=time(10, 14))
+    answer = trader.post(LIST, data | {field_of(data, row, "entry_time"): "10:30:00"}, follow=True)
+    (errors,) = answer.context["cl"].formset.errors
+    assert "to 10:14:00" in errors["entry_time"][0]
+    row.refresh_from_db()
+    assert row.entry_time == time(10, 14)
+
+
+def test_two_people_who_want_the_same_are_not_in_each_others_way(trader):
+    row = make.StrategyEntryFactory.create(entry_time=time(10, 20), exit_time=time(14))
+    data = shown_list(trader)
+    StrategyEntry.objects.update(entry_time=time(10, 30))
+    answer = trader.post(LIST, data | {field_of(data, row, "entry_time"): "10:30:00"}, follow=True)
+    assert "1 strategy entry was changed" in said(answer)
+
+
+def test_a_page_that_stood_open_is_judged_with_what_others_wrote(trader):
+    row = make.StrategyEntryFactory.create(entry_time=time(10, 20), exit_time=time(14))
+    data = shown_list(trader)
+    StrategyEntry.objects.update(exit_time=time(11))
+    answer = trader.post(LIST, data | {field_of(data, row, "entry_time"): "12:00:00"}, follow=True)
+    assert answer.context["cl"].formset.errors[0]  # the exit is before it by now
+    row.refresh_from_db()
+    assert row.entry_time == time(10, 20)
+
+
+ENTRY_FORM = {
+    "portfolio": "OWN",
+    "index": "NIFTY",
+    "dte": "0",
+    "weekday": "1",
+    "entry_time": "09:16:00",
+    "exit_time": "14:15:00",
+    "active": "on",
+}
+
+
+@pytest.mark.parametrize(
+    "legs",
+    [
+        '[{"right": "CE", "side": "SELL"}]',
+        '[{"right": "CALL", "side": "SELL", "offset": 0, "lots": 1}]',
+        '[{"right": "CE", "side": "SELL", "offset": 0, "lots": 1}, {"right": "PE"}]',
+        '[{"right": "CE", "side": "SELL", "offset": 0, "lots": -1}]',
+        '[{"right": "CE", "side": "SELL", "offset": 0, "lots": 0}]',
+        '[{"right": "CE", "side": "SELL", "offset": 0, "lots": 1.5}]',
+        '{"right": "CE"}',
+        "{}x",
+        "[]",
+        '"x"',
+        "7",
+    ],
+)
+def test_legs_that_are_none_are_refused_at_their_field(trader, legs):
+    row = make.StrategyEntryFactory.create(portfolio="OWN")
+    for page in (f"{row.pk}/change", "add"):
+        answer = trader.post(f"{LIST}{page}/", ENTRY_FORM | {"legs": legs})
+        assert "legs" in answer.context["adminform"].form.errors
+    assert StrategyEntry.objects.get().legs == row.legs
+
+
+@pytest.fixture
+def bad(trader):
+    known_calendar()
+    return make.StrategyEntryFactory.create(
+        portfolio="BAD", entry_time=time(14), exit_time=None, legs=[{"right": "CE"}]
+    )
+
+
+def test_an_entry_with_bad_legs_can_be_switched_off_in_the_list(trader, bad):
+    data = shown_list(trader)
+    del data[field_of(data, bad, "active")]
+    trader.post(LIST, data, follow=True)
+    bad.refresh_from_db()
+    assert not bad.active
+
+
+def test_an_entry_with_bad_legs_is_mended_on_its_page_and_the_version_before_shows_them(trader, bad):
+    legs = '[{"right": "PE", "side": "SELL", "offset": 0, "lots": 2}]'
+    trader.post(f"{LIST}{bad.pk}/change/", ENTRY_FORM | {"portfolio": "BAD", "legs": legs}, follow=True)
+    bad.refresh_from_db()
+    assert bad.legs[0]["lots"] == 2
+    assert "{" in TimetableVersion.objects.get().content
+
+
+@pytest.mark.parametrize("page", ["day", "export", "import"])
+def test_the_pages_of_the_timetable_are_shown_beside_bad_legs(trader, bad, page):
+    answer = trader.get(f"{LIST}{page}/")
+    assert answer.status_code == 200
+    if page == "day":
+        assert "the legs of BAD cannot be read" in unescape(answer.content.decode())
 
 
 def test_a_viewer_sees_the_list_without_fields_and_cannot_send_any(client):
