@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from hedging.domain.decision import AddHedge, Hold, Unwind, decide, wants_prices
-from hedging.domain.facts import InFlight, Unfinished
+from hedging.domain.facts import InFlight, LaterEntry, Unfinished
 from hedging.domain.instruments import Right, Side
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.projection import BrokerIncrement
@@ -280,6 +280,20 @@ def test_a_wing_that_an_entry_within_the_exit_buffer_needs_is_kept():
     entry = straddle(8, minutes=14)
     decision = decide(selling((option(26300), 8), (option(25700, Right.PE), 8), soon=(entry,), later=(later(entry),)))
     assert not isinstance(decision, Unwind)
+
+
+def test_nothing_is_sold_while_an_entry_is_to_come_of_which_nobody_knows_what_it_sells():
+    unread = LaterEntry("BAD", NOW + 90 * MINUTE, None)
+    decision = decide(selling((option(26300), 8), later=(unread,)))
+    assert not isinstance(decision, Unwind)
+    assert decision.card["need_unknown"] == ["BAD"]
+
+
+def test_what_the_clock_asks_for_is_sold_although_an_entry_cannot_be_read():
+    unread = LaterEntry("BAD", WINDOW.act_until - 1 * MINUTE, None)
+    decision = decide(near_close(5, (option(26300), 2), session=session(dte=1), later=(unread,)))
+    assert isinstance(decision, Unwind)
+    assert decision.reason is Reason.UNWIND_SESSION_END
 
 
 @pytest.mark.parametrize(("free_margin", "sold"), [(1_000_000, True), (900_000, False)])
