@@ -302,7 +302,7 @@ def test_funds_older_than_ten_seconds_are_unknown(age, known):
 
 
 @pytest.mark.parametrize(
-    ("slow", "seconds", "bought"), [("chain", 5, True), ("chain", 6, False), ("basket_margin", 6, False)]
+    ("slow", "seconds", "bought"), [("chain", 5, True), ("chain", 6, False), ("basket_margin", 6, True)]
 )
 def test_prices_that_grew_older_than_five_seconds_before_the_decision_buy_nothing(monkeypatch, slow, seconds, bought):
     place = world()

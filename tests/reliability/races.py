@@ -248,9 +248,9 @@ def _lease(ground: Ground, *, naive: bool) -> Raced:
     with trial.gateway:
         account, wall = trial.rows.account_id, trial.clock.wall()
 
-        def take(_: int) -> list[int]:
-            taken = [lease.take(account_id=account, wall_now=wall + timedelta(seconds=46 * n)) for n in range(3)]
-            return [number for number in taken if number is not None]
+        def take(_: int, *, after: timedelta) -> list[int]:
+            number = lease.take(account_id=account, wall_now=wall + after)
+            return [] if number is None else [number]
 
         def naively(_: int) -> list[int]:
             row, _made = AccountLease.objects.get_or_create(
@@ -264,7 +264,8 @@ def _lease(ground: Ground, *, naive: bool) -> Raced:
             row.save()
             return [row.number]
 
-        numbers = [number for taken in race(naively if naive else take, racers=RACERS) for number in taken]
+        rounds = [naively] if naive else [partial(take, after=timedelta(seconds=46 * n)) for n in range(3)]
+        numbers = [number for one in rounds for taken in race(one, racers=RACERS) for number in taken]
     doubled = len(numbers) - len(set(numbers))
     breaches = (f"{doubled} numbers were given twice",) if doubled and not naive else ()
     return Raced("lease", naive, RACERS, 1 if naive else 3, len(numbers), 0.0, breaches)
