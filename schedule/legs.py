@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from hedging.domain.instruments import Right, Side
@@ -33,13 +34,13 @@ def leg_template(leg: Any) -> LegTemplate:
         raise LegsUnreadable(f"{_shown(leg['right'])} is no right; write {' or '.join(Right)}")
     if leg["side"] not in list(Side):
         raise LegsUnreadable(f"{_shown(leg['side'])} is no side; write {' or '.join(Side)}")
-    offset, lots = leg["offset"], leg["lots"]
-    if not _is_whole(offset) or abs(offset) > MOST_STEPS:
+    offset, lots = _whole(leg["offset"]), _whole(leg["lots"])
+    if offset is None or abs(offset) > MOST_STEPS:
         raise LegsUnreadable(
-            f"the offset {_shown(offset)} is no whole number of strike steps; write {-MOST_STEPS} to {MOST_STEPS}"
+            f"the offset {_shown(leg['offset'])} is no whole number of strike steps; write {-MOST_STEPS} to {MOST_STEPS}"
         )
-    if not _is_whole(lots) or not 1 <= lots <= MOST_LOTS:
-        raise LegsUnreadable(f"{_shown(lots)} is no number of lots; write a whole number, 1 to {MOST_LOTS:,}")
+    if lots is None or not 1 <= lots <= MOST_LOTS:
+        raise LegsUnreadable(f"{_shown(leg['lots'])} is no number of lots; write a whole number, 1 to {MOST_LOTS:,}")
     return LegTemplate(Right(leg["right"]), Side(leg["side"]), offset, lots)
 
 
@@ -55,8 +56,13 @@ def format_legs(legs: Any) -> str:
     return "; ".join(f"{leg.side} {leg.right} {leg.offset} x{leg.lots}" for leg in read)
 
 
-def _is_whole(number: Any) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool)
+def _whole(number: Any) -> int | None:
+    """Return a whole number, also one that a row has as text or with a point, as rows of before may; `None` for others."""
+    if isinstance(number, str) and re.fullmatch(r"-?[0-9]{1,6}", number):
+        return int(number)
+    if isinstance(number, float) and number.is_integer():
+        return int(number)
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _shown(value: Any) -> str:

@@ -217,7 +217,8 @@ def state_by_hand(
         elm_deep_pct=rates.get("elm_deep_pct", dated.elm_deep_pct),
         elm_expiry_extra_pct=rates.get("elm_expiry_extra_pct", dated.elm_expiry_extra_pct),
     )
-    evidence = Evidence(funds={} if earlier is None else earlier.funds, note="stated by hand")
+    today = earlier is not None and earlier.trading_day == session.trading_day
+    evidence = Evidence(funds=earlier.funds if earlier is not None and today else {}, note="stated by hand")
     return keep(session=session, found=found, evidence=evidence, now=now, ports=ports, actor=actor)
 
 

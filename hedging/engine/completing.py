@@ -11,7 +11,8 @@ from hedging.domain.lifecycle import OUTCOME_UNKNOWN
 from hedging.domain.policy import HedgePolicy
 from hedging.domain.reasons import Reason
 from hedging.domain.snapshot import Position
-from hedging.models import Action, HedgeTransaction, Origin, values_of
+from hedging.engine.cooldown import SURELY_UNSENT
+from hedging.models import Action, HedgeOrder, HedgeTransaction, Origin, values_of
 from hedging.selectors import holdings
 from sessions_app.models import TradingSession
 
@@ -63,7 +64,9 @@ def unfinished(
 def _bought(session: TradingSession, *, actions: int) -> frozenset[Contract]:
     """Return what the last so many actions were to buy: the last one, and those that were completed by it, one by another."""
     rows = HedgeTransaction.objects.filter(session=session)
-    times = rows.order_by("-created_at").values_list("created_at", flat=True).distinct()[:actions]
+    sent = HedgeOrder.objects.filter(transaction__session=session).exclude(status__in=SURELY_UNSENT)
+    at = "transaction__created_at"
+    times = sent.order_by(f"-{at}").values_list(at, flat=True).distinct()[:actions]
     return frozenset(leg.contract for leg in rows.filter(created_at__in=list(times), side=Side.BUY.value))
 
 

@@ -216,7 +216,13 @@ class Gatherer:
         # These calls took their time: what is decided now rests on prices that are older by it.
         age = 0.0 if facts.chain is None else self._age_seconds(facts.chain.read_at)
         facts = replace(facts, increments=answers, chain_age_seconds=age)
-        return self._with_prices_of_now(facts) if facts.chain_is_stale else facts
+        return self._with_prices_of_now(facts) if facts.chain_is_stale and self._still_as_read(facts) else facts
+
+    def _still_as_read(self, facts: CycleFacts) -> bool:
+        """Return whether funds may be believed still, and no entry fell due since: it may be in the book that was not read."""
+        if facts.funds is not None and self._is_stale(facts.funds):
+            return False
+        return all(entry.at > self._ports.clock.now() for entry in facts.coming)
 
     def _with_prices_of_now(self, facts: CycleFacts) -> CycleFacts:
         """Read the chain once more: a slow basket call must not keep every cycle from deciding until the entry is past.

@@ -444,3 +444,21 @@ def test_rates_that_are_stated_by_hand_leave_what_funds_mean_as_it_was_found():
     )
     assert (stated.cash_is_net, stated.premium_in_used, stated.elm_pct) == (True, True, 2.5)
     assert stated.funds == found.funds
+
+
+def test_rates_that_are_stated_by_hand_take_no_funds_of_another_day_for_this_mornings():
+    place = Place("zerodha")
+    place.tick()
+    Calibration.objects.update(trading_day=place.session.trading_day - timedelta(days=1))
+    place.session.calibration = Calibration.objects.latest("id")
+    stated = calibrating.state_by_hand(
+        session=place.session,
+        plan=place.plan,
+        rates={"elm_pct": 2.5},
+        scope=ScopeChoice.TOTAL,
+        now=place.clock.now(),
+        ports=place.ports,
+        actor="command",
+    )
+    assert stated.trading_day == place.session.trading_day
+    assert stated.funds == {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -27,7 +28,7 @@ from hedging.domain.facts import MOST_COMPLETIONS
 from hedging.domain.instruments import Contract, Index, Product, Right, Side
 from hedging.domain.lifecycle import OrderStatus
 from hedging.domain.reasons import Reason
-from hedging.domain.snapshot import Chain
+from hedging.domain.snapshot import Chain, Depth
 from hedging.domain.templates import LegTemplate
 from hedging.engine.completing import unfinished
 from hedging.engine.cycle import VERIFY_ROUNDS, run_cycle
@@ -695,6 +696,45 @@ def test_what_a_completion_that_failed_too_was_to_complete_is_of_the_same_action
     assert filled.decision_id != HedgeDecision.objects.latest("id").pk
 
 
+def completion_that_was_never_sent(place: World, plan: DayPlan, monkeypatch: pytest.MonkeyPatch) -> HedgeDecision:
+    """Complete once more; its own reads fail, so that its order is not sent and its cooldown is given back."""
+    before = HedgeDecision.objects.filter(action="add").count()
+    while HedgeDecision.objects.filter(action="add").count() == before:
+        place.reconcile(after=5)
+        cycle(place, plan=plan, slot=1000 + HedgeDecision.objects.count())
+
+    def fails(_: Contract) -> Depth:
+        raise UnreadableAnswer("no depth")
+
+    with monkeypatch.context() as while_it_is_sent:
+        while_it_is_sent.setattr(place.exchange, "depth", fails)
+        place.follow()
+    card = HedgeDecision.objects.filter(action="add").latest("id")
+    assert {order.status for leg in card.transactions.all() for order in leg.orders.all()} <= {"denied", "lapsed"}
+    place.session.refresh_from_db()
+    return card
+
+
+@pytest.mark.parametrize("then_sent", [False, True])
+def test_a_completion_that_was_never_sent_makes_nobody_forget_what_it_was_to_complete(then_sent, monkeypatch):
+    place, plan = half_bought()
+    place.reconcile(after=1)
+    filled = HedgeTransaction.objects.get(filled_quantity__gt=0)
+    card = completion_that_was_never_sent(place, plan, monkeypatch)
+    assert place.session.last_action_at == filled.created_at, "the cooldown of the purchase itself"
+    if then_sent:
+        place.exchange.replies = [fake.refused] * 9
+        while not HedgeDecision.objects.filter(action="add", pk__gt=card.pk).exists():
+            ticks(place, plan, 1)
+        place.session.refresh_from_db()
+    words: dict[str, Any] = {"session": place.session, "policy": POLICY, "now": place.clock.now()}
+    found = unfinished(positions=place.exchange.positions(), **words)
+    assert found is not None
+    assert filled.contract in found.bought
+    assert found.completes == then_sent
+    assert unfinished(positions=(), **words) is None, "the position book is behind"
+
+
 def test_a_purchase_that_was_bought_whole_keeps_its_cooldown():
     place, plan = half_bought(accepted)
     place.exchange.used = Decimal(700_000)  # something else: more is needed
@@ -781,6 +821,36 @@ def test_a_slow_basket_call_keeps_nobody_from_deciding_before_the_entry(moves_to
     assert place.exchange.calls.count("chain") == 2
     [projected] = card.facts["projection"]
     assert (projected["sources"]["broker"]["used_after"] is not None) is answered
+
+
+def test_an_entry_that_falls_due_while_the_basket_call_is_slow_is_not_bought_for_as_coming():
+    place = world()
+    plan = entry_soon(place, minutes=0.2)
+    place.exchange.added_by_basket = margin(1100)
+    place.wait(8)
+
+    def slow() -> None:
+        place.exchange.before.clear()
+        place.wait(6)
+        for right in Right:  # it is sold on time; its margin is not in what was read
+            place.exchange.foreign[Contract(Index.NIFTY, make.TUESDAY, Decimal(26000), right), Product.NRML] = -260
+
+    place.exchange.before["basket_margin"] = slow
+    assert reason(place, plan=plan, after=0) == Reason.HOLD_DATA_UNKNOWN
+    assert place.clock.now() > plan.entries[0].entry_at
+
+
+def test_nothing_is_bought_on_funds_that_grew_too_old_while_the_basket_call_was_slow():
+    place = world()
+    plan = entry_soon(place)
+    place.exchange.added_by_basket = margin(1100)
+
+    def slow() -> None:
+        place.exchange.before.clear()
+        place.wait(14)  # two reads, each within its eight seconds
+
+    place.exchange.before["basket_margin"] = slow
+    assert reason(place, plan=plan, after=0) == Reason.HOLD_DATA_UNKNOWN
 
 
 def test_an_unknown_outcome_holds_further_buys():

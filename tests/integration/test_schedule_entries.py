@@ -176,3 +176,16 @@ def test_an_entry_whose_legs_cannot_be_read_stays_in_its_day_and_says_so(seeded)
     assert entries[3].legs == ()
     assert "the legs of ITJ_NF_EXP 4 cannot be read" in entries[3].trouble
     assert not any(entry.trouble for entry in entries if entry is not entries[3])
+
+
+@pytest.mark.parametrize(("offset", "lots"), [(0, 2), (0, 2.0), ("0", "2"), ("-0", 2)])
+def test_whole_numbers_are_read_however_a_row_of_before_has_them(offset, lots):
+    [leg] = leg_templates([{"right": "CE", "side": "SELL", "offset": offset, "lots": lots}])
+    assert (leg.offset, leg.lots) == (0, 2)
+    assert type(leg.lots) is int
+
+
+@pytest.mark.parametrize("lots", ["2.5", 2.5, "1e3", True, None, "", " 2", float("nan"), float("inf"), "9" * 5000])
+def test_what_is_no_whole_number_is_no_number_of_lots(lots):
+    with pytest.raises(LegsUnreadable, match="no number of lots"):
+        leg_templates([{"right": "CE", "side": "SELL", "offset": 0, "lots": lots}])

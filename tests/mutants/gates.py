@@ -760,6 +760,36 @@ BESIDE = (
             "integration/test_paper_modes.py::test_a_live_session_that_is_taken_up_again_is_not_cleared_by_a_run_of_before",
         ),
     ),
+    Mutant(
+        invariant=3,
+        guard="a completion that was never sent is none of the actions that count",
+        file="hedging/engine/completing.py",
+        old=".exclude(status__in=SURELY_UNSENT)",
+        new="",
+        tests=(
+            "integration/test_engine_cycle.py::test_a_completion_that_was_never_sent_makes_nobody_forget_what_it_was_to_complete",
+        ),
+    ),
+    Mutant(
+        invariant=1,
+        guard="nothing is bought for an entry that fell due while the broker answered",
+        file="hedging/engine/gather.py",
+        old="        return all(entry.at > self._ports.clock.now() for entry in facts.coming)\n",
+        new="        return True\n",
+        tests=(
+            "integration/test_engine_cycle.py::test_an_entry_that_falls_due_while_the_basket_call_is_slow_is_not_bought_for_as_coming",
+        ),
+    ),
+    Mutant(
+        invariant=1,
+        guard="nothing is bought on funds that grew too old while the broker answered",
+        file="hedging/engine/gather.py",
+        old="        if facts.funds is not None and self._is_stale(facts.funds):\n            return False\n",
+        new="",
+        tests=(
+            "integration/test_engine_cycle.py::test_nothing_is_bought_on_funds_that_grew_too_old_while_the_basket_call_was_slow",
+        ),
+    ),
 )
 
 MUTANTS = DECIDING + CLAIMING + SENDING + ENDING + BESIDE
