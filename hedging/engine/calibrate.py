@@ -163,13 +163,7 @@ def _look(*, session: TradingSession, plan: DayPlan, now: datetime, ports: Ports
     market = MarginMarket(spots={chain.index: chain.spot}, now=now, previous_closes=closes)
     product = Product(session.account.product)
     return _Seen(
-        reader=reader,
-        plan=plan,
-        product=product,
-        chain=chain,
-        funds=funds,
-        positions=positions,
-        market=market,
+        reader=reader, plan=plan, product=product, chain=chain, funds=funds, positions=positions, market=market
     )
 
 
@@ -217,8 +211,8 @@ def state_by_hand(
         elm_deep_pct=rates.get("elm_deep_pct", dated.elm_deep_pct),
         elm_expiry_extra_pct=rates.get("elm_expiry_extra_pct", dated.elm_expiry_extra_pct),
     )
-    today = earlier is not None and earlier.trading_day == session.trading_day
-    evidence = Evidence(funds=earlier.funds if earlier is not None and today else {}, note="stated by hand")
+    funds = earlier.funds if earlier is not None and earlier.trading_day == session.trading_day else {}
+    evidence = Evidence(funds=funds, note="stated by hand")
     return keep(session=session, found=found, evidence=evidence, now=now, ports=ports, actor=actor)
 
 

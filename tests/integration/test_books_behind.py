@@ -275,6 +275,18 @@ def test_a_wing_of_the_only_side_that_was_open_released_margin_and_funds_have_th
     assert place.exchange._positions()[-1].quantity == 130
 
 
+def said_up_to_the_entry(place: World, plan: DayPlan, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Follow what a purchase 100 s before its entry came to, up to the last tick before the entry."""
+    said = []
+    for tick in range(9):
+        monkeypatch.setattr(fake, "SPOT", Decimal(26000) + tick % 2)
+        for _ in range(2):
+            place.reconcile(after=5)
+        said.append(decided(place, plan, 9000 + tick).reason)
+        place.follow()
+    return said
+
+
 @pytest.mark.parametrize("replaces", [False, True])
 def test_a_pair_of_which_a_leg_failed_is_completed_before_its_entry_though_it_was_to_replace_another(
     replaces, monkeypatch
@@ -292,14 +304,7 @@ def test_a_pair_of_which_a_leg_failed_is_completed_before_its_entry_though_it_wa
     assert first.reason == Reason.ADD_PROJECTION_OVER_TRIGGER
     assert first.transactions.filter(side=Side.SELL).exists() is replaces
     place.follow()
-    said = []
-    for tick in range(9):  # to the last one before the entry
-        monkeypatch.setattr(fake, "SPOT", Decimal(26000) + tick % 2)
-        for _ in range(2):
-            place.reconcile(after=5)
-        said.append(decided(place, plan, 9000 + tick).reason)
-        place.follow()
-    assert Reason.ADD_PROJECTION_OVER_TRIGGER in said
+    assert Reason.ADD_PROJECTION_OVER_TRIGGER in said_up_to_the_entry(place, plan, monkeypatch)
     assert place.clock.now() < plan.entries[0].entry_at
     # What it completes is not sold for it.
     [kept] = first.transactions.filter(filled_quantity__gt=0)
@@ -327,14 +332,7 @@ def test_nor_does_a_sale_that_waits_for_a_buy_of_which_nobody_knows_keep_a_purch
     sales = first.transactions.filter(side=Side.SELL)
     assert sales.exists() is replaces
     place.follow()
-    said = []
-    for tick in range(9):  # to the last one before the entry
-        monkeypatch.setattr(fake, "SPOT", Decimal(26000) + tick % 2)
-        for _ in range(2):
-            place.reconcile(after=5)
-        said.append(decided(place, plan, 9000 + tick).reason)
-        place.follow()
-    assert Reason.ADD_PROJECTION_OVER_TRIGGER in said
+    assert Reason.ADD_PROJECTION_OVER_TRIGGER in said_up_to_the_entry(place, plan, monkeypatch)
     # The wings stay: nobody knows whether what was to replace them is there.
     assert {sale.filled_quantity for sale in sales} <= {0}
     assert {sale.is_live for sale in sales} <= {False}

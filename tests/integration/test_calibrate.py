@@ -156,6 +156,18 @@ def _sell_a_straddle(place: Place, number: int) -> Decimal:
     return after - before
 
 
+def _stated_by_hand(place: Place) -> Calibration:
+    return calibrating.state_by_hand(
+        session=place.session,
+        plan=place.plan,
+        rates={"elm_pct": 2.5},
+        scope=ScopeChoice.TOTAL,
+        now=place.clock.now(),
+        ports=place.ports,
+        actor="command",
+    )
+
+
 def _card(probed: Probed, prices) -> list[list[object]]:
     from hedging.brokers.openalgo.symbols import format_symbol
 
@@ -433,15 +445,7 @@ def test_rates_that_are_stated_by_hand_leave_what_funds_mean_as_it_was_found():
     found = place.tick(minutes=1)
     assert found is not None
     assert (found.cash_is_net, found.premium_in_used) == (True, True)
-    stated = calibrating.state_by_hand(
-        session=place.session,
-        plan=place.plan,
-        rates={"elm_pct": 2.5},
-        scope=ScopeChoice.TOTAL,
-        now=place.clock.now(),
-        ports=place.ports,
-        actor="command",
-    )
+    stated = _stated_by_hand(place)
     assert (stated.cash_is_net, stated.premium_in_used, stated.elm_pct) == (True, True, 2.5)
     assert stated.funds == found.funds
 
@@ -451,14 +455,6 @@ def test_rates_that_are_stated_by_hand_take_no_funds_of_another_day_for_this_mor
     place.tick()
     Calibration.objects.update(trading_day=place.session.trading_day - timedelta(days=1))
     place.session.calibration = Calibration.objects.latest("id")
-    stated = calibrating.state_by_hand(
-        session=place.session,
-        plan=place.plan,
-        rates={"elm_pct": 2.5},
-        scope=ScopeChoice.TOTAL,
-        now=place.clock.now(),
-        ports=place.ports,
-        actor="command",
-    )
+    stated = _stated_by_hand(place)
     assert stated.trading_day == place.session.trading_day
     assert stated.funds == {}
